@@ -1,0 +1,128 @@
+"""The edges at which the phases read and write bytes: descriptors and file objects."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import select
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, Protocol
+
+from receptor_runner.errors import OutputFailed, StreamError
+
+CHUNK_SIZE = 256 * 1024
+_POLL_S = 0.2
+
+
+class Writable(Protocol):
+    """What an output needs to be able to do."""
+
+    def write(self, data: bytes, /) -> Any:
+        """Take all of the bytes."""
+
+    def flush(self) -> Any:
+        """Send on what was taken."""
+
+
+def never() -> bool:
+    """Say that nobody asked to stop."""
+    return False
+
+
+def read_descriptor(descriptor: int, stopped: Callable[[], bool] = never, wake: int = -1) -> Iterator[bytes]:
+    """Yield what can be read from a descriptor until its end, or until `stopped` says so.
+
+    Args:
+        descriptor: a pipe, socket, terminal or file.
+        stopped: asked before each read and at least five times a second.
+        wake: a descriptor that becomes readable when `stopped` is worth asking; -1 for none.
+
+    Raises:
+        StreamError: reading fails.
+    """
+    watched = [descriptor] if wake < 0 else [descriptor, wake]
+    try:
+        while not stopped():
+            if descriptor in select.select(watched, [], [], _POLL_S)[0]:
+                data = os.read(descriptor, CHUNK_SIZE)
+                if not data:
+                    return
+                yield data
+    except OSError as error:
+        raise StreamError("reading the stream failed", cause=error.strerror) from error
+
+
+def read_file(file: BinaryIO, stopped: Callable[[], bool] = never) -> Iterator[bytes]:
+    """Yield what a file object of any kind gives until its end, or until `stopped` says so.
+
+    A thread reads ahead, so that a read that blocks does not keep `stopped` from being asked.
+    """
+    pieces: queue.Queue[bytes | Exception] = queue.Queue(maxsize=8)
+    given_up = threading.Event()
+    reader = threading.Thread(target=_read_ahead, args=(file, pieces, given_up), daemon=True)
+    reader.start()
+    try:
+        while not stopped():
+            with contextlib.suppress(queue.Empty):
+                piece = pieces.get(timeout=_POLL_S)
+                if isinstance(piece, Exception):
+                    raise StreamError("reading the stream failed", cause=str(piece)) from piece
+                if not piece:
+                    return
+                yield piece
+    finally:
+        given_up.set()
+
+
+def _read_ahead(file: BinaryIO, pieces: queue.Queue[bytes | Exception], given_up: threading.Event) -> None:
+    read = getattr(file, "read1", file.read)
+    piece: bytes | Exception = b"-"
+    while piece and not isinstance(piece, Exception):
+        try:
+            piece = read(CHUNK_SIZE)
+        except (OSError, ValueError) as error:
+            piece = error
+        while not given_up.is_set():
+            with contextlib.suppress(queue.Full):
+                pieces.put(piece, timeout=_POLL_S)
+                break
+        else:
+            return
+
+
+class DescriptorOutput:
+    """A descriptor as an output that writes at once and whole."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def write(self, data: bytes, /) -> None:
+        """Write all of the bytes."""
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+
+    def flush(self) -> None:
+        """Do nothing: every write is out already."""
+
+
+def write_all(output: Writable, chunks: Iterator[bytes]) -> None:
+    """Write every chunk and flush.
+
+    Raises:
+        OutputFailed: the reader is gone or the disk is full.
+    """
+    try:
+        for chunk in chunks:
+            output.write(chunk)
+        output.flush()
+    except (OSError, ValueError) as error:
+        raise output_failed(error) from error
+
+
+def output_failed(error: Exception) -> OutputFailed:
+    """Return the error for an output that takes no more."""
+    cause = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return OutputFailed("writing the stream failed", cause=cause)

@@ -1,0 +1,141 @@
+"""Everything that can go wrong, as one tree.
+
+    RunnerError                 70  the root; raised itself only for a bug of ours
+    ├── UsageError              64  the call makes no sense
+    ├── StreamError             65  a stream that is broken or incomplete
+    │   └── ArchiveError        65  an archive inside a stream that cannot be extracted safely
+    ├── MissingInput            66  a directory or file that must be there is not
+    ├── NodeUnavailable         69  no node, no mesh, no such node or work type
+    │   ├── Rejected            69  the node answered and refused; trying again cannot help
+    │   └── UnknownUnit         69  the node does not know that unit
+    ├── IdentExists             73  an ident that is taken by another job
+    ├── OutputFailed            74  reading or writing failed (a closed output, a full disk)
+    ├── ContactLost             75  the job may still run, we no longer hear of it
+    ├── WorkerFailed            76  the worker reports an error of its own
+    ├── ConfigError             78  a configuration file that cannot be used
+    └── Interrupted         130/143  we were asked to stop
+
+The numbers are exit codes (sysexits.h); docs/exit-codes.md is the table for users.
+"""
+
+from __future__ import annotations
+
+
+class RunnerError(Exception):
+    """An error with a cause in the peer's words and a hint that names a command.
+
+    Args:
+        what: what failed, with the name of the thing.
+        cause: the underlying reason, as the peer, the system or the parser said it.
+        hint: a way on, preferably a command to run.
+    """
+
+    exit_code = 70
+
+    def __init__(self, what: str, *, cause: str | None = None, hint: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.cause = cause
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.what if self.cause is None else f"{self.what}: {self.cause}"
+
+    def lines(self) -> list[str]:
+        """Return the error as a person reads it: at most three lines."""
+        shown = [f"error: {_one_line(self.what)}"]
+        if self.cause:
+            shown.append(f"  cause: {_one_line(self.cause)}")
+        if self.hint:
+            shown.append(f"  hint: {_one_line(self.hint)}")
+        return shown
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+class UsageError(RunnerError):
+    """The call makes no sense: an option that is unknown, missing or contradictory."""
+
+    exit_code = 64
+
+
+class StreamError(RunnerError):
+    """A stream that is broken or ends too early.
+
+    Args:
+        offset: the byte of the stream at which the trouble was noticed, if known.
+    """
+
+    exit_code = 65
+
+    def __init__(
+        self, what: str, *, cause: str | None = None, hint: str | None = None, offset: int | None = None
+    ) -> None:
+        super().__init__(what, cause=cause, hint=hint)
+        self.offset = offset
+
+
+class ArchiveError(StreamError):
+    """An archive that is damaged, or that would write outside its target."""
+
+
+class MissingInput(RunnerError):
+    """A directory or file that must be there is not."""
+
+    exit_code = 66
+
+
+class NodeUnavailable(RunnerError):
+    """No node answers, or it does not lead to the wanted node."""
+
+    exit_code = 69
+
+
+class Rejected(NodeUnavailable):
+    """The node answered and refused; trying again cannot help."""
+
+
+class UnknownUnit(NodeUnavailable):
+    """The node does not know that unit: it was released, or never existed."""
+
+
+class IdentExists(RunnerError):
+    """The ident belongs to another job, or to one that has ended."""
+
+    exit_code = 73
+
+
+class OutputFailed(RunnerError):
+    """Reading or writing failed: a closed output, a full disk, a lost permission."""
+
+    exit_code = 74
+
+
+class ContactLost(RunnerError):
+    """The job may still run, but nothing is heard of it any more."""
+
+    exit_code = 75
+
+
+class WorkerFailed(RunnerError):
+    """The worker itself reports an error; the job has no verdict of its own."""
+
+    exit_code = 76
+
+
+class ConfigError(RunnerError):
+    """A configuration file that cannot be used."""
+
+    exit_code = 78
+
+
+class Interrupted(RunnerError):
+    """We were asked to stop, by Ctrl-C (130) or SIGTERM (143)."""
+
+    exit_code = 130
+
+    def __init__(self, what: str, *, signal_number: int = 2, hint: str | None = None) -> None:
+        super().__init__(what, hint=hint)
+        self.exit_code = 128 + signal_number

@@ -1,0 +1,391 @@
+"""Phase 3: the stream from a worker becomes the artifacts directory, and handlers hear of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from receptor_runner.artifacts import (
+    DIRECTORY_MODE,
+    FILE_MODE,
+    RESERVED_NAMES,
+    SPOOL_NAME,
+    make_directory,
+    write_atomically,
+)
+from receptor_runner.errors import ArchiveError, OutputFailed, RunnerError, StreamError
+from receptor_runner.outcome import Outcome, Status
+from receptor_runner.stream.archive import ExtractionRules, extract
+from receptor_runner.stream.decoder import Decoder, Position
+from receptor_runner.stream.messages import (
+    ArchiveData,
+    ArchiveEnd,
+    ArchiveStart,
+    Event,
+    Message,
+    Noise,
+    StatusLine,
+    WorkerLine,
+)
+
+log = logging.getLogger("receptor_runner.process")
+
+_RULES = ExtractionRules(reserved=RESERVED_NAMES, written_last=frozenset({"rc", "status"}))
+_SAFE_UUID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,127}").fullmatch
+
+EventHandler = Callable[[dict[str, Any]], Any]
+
+
+@dataclass(slots=True, kw_only=True)
+class RunnerConfig:
+    """What handlers may want to know of the job, with the names of ansible-runner's runner config.
+
+    `command`, `cwd` and `env` are known once the worker has said that it starts.
+    """
+
+    private_data_dir: str
+    artifact_dir: str
+    ident: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    command: list[str] = field(default_factory=list)
+    cwd: str | None = None
+    env: dict[str, str] = field(default_factory=dict)
+
+
+def _nothing(*_arguments: object, **_options: object) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handlers:
+    """Whom to tell what, with ansible-runner's names and arguments.
+
+    Attributes:
+        event_handler: takes an event; returns whether its file is to be kept. None keeps all.
+        status_handler: takes a status line and, as `runner_config`, the config.
+        artifacts_handler: takes the artifacts directory's path once its archive is extracted.
+        display: takes the text of an event, to show it.
+    """
+
+    event_handler: EventHandler | None = None
+    status_handler: Callable[..., Any] = _nothing
+    artifacts_handler: Callable[[str], Any] = _nothing
+    display: Callable[[str], Any] = _nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """From where a broken-off follow can go on.
+
+    Attributes:
+        position: the place in the stream.
+        counter: the last event's counter.
+        stdout_size: bytes of the artifact `stdout` written so far.
+        status: the last status heard.
+        explanation: what came with it.
+    """
+
+    position: Position = field(default_factory=Position)
+    counter: int = 0
+    stdout_size: int = 0
+    status: str | None = None
+    explanation: str | None = None
+
+
+class Processor:
+    """Takes the stream in pieces and writes the artifacts.
+
+    Args:
+        artifact_dir: where the artifacts go; it is made if it is missing.
+        config: what handlers are told of the job.
+        handlers: whom to tell what.
+        checkpoint: where an earlier processor of the same stream stopped.
+
+    Raises:
+        OutputFailed: the artifacts cannot be written.
+
+    Source: files, modes and handler calls of ansible-runner 2.4.3's process; unlike there, a damaged or unfinished
+    stream is an error, `stdout` grows while the job runs, and `status` exists after an error too.
+    """
+
+    def __init__(
+        self,
+        artifact_dir: Path,
+        *,
+        config: RunnerConfig,
+        handlers: Handlers | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        start = checkpoint or Checkpoint()
+        self.artifact_dir = artifact_dir
+        self.config = config
+        self._handlers = handlers or Handlers()
+        self._decoder = Decoder(start.position)
+        self._counter = start.counter
+        self._status = start.status
+        self._explanation = start.explanation
+        self._traceback: str | None = None
+        self.damaged = 0
+        with _writing(artifact_dir):
+            make_directory(artifact_dir)
+            self._events = _open_directory(artifact_dir / "job_events")
+            self._stdout = _open_at(artifact_dir / "stdout", start.stdout_size)
+            self._spool = _open_spool(artifact_dir, start.position)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the stream's own end has come."""
+        return self._decoder.ended
+
+    @property
+    def offset(self) -> int:
+        """Bytes of the stream that are worked off."""
+        return self._decoder.position.offset
+
+    @property
+    def received(self) -> int:
+        """Bytes of the stream that have come, whole messages or not."""
+        return self._decoder.position.offset + self._decoder.pending
+
+    @property
+    def status(self) -> str | None:
+        """The last status heard."""
+        return self._status
+
+    @property
+    def counter(self) -> int:
+        """The last event's counter."""
+        return self._counter
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes of the stream.
+
+        Raises:
+            StreamError: they make no stream.
+            OutputFailed: the artifacts cannot be written.
+        """
+        for message in self._decoder.feed(data):
+            self._take(message)
+
+    def checkpoint(self) -> Checkpoint:
+        """Write out everything and return the place from which another processor can go on."""
+        with _writing(self.artifact_dir):
+            self._stdout.flush()
+            if self._spool:
+                self._spool.flush()
+            size = self._stdout.tell()
+        return Checkpoint(
+            position=self._decoder.position,
+            counter=self._counter,
+            stdout_size=size,
+            status=self._status,
+            explanation=self._explanation,
+        )
+
+    def finish(self) -> Outcome:
+        """Say that the stream is over; return how the job ended.
+
+        Raises:
+            StreamError: the stream broke off, with how far it got.
+        """
+        for message in self._decoder.finish():
+            self._take(message)
+        try:
+            self._decoder.check_complete()
+        except StreamError as error:
+            raise StreamError(
+                error.what,
+                cause=f"{error.cause}; {self.progress()}",
+                hint="look at the worker's node: it was cut off or never ran",
+                offset=error.offset,
+            ) from error
+        return self._outcome()
+
+    def progress(self) -> str:
+        """Return how far the stream got, in words."""
+        return f"last status: {self._status or 'none'}, events: {self._counter}"
+
+    def close(self) -> None:
+        """Close the files; what is written stays."""
+        self._stdout.close()
+        if self._spool:
+            self._spool.close()
+        os.close(self._events)
+
+    def _outcome(self) -> Outcome:
+        if self._status is None:
+            raise StreamError("the stream has no status", cause=self.progress(), offset=self.offset)
+        try:
+            status = Status(self._status)
+        except ValueError as error:
+            raise StreamError(f"the stream ends with an unknown status `{self._status}`") from error
+        if status in {Status.STARTING, Status.RUNNING}:
+            raise StreamError("the stream ends without a verdict", cause=self.progress(), offset=self.offset)
+        if not (self.artifact_dir / "status").exists():
+            with _writing(self.artifact_dir):
+                write_atomically(self.artifact_dir / "status", status.value.encode())
+        return Outcome(status=status, rc=read_rc(self.artifact_dir), explanation=self._explanation)
+
+    def _take(self, message: Message) -> None:
+        match message:
+            case Event():
+                self._take_event(message)
+            case StatusLine(data):
+                self._take_status(data)
+            case ArchiveStart():
+                with _writing(self.artifact_dir):
+                    self._spool = (self.artifact_dir / SPOOL_NAME).open("w+b")
+            case ArchiveData(data):
+                assert self._spool is not None
+                with _writing(self.artifact_dir):
+                    self._spool.write(data)
+            case ArchiveEnd():
+                self._take_archive()
+            case Noise():
+                self.damaged += message.damaged
+                log.warning("the stream holds a %s", message)
+            case WorkerLine(text):
+                log.warning("the worker printed: %s", text)
+            case _:
+                pass
+
+    def _take_status(self, data: dict[str, Any]) -> None:
+        self._status = str(data["status"])
+        explanation = data.get("job_explanation")
+        self._explanation = str(explanation) if explanation else self._explanation
+        if self._status == Status.STARTING:
+            self.config.command = list(data.get("command") or [])
+            self.config.cwd = data.get("cwd")
+            self.config.env = dict(data.get("env") or {})
+        self._handlers.status_handler(data, runner_config=self.config)
+
+    def _take_event(self, event: Event) -> None:
+        counter, name = event.data["counter"], str(event.data["uuid"])
+        if counter < 1 or not _SAFE_UUID(name):
+            log.warning("the stream holds an event that cannot be kept: counter %s, uuid %s", counter, name)
+            return
+        self._counter = counter
+        text = event.data.get("stdout")
+        if isinstance(text, str) and text:
+            self._show(text)
+        content = event.raw
+        if self._handlers.event_handler:
+            if not self._handlers.event_handler(event.data):
+                return
+            content = json.dumps(event.data).encode()
+        with _writing(self.artifact_dir):
+            _write_in(self._events, f"{counter}-{name}.json", content)
+
+    def _show(self, text: str) -> None:
+        self._handlers.display(text + "\n")
+        with _writing(self.artifact_dir):
+            self._stdout.write(text.encode(errors="surrogatepass") + b"\n")
+            self._stdout.flush()
+
+    def _take_archive(self) -> None:
+        assert self._spool is not None
+        try:
+            with _writing(self.artifact_dir):
+                for skipped in extract(self._spool, self.artifact_dir, _RULES):  # type: ignore[arg-type]
+                    log.warning("left out of the artifacts: %s", skipped)
+                (self.artifact_dir / SPOOL_NAME).unlink()
+        finally:
+            self._spool.close()
+            self._spool = None
+        self._handlers.artifacts_handler(str(self.artifact_dir))
+
+
+def process(
+    chunks: Iterator[bytes],
+    processor: Processor,
+    *,
+    canceled: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Work off a whole stream.
+
+    What follows the stream's own end is read and dropped, so that the writer is not cut off.
+
+    Args:
+        chunks: the stream, in pieces.
+        processor: takes them; it is closed at the end.
+        canceled: asked between pieces; once it is true, the outcome is "canceled".
+
+    Raises:
+        StreamError: the stream is damaged or incomplete.
+        OutputFailed: the artifacts cannot be written.
+    """
+    try:
+        for chunk in chunks:
+            processor.feed(chunk)
+        if canceled() and not processor.ended:
+            return Outcome(status=Status.CANCELED, explanation="canceled while the stream was read")
+        return processor.finish()
+    finally:
+        processor.close()
+
+
+def read_rc(artifact_dir: Path) -> int | None:
+    """Return the return code that the worker recorded, or None where it recorded none."""
+    try:
+        return int((artifact_dir / "rc").read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+class _writing:
+    """Turns what the system says about a write into our error."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError) and not isinstance(error, RunnerError):
+            raise OutputFailed(
+                f"cannot write the artifacts in {self._directory}", cause=error.strerror or str(error)
+            ) from error
+
+
+def _open_directory(path: Path) -> int:
+    path.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def _open_at(path: Path, size: int) -> IO[bytes]:
+    """Open a file of ours for writing behind its first `size` bytes."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    file = open(os.open(path, flags, FILE_MODE), "r+b")  # noqa: SIM115 - it lives as long as the processor
+    if file.seek(0, os.SEEK_END) < size:
+        file.close()
+        raise OutputFailed(f"cannot go on in {path}", cause="it is shorter than it was")
+    file.truncate(size)
+    file.seek(size)
+    return file
+
+
+def _open_spool(artifact_dir: Path, position: Position) -> IO[bytes] | None:
+    if position.archive_size is None:
+        return None
+    try:
+        return _open_at(artifact_dir / SPOOL_NAME, position.archive_received)
+    except OutputFailed as error:
+        raise ArchiveError("the archive's first part is gone", cause=error.cause) from error
+
+
+def _write_in(directory: int, name: str, content: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(name, flags, FILE_MODE, dir_fd=directory)
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(descriptor, view) :]
+    finally:
+        os.close(descriptor)

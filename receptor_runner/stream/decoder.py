@@ -1,0 +1,271 @@
+"""Bytes to messages, without IO."""
+
+from __future__ import annotations
+
+import binascii
+import json
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from receptor_runner.errors import ArchiveError, StreamError
+from receptor_runner.stream.messages import (
+    ArchiveData,
+    ArchiveEnd,
+    ArchiveStart,
+    Eof,
+    Event,
+    Keepalive,
+    Kwargs,
+    Message,
+    Noise,
+    StatusLine,
+    Unknown,
+    WorkerLine,
+)
+
+LINE_LIMIT = 256 * 1024 * 1024
+"""Bytes that one line may have; more is no stream of ours."""
+
+EXCERPT_SIZE = 200
+
+_BLANKS = b" \t\r\n"
+_scan = json.JSONDecoder().raw_decode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """A place in the stream from which decoding can go on.
+
+    Attributes:
+        offset: bytes of the stream before it.
+        archive_size: size of the archive it lies in, or None outside of archives.
+        archive_received: bytes of that archive before it.
+    """
+
+    offset: int = 0
+    archive_size: int | None = None
+    archive_received: int = 0
+
+
+class Decoder:
+    """Turns bytes, in pieces of any size, into messages.
+
+    It accepts more than ansible-runner emits: blank lines, lines that are no messages, several objects on a line,
+    whitespace inside of base64, kinds it does not know.
+
+    Args:
+        position: where the first byte that will be fed stands in the stream.
+    """
+
+    def __init__(self, position: Position | None = None) -> None:
+        start = position or Position()
+        self._offset = start.offset
+        self._size = start.archive_size
+        self._received = start.archive_received
+        self._buffer = bytearray()
+        self._scanned = 0
+        self.ended = False
+
+    @property
+    def position(self) -> Position:
+        """The place after the last whole message, or after the last whole piece of an archive."""
+        return Position(
+            offset=self._offset,
+            archive_size=self._size,
+            archive_received=self._received if self._size is not None else 0,
+        )
+
+    @property
+    def pending(self) -> int:
+        """How many bytes were fed that are not yet part of a whole message."""
+        return len(self._buffer)
+
+    def feed(self, data: bytes) -> Iterator[Message]:
+        """Take bytes and yield the messages they complete.
+
+        The position moves along with the messages: after each one it is the place behind it. What comes after
+        the stream's own end is dropped.
+
+        Raises:
+            ArchiveError: an archive's text is no base64.
+            StreamError: a line is longer than any message can be.
+        """
+        if self.ended:
+            return
+        self._buffer += data
+        moved = True
+        while moved and not self.ended:
+            moved = yield from self._archive() if self._size is not None else self._line()
+
+    def finish(self) -> Iterator[Message]:
+        """Say that no more bytes come; yield what the last line holds, although it has no line end."""
+        if not self.ended and self._size is None and self._buffer:
+            yield from self.feed(b"\n")
+
+    def check_complete(self) -> None:
+        """Raise StreamError unless the stream reached its own end."""
+        if self.ended:
+            return
+        if self._size is not None:
+            raise StreamError(
+                "the stream ends inside of an archive",
+                cause=f"received {self._received} of {self._size} bytes",
+                offset=self._offset,
+            )
+        raise StreamError(
+            "the stream ends before its end marker",
+            cause=f"{self._offset + self.pending} bytes came",
+            offset=self._offset,
+        )
+
+    def _advance(self, count: int) -> None:
+        del self._buffer[:count]
+        self._offset += count
+        self._scanned = 0
+
+    def _line(self) -> Generator[Message, None, bool]:
+        """Yield what the next line holds; return whether there was a whole one."""
+        end = self._buffer.find(b"\n", self._scanned)
+        if end < 0:
+            self._scanned = len(self._buffer)
+            if self._scanned > LINE_LIMIT:
+                raise StreamError("a line of the stream has no end", offset=self._offset)
+            return False
+        line = bytes(self._buffer[:end])
+        try:
+            value = json.loads(line.decode())
+        except (ValueError, RecursionError):
+            yield from self._pieces(line)
+        else:
+            self._advance(end + 1)
+            yield self._message(value, line)
+        return True
+
+    def _pieces(self, line: bytes) -> Iterator[Message]:
+        """Yield the objects and the noise of a line that is not exactly one JSON value."""
+        text = line.decode(errors="surrogateescape")
+        start = self._skip_blanks(text, 0)
+        first = _first_object(text, start)
+        if first > start:
+            yield self._noise(text[start:first], glued=first < len(text))
+        start = first
+        while start < len(text) and not self.ended:
+            try:
+                value, end = _scan(text, start)
+            except (ValueError, RecursionError):
+                yield self._noise(text[start:], glued=False)
+                break
+            raw = text[start:end].encode(errors="surrogateescape")
+            self._advance(len(raw))
+            yield self._message(value, raw)
+            if self._size is not None:
+                return
+            start = self._skip_blanks(text, end)
+        if not self.ended:
+            self._advance(1)
+
+    def _skip_blanks(self, text: str, start: int) -> int:
+        blanks = len(text) - start - len(text[start:].lstrip(" \t\r"))
+        self._advance(blanks)
+        return start + blanks
+
+    def _noise(self, text: str, *, glued: bool) -> Noise:
+        raw = text.encode(errors="surrogateescape")
+        noise = Noise(self._offset, len(raw), raw[:EXCERPT_SIZE], damaged=glued or raw.startswith(b"{"))
+        self._advance(len(raw))
+        return noise
+
+    def _message(self, value: Any, raw: bytes) -> Message:
+        if not isinstance(value, dict):
+            return Unknown(value)
+        if "status" in value:
+            return StatusLine(value)
+        if "zipfile" in value:
+            return self._archive_start(value)
+        if "eof" in value:
+            self.ended = True
+            return Eof()
+        if isinstance(value.get("kwargs"), dict):
+            return Kwargs(value["kwargs"])
+        if value.get("event") == "keepalive":
+            return Keepalive()
+        if isinstance(value.get("counter"), int) and value["counter"] and value.get("uuid"):
+            return Event(value, raw)
+        if isinstance(value.get("worker_output"), str):
+            return WorkerLine(value["worker_output"])
+        return Unknown(value)
+
+    def _archive_start(self, value: dict[str, Any]) -> Message:
+        size = value["zipfile"]
+        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+            return Unknown(value)
+        self._size, self._received = size, 0
+        return ArchiveStart(size)
+
+    def _archive(self) -> Generator[Message, None, bool]:
+        """Yield the next piece of the archive; return whether there was one, or its end was reached."""
+        assert self._size is not None
+        wanted = -(-(self._size - self._received) // 3) * 4
+        consumed, text = _take(self._buffer, wanted)
+        if consumed:
+            data = self._decoded(text)
+            self._received += len(data)
+            self._advance(consumed)
+            yield ArchiveData(data)
+        complete = self._received >= self._size
+        if complete:
+            self._size = None
+            yield ArchiveEnd()
+        return complete
+
+    def _decoded(self, text: bytes) -> bytes:
+        try:
+            data = binascii.a2b_base64(text, strict_mode=True)
+        except binascii.Error as error:
+            raise ArchiveError(
+                "the stream's archive is damaged", cause=f"base64: {error}", offset=self._offset
+            ) from error
+        if not data or self._received + len(data) > (self._size or 0):
+            raise ArchiveError("the stream's archive is damaged", cause="wrong length", offset=self._offset)
+        return data
+
+
+def _first_object(text: str, start: int) -> int:
+    """Return where the first object of a line begins, or the line's length if it holds none.
+
+    A line that begins like an object is never searched further: an object inside of a damaged message is not a
+    message.
+    """
+    if text.startswith("{", start):
+        return start
+    first = text.find('{"', start)
+    try:
+        if first >= 0:
+            _scan(text, first)
+            return first
+    except (ValueError, RecursionError):
+        pass
+    return len(text)
+
+
+def _take(buffer: bytearray, wanted: int) -> tuple[int, bytes]:
+    """Return how many bytes to consume for whole groups of four characters, at most `wanted`, and those."""
+    text = bytes(buffer[:wanted])
+    if len(text.translate(None, _BLANKS)) == len(text):
+        count = len(text) // 4 * 4
+        return count, text[:count]
+    text = bytes(buffer)
+    count = min(len(text.translate(None, _BLANKS)), wanted) // 4 * 4
+    cut = _index_after(text, count)
+    return cut, text[:cut].translate(None, _BLANKS)
+
+
+def _index_after(text: bytes, count: int) -> int:
+    """Return the index behind the first `count` characters of `text` that are not blank."""
+    index = 0
+    while count:
+        step = text[index : index + count]
+        count -= len(step.translate(None, _BLANKS))
+        index += len(step)
+    return index

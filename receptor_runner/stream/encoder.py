@@ -1,0 +1,45 @@
+"""Messages to bytes, exactly as ansible-runner writes them."""
+
+from __future__ import annotations
+
+import binascii
+import json
+import uuid
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+EOF_LINE = b'{"eof": true}\n'
+KEEPALIVE_LINE = b'{"event": "keepalive", "counter": 0, "uuid": 0}\n'
+
+
+def encode_line(value: dict[str, Any]) -> bytes:
+    """Return one object as a line: ASCII only, key order kept, a uuid as its 32 digits.
+
+    Raises:
+        TypeError: something in it has no JSON form.
+    """
+    return json.dumps(value, default=_plain).encode("ascii") + b"\n"
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, uuid.UUID):
+        return value.hex
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def encode_archive(size: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield an archive block: the header line, then base64 without any line end.
+
+    Args:
+        size: bytes of the zip file.
+        chunks: the zip file, in pieces of any size.
+    """
+    yield encode_line({"zipfile": size})
+    rest = b""
+    for chunk in chunks:
+        data = rest + chunk if rest else chunk
+        whole = len(data) // 3 * 3
+        rest = data[whole:]
+        yield binascii.b2a_base64(data[:whole] if rest else data, newline=False)
+    if rest:
+        yield binascii.b2a_base64(rest, newline=False)

@@ -1,0 +1,323 @@
+"""Phase 2: the stream from transmit comes in, the job runs, the stream for process goes out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from receptor_runner.artifacts import DIRECTORY_MODE, RESERVED_NAMES
+from receptor_runner.edges import Writable, output_failed
+from receptor_runner.errors import ArchiveError, RunnerError, StreamError
+from receptor_runner.execution.seam import StopRequest, artifact_directory
+from receptor_runner.job import Job, check_ident
+from receptor_runner.outcome import RC_STOPPED, Outcome, Status
+from receptor_runner.stream.archive import FROM_TRANSMIT, SPOOL_MEMORY, extract, pack
+from receptor_runner.stream.decoder import Decoder
+from receptor_runner.stream.encoder import EOF_LINE, KEEPALIVE_LINE, encode_archive, encode_line
+from receptor_runner.stream.messages import ArchiveData, ArchiveStart, Kwargs, Message, Noise
+
+BAD_STREAM = "Failed to JSON parse a line from transmit stream."
+BAD_ARCHIVE = "Failed to extract private data directory on worker."
+
+COALESCE_S = 0.03
+"""For how long small writes are collected: a unit's output file is written through to the disk at every write."""
+
+COALESCE_SIZE = 128 * 1024
+
+
+class ResultStream:
+    """The stream to process: whole lines, collected into few writes, with signs of life while nothing happens.
+
+    Args:
+        output: where the bytes go.
+        keepalive_s: seconds of silence after which a keepalive is sent; 0 for never.
+        stop: asked to stop the job when nobody reads any more.
+    """
+
+    def __init__(self, output: Writable, *, keepalive_s: float = 0, stop: StopRequest | None = None) -> None:
+        self._output = output
+        self._keepalive_s = keepalive_s
+        self._stop = stop
+        self._waiting = bytearray()
+        self._written_at = time.monotonic()
+        self._changed = threading.Condition(threading.RLock())
+        self._closed = False
+        self.failure: Exception | None = None
+        self._thread = threading.Thread(target=self._serve, name="result-stream", daemon=True)
+        self._thread.start()
+
+    def status(self, status: dict[str, Any]) -> None:
+        """Send a status line."""
+        self._line(encode_line(status))
+
+    def event(self, event: dict[str, Any]) -> None:
+        """Send an event."""
+        self._line(encode_line(event))
+
+    def stray(self, text: str) -> None:
+        """Send a line that something in the worker printed; old peers pass over it."""
+        self._line(encode_line({"worker_output": text}))
+
+    def archive(self, size: int, chunks: Iterable[bytes]) -> None:
+        """Send an archive; no other line can land inside of it."""
+        with self._changed:
+            for piece in encode_archive(size, chunks):
+                self._waiting += piece
+                if len(self._waiting) >= COALESCE_SIZE:
+                    self._write_out()
+
+    def finish(self) -> None:
+        """Send the end marker and everything that waits; nothing can be sent afterwards."""
+        with self._changed:
+            self._waiting += EOF_LINE
+            self._write_out()
+            self._closed = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _line(self, line: bytes) -> None:
+        with self._changed:
+            self._waiting += line
+            quiet_s = time.monotonic() - self._written_at
+            if quiet_s >= COALESCE_S or len(self._waiting) >= COALESCE_SIZE:
+                self._write_out()
+            else:
+                self._changed.notify_all()
+
+    def _write_out(self) -> None:
+        data, self._waiting = bytes(self._waiting), bytearray()
+        self._written_at = time.monotonic()
+        if self.failure is not None:
+            return
+        try:
+            self._output.write(data)
+            self._output.flush()
+        except (OSError, ValueError) as error:
+            self.failure = error
+            if self._stop:
+                self._stop.request()
+
+    def _serve(self) -> None:
+        """Write out what waits when its time has come, and keepalives."""
+        with self._changed:
+            while not self._closed:
+                self._changed.wait(self._due_in())
+                if self._waiting and self._silent_for() >= COALESCE_S:
+                    self._write_out()
+                elif self._keepalive_s and self._silent_for() >= self._keepalive_s and not self._closed:
+                    self._waiting += KEEPALIVE_LINE
+                    self._write_out()
+
+    def _silent_for(self) -> float:
+        return time.monotonic() - self._written_at
+
+    def _due_in(self) -> float | None:
+        """Return the seconds until something is to be done, or None if only a new line can bring that."""
+        if self._waiting:
+            return max(COALESCE_S - self._silent_for(), 0)
+        return max(self._keepalive_s - self._silent_for(), 0) if self._keepalive_s else None
+
+
+@dataclass(slots=True)
+class _Received:
+    """What came over the stream from transmit."""
+
+    options: dict[str, Any] | None = None
+    archives: list[IO[bytes]] = field(default_factory=list)
+
+    def take(self, message: Message) -> None:
+        match message:
+            case Kwargs(options):
+                self.options = options
+            case ArchiveStart():
+                self.archives.append(_new_spool())
+            case ArchiveData(data):
+                self.archives[-1].write(data)
+            case Noise(damaged=True):
+                raise StreamError(BAD_STREAM, cause=str(message), offset=message.offset)
+            case _:
+                pass
+
+    def close(self) -> None:
+        for archive in self.archives:
+            archive.close()
+
+
+def _new_spool() -> IO[bytes]:
+    return tempfile.SpooledTemporaryFile(max_size=SPOOL_MEMORY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a worker puts the private data directory.
+
+    Attributes:
+        private_data_dir: the directory, or None for a temporary one that is gone at the end.
+        delete: whether a named directory is emptied before and removed afterwards.
+    """
+
+    private_data_dir: Path | None = None
+    delete: bool = False
+
+    def open(self) -> Path:
+        """Return the directory, made if it is missing."""
+        if self.private_data_dir is None:
+            return Path(tempfile.mkdtemp(prefix="receptor-runner-"))
+        if self.delete:
+            remove_tree(self.private_data_dir)
+        self.private_data_dir.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        return self.private_data_dir.resolve()
+
+    def close(self, directory: Path) -> None:
+        """Remove the directory if it is not to be kept."""
+        if self.private_data_dir is None or self.delete:
+            remove_tree(directory)
+
+
+def remove_tree(directory: Path) -> None:
+    """Remove a directory with all that is in it, read-only directories too; what cannot be removed stays."""
+    for parent, names, _files in os.walk(directory):
+        for name in names:
+            path = Path(parent, name)
+            if not path.is_symlink() and not os.access(path, os.W_OK | os.X_OK):
+                path.chmod(DIRECTORY_MODE)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def work(
+    chunks: Iterator[bytes],
+    output: Writable,
+    *,
+    place: Place,
+    stop: StopRequest,
+    defaults: dict[str, Any] | None = None,
+    keepalive_s: float = 0,
+    results: ResultStream | None = None,
+) -> Outcome:
+    """Receive a job, run it, and send back all that it gives.
+
+    Whatever goes wrong, the stream to process ends with an error status and its end marker. A job whose stream
+    lacks its own end marker is never run.
+
+    Args:
+        chunks: the stream from transmit.
+        output: takes the stream for process.
+        place: where the private data directory goes.
+        stop: ends the job, or the reading of it.
+        defaults: options that the job's own ones override.
+        keepalive_s: seconds of silence after which a sign of life is sent; 0 for never.
+        results: a stream that was begun already; by default one is begun on `output`.
+
+    Raises:
+        RunnerError: the job could not be run (the stream has said so already), or nobody reads the stream.
+
+    Source: the message order and the texts of ansible-runner 2.4.3's worker, which there exits 0 whatever happens.
+    """
+    stream = results or ResultStream(output, keepalive_s=keepalive_s, stop=stop)
+    try:
+        outcome = _work(chunks, stream, place, stop, defaults or {})
+    except Exception as error:
+        stream.status(_error_status(error))
+        raise
+    finally:
+        stream.finish()
+    if stream.failure:
+        raise output_failed(stream.failure) from stream.failure
+    return outcome
+
+
+def _error_status(error: Exception) -> dict[str, Any]:
+    status: dict[str, Any] = {"status": Status.ERROR.value, "job_explanation": _explanation(error)}
+    if isinstance(error, ArchiveError) or not isinstance(error, RunnerError):
+        status["result_traceback"] = "".join(traceback.format_exception(error))
+    return status
+
+
+def _explanation(error: Exception) -> str:
+    """Return the reason in one line; the peer's own sentences stay as they are, with the detail behind them."""
+    if not isinstance(error, RunnerError):
+        return f"{type(error).__name__}: {error}"
+    joint = " " if error.what.endswith(".") else ": "
+    return joint.join(part for part in (error.what, error.cause) if part)
+
+
+def _work(
+    chunks: Iterator[bytes], stream: ResultStream, place: Place, stop: StopRequest, defaults: dict[str, Any]
+) -> Outcome:
+    received = _Received()
+    try:
+        _receive(chunks, received, stop)
+        if stop.requested:
+            return _canceled(stream)
+        directory = place.open()
+        try:
+            _extract(received, directory)
+            received.close()
+            job = Job.from_kwargs({**defaults, **(received.options or {})})
+            return _run(job, directory, stream, stop)
+        finally:
+            place.close(directory)
+    finally:
+        received.close()
+
+
+def _canceled(stream: ResultStream) -> Outcome:
+    explanation = "stopped before the job had come"
+    stream.status({"status": Status.CANCELED.value, "job_explanation": explanation})
+    return Outcome(status=Status.CANCELED, rc=RC_STOPPED, explanation=explanation)
+
+
+def _receive(chunks: Iterator[bytes], received: _Received, stop: StopRequest) -> None:
+    """Read until the end marker."""
+    decoder = Decoder()
+    try:
+        for chunk in chunks:
+            for message in decoder.feed(chunk):
+                received.take(message)
+            if decoder.ended:
+                break
+        for message in decoder.finish():
+            received.take(message)
+        if stop.requested:
+            return
+        decoder.check_complete()
+        if received.options is None:
+            raise StreamError("it holds no job", cause="its end marker came before any options")
+    except ArchiveError as error:
+        raise ArchiveError(BAD_ARCHIVE, cause=str(error), offset=error.offset) from error
+    except StreamError as error:
+        if error.what == BAD_STREAM:
+            raise
+        raise StreamError(BAD_STREAM, cause=str(error), offset=error.offset) from error
+
+
+def _extract(received: _Received, directory: Path) -> None:
+    for archive in received.archives:
+        archive.seek(0)
+        try:
+            extract(archive, directory, FROM_TRANSMIT)  # type: ignore[arg-type] # a spooled file is a BinaryIO
+        except (ArchiveError, OSError) as error:
+            raise ArchiveError(BAD_ARCHIVE, cause=str(error)) from error
+
+
+def _run(job: Job, directory: Path, stream: ResultStream, stop: StopRequest) -> Outcome:
+    from receptor_runner.execution.run import execute
+
+    ident = check_ident(job.ident or str(uuid.uuid4()))
+    outcome = execute(job, directory, ident=ident, sink=stream, stop=stop)
+    artifacts = artifact_directory(directory, job.artifact_dir, ident)
+    packed = pack(artifacts, wanted=lambda name: name not in RESERVED_NAMES)
+    try:
+        stream.archive(packed.size, packed.chunks())
+    finally:
+        packed.close()
+    return outcome
