@@ -6,6 +6,7 @@
     │   └── ArchiveError        65  an archive inside a stream that cannot be extracted safely
     ├── MissingInput            66  a directory or file that must be there is not
     ├── NodeUnavailable         69  no node, no mesh, no such node or work type
+    │   ├── Unreachable         69  no answer; trying again may help
     │   ├── Rejected            69  the node answered and refused; trying again cannot help
     │   └── UnknownUnit         69  the node does not know that unit
     ├── IdentExists             73  an ident that is taken by another job
@@ -91,6 +92,10 @@ class NodeUnavailable(RunnerError):
     """No node answers, or it does not lead to the wanted node."""
 
     exit_code = 69
+
+
+class Unreachable(NodeUnavailable):
+    """The node gave no answer; trying again may help."""
 
 
 class Rejected(NodeUnavailable):

@@ -20,6 +20,7 @@ from receptor_runner.artifacts import (
     write_atomically,
 )
 from receptor_runner.errors import ArchiveError, OutputFailed, RunnerError, StreamError
+from receptor_runner.job import check_ident
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.stream.archive import ExtractionRules, extract
 from receptor_runner.stream.decoder import Decoder, Position
@@ -28,6 +29,7 @@ from receptor_runner.stream.messages import (
     ArchiveEnd,
     ArchiveStart,
     Event,
+    Keepalive,
     Message,
     Noise,
     StatusLine,
@@ -56,6 +58,27 @@ class RunnerConfig:
     command: list[str] = field(default_factory=list)
     cwd: str | None = None
     env: dict[str, str] = field(default_factory=dict)
+
+
+def runner_config(
+    private_data_dir: Path, ident: str | None, artifact_dir: Path | None = None
+) -> RunnerConfig:
+    """Return the config of a job whose artifacts go to the usual place.
+
+    Args:
+        private_data_dir: it need not exist.
+        ident: the directory below `artifacts/`; without one, artifacts go to `artifacts/` itself.
+        artifact_dir: another place, instead of `artifacts/<ident>`.
+
+    Source: the places that ansible-runner's process chooses.
+    """
+    base = Path(os.path.abspath(private_data_dir))
+    usual = base / "artifacts" / check_ident(ident) if ident else base / "artifacts"
+    return RunnerConfig(
+        private_data_dir=str(base),
+        artifact_dir=os.path.abspath(artifact_dir or usual),
+        ident=ident,
+    )
 
 
 def _nothing(*_arguments: object, **_options: object) -> None:
@@ -132,6 +155,7 @@ class Processor:
         self._explanation = start.explanation
         self._traceback: str | None = None
         self.damaged = 0
+        self.keepalives = 0
         with _writing(artifact_dir):
             make_directory(artifact_dir)
             self._events = _open_directory(artifact_dir / "job_events")
@@ -250,6 +274,8 @@ class Processor:
             case Noise():
                 self.damaged += message.damaged
                 log.warning("the stream holds a %s", message)
+            case Keepalive():
+                self.keepalives += 1
             case WorkerLine(text):
                 log.warning("the worker printed: %s", text)
             case _:

@@ -78,7 +78,7 @@ def prepare(
 
     Source: the stream of ansible-runner 2.4.3's transmit, which a worker of either kind accepts.
     """
-    root = Path(os.path.abspath(private_data_dir))  # noqa: PTH100 - links in the path stay as they were typed
+    root = Path(os.path.abspath(private_data_dir))
     if not root.is_dir():
         hint = f"mkdir -p {private_data_dir}/project"
         raise MissingInput(f"private data directory {private_data_dir} does not exist", hint=hint)

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from receptor_runner.artifacts import DIRECTORY_MODE, RESERVED_NAMES
 from receptor_runner.edges import Writable, output_failed
-from receptor_runner.errors import ArchiveError, RunnerError, StreamError
+from receptor_runner.errors import ArchiveError, RunnerError, StreamError, UsageError
 from receptor_runner.execution.seam import StopRequest, artifact_directory
 from receptor_runner.job import Job, check_ident
 from receptor_runner.outcome import RC_STOPPED, Outcome, Status
@@ -168,6 +168,14 @@ class Place:
     private_data_dir: Path | None = None
     delete: bool = False
 
+    def check(self) -> None:
+        """Raise UsageError if the directory must not be deleted: a system directory, a home, or where we are."""
+        if self.private_data_dir is None or not self.delete:
+            return
+        path = self.private_data_dir.resolve()
+        if len(path.parts) <= 2 or path == Path.home() or Path.cwd().is_relative_to(path):
+            raise UsageError(f"--delete would remove {path}", hint="name a directory of its own")
+
     def open(self) -> Path:
         """Return the directory, made if it is missing."""
         if self.private_data_dir is None:
@@ -195,13 +203,11 @@ def remove_tree(directory: Path) -> None:
 
 def work(
     chunks: Iterator[bytes],
-    output: Writable,
+    stream: ResultStream,
     *,
     place: Place,
     stop: StopRequest,
     defaults: dict[str, Any] | None = None,
-    keepalive_s: float = 0,
-    results: ResultStream | None = None,
 ) -> Outcome:
     """Receive a job, run it, and send back all that it gives.
 
@@ -210,19 +216,16 @@ def work(
 
     Args:
         chunks: the stream from transmit.
-        output: takes the stream for process.
+        stream: the stream to process; it is finished at the end.
         place: where the private data directory goes.
         stop: ends the job, or the reading of it.
         defaults: options that the job's own ones override.
-        keepalive_s: seconds of silence after which a sign of life is sent; 0 for never.
-        results: a stream that was begun already; by default one is begun on `output`.
 
     Raises:
         RunnerError: the job could not be run (the stream has said so already), or nobody reads the stream.
 
     Source: the message order and the texts of ansible-runner 2.4.3's worker, which there exits 0 whatever happens.
     """
-    stream = results or ResultStream(output, keepalive_s=keepalive_s, stop=stop)
     try:
         outcome = _work(chunks, stream, place, stop, defaults or {})
     except Exception as error:

@@ -1,0 +1,32 @@
+"""`receptor-runner cancel`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from receptor_runner.cli import mesh, options, show
+
+EPILOG = """\b
+Example:
+  receptor-runner cancel ./demo -i 42
+"""
+
+
+@click.command(epilog=EPILOG)
+@options.private_data_dir
+@mesh.ident_of_job
+@mesh.reaching
+@mesh.as_json
+def cancel(private_data_dir: Path, ident: str, json_output: bool, **given: Any) -> None:
+    """Stop a running job; whoever follows it brings its last words home."""
+    from receptor_runner.receptor import jobs
+    from receptor_runner.receptor.record import RecordFile
+
+    done = jobs.cancel(private_data_dir, ident, mesh.destination(given))
+    if json_output:
+        show.data({**mesh.describe(RecordFile(private_data_dir, ident).require()), "canceled": done})
+    else:
+        click.echo(f"{ident}: {'canceled' if done else 'the cancel is pending, its node is out of reach'}")

@@ -1,0 +1,141 @@
+"""`receptor-runner config list | render | check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from receptor_runner.cli import show
+from receptor_runner.errors import ConfigError, OutputFailed, UsageError
+
+if TYPE_CHECKING:
+    from receptor_runner.configs.findings import Finding
+    from receptor_runner.configs.roles import Template
+
+PRIVATE, SHARED = 0o600, 0o644
+
+EPILOG = """\b
+Examples:
+  receptor-runner config list
+  receptor-runner config render local -o receptor.yml
+  receptor-runner config render worker --set id=exec1 --set peers=hub.example.org:27199
+  receptor-runner config check /etc/receptor/receptor.conf
+"""
+
+RENDER_EPILOG = """\b
+Examples:
+  receptor-runner config render local --set socket=/run/user/1000/control.sock -o receptor.yml
+  receptor-runner config render control --set tls=true --set signing_key=/etc/receptor/sign.pem
+  receptor-runner config render local --set work.ansible-runner='/usr/bin/ansible-runner worker'
+`receptor-runner config list` shows what can be set.
+"""
+
+CHECK_EPILOG = """\b
+Examples:
+  receptor-runner config check receptor.yml
+  receptor-runner config check --elsewhere control.yml hop.yml worker.yml
+Exits 78 when there are errors; warnings and notes leave it 0.
+"""
+
+
+@click.group(epilog=EPILOG)
+def config() -> None:
+    """List, render and check receptor.yml files."""
+
+
+@config.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def list_command(as_json: bool) -> None:
+    """List the templates, with what can be set in each and its default."""
+    from receptor_runner.configs.roles import list_templates
+
+    templates = list_templates()
+    if as_json:
+        show.data({"templates": [_as_dict(template) for template in templates]})
+        return
+    for template in templates:
+        click.echo(f"{template.name}: {template.purpose}")
+        for option in template.options:
+            click.echo(f"    {option.name}={option.default}")
+            click.echo(f"        {option.help} ({option.kind.value})")
+
+
+def _as_dict(template: Template) -> dict[str, object]:
+    options = [
+        {"name": option.name, "kind": option.kind.value, "default": option.default, "help": option.help}
+        for option in template.options
+    ]
+    return {"name": template.name, "purpose": template.purpose, "options": options}
+
+
+@config.command("render", epilog=RENDER_EPILOG)
+@click.argument("name")
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Set something; repeatable.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write this file instead of stdout.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["v1", "v2"]),
+    default="v1",
+    help="v1: the list for `receptor --config`; v2: the map for `receptor --config-v2 --config`.",
+)
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+def render_command(
+    name: str, pairs: tuple[str, ...], output: Path | None, form: Literal["v1", "v2"], force: bool
+) -> None:
+    """Render the template NAME to a receptor.yml."""
+    from receptor_runner.configs.render import render
+
+    text = render(name, dict(_pair(pair) for pair in pairs), form=form)
+    if output is None or str(output) == "-":
+        click.echo(text, nl=False)
+    else:
+        _write(output, text, mode=PRIVATE if name == "local" else SHARED, force=force)
+        show.note(f"wrote {output}")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise UsageError(f"--set {text} is no KEY=VALUE", hint="receptor-runner config list")
+    return key, value
+
+
+def _write(path: Path, text: str, *, mode: int, force: bool) -> None:
+    from receptor_runner.artifacts import write_atomically
+
+    if path.exists() and not force:
+        raise OutputFailed(f"{path} is there already", hint="--force replaces it")
+    try:
+        write_atomically(path, text.encode())
+        path.chmod(mode)
+    except OSError as failure:
+        raise OutputFailed(f"cannot write {path}", cause=failure.strerror) from failure
+
+
+@config.command("check", epilog=CHECK_EPILOG)
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--elsewhere", is_flag=True, help="The files are for other machines: do not look at the paths in them."
+)
+def check_command(files: tuple[Path, ...], as_json: bool, elsewhere: bool) -> int:
+    """Check receptor.yml FILES, ours or not, each for itself and all as parts of one mesh."""
+    from receptor_runner.configs.check import check_files, count
+
+    findings = check_files(files, here=not elsewhere)
+    numbers = count(findings)
+    if as_json:
+        show.data({"findings": [finding.as_dict() for finding in findings], **numbers})
+    else:
+        for finding in findings:
+            click.echo(_line(finding))
+        show.note(", ".join(f"{number} {name}" for name, number in numbers.items()))
+    return ConfigError.exit_code if numbers["errors"] else 0
+
+
+def _line(finding: Finding) -> str:
+    said = f"{finding.file}:{finding.line}: {finding.severity.value}: {finding.message} [{finding.code}]"
+    return f"{said}\n    {finding.hint}" if finding.hint else said

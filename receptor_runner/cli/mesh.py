@@ -1,0 +1,187 @@
+"""What the commands that talk to a node share: options, signals, and the lines they show."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from receptor_runner.cli import options, show
+from receptor_runner.errors import ContactLost, Interrupted
+
+if TYPE_CHECKING:
+    from receptor_runner.outcome import Outcome
+    from receptor_runner.receptor.jobs import Destination, Following
+    from receptor_runner.receptor.locate import NodeAddress
+    from receptor_runner.receptor.record import Record
+
+reaching = options.together(
+    click.option("--rootcas", help="The authority of a tls:// socket (PEM).", metavar="FILE"),
+    click.option("--key", help="Our key for a tls:// socket (PEM).", metavar="FILE"),
+    click.option("--cert", help="Our certificate for a tls:// socket (PEM).", metavar="FILE"),
+    click.option(
+        "--retry-deadline",
+        type=click.FloatRange(min=0),
+        default=60.0,
+        show_default=True,
+        envvar="RECEPTOR_RUNNER_RETRY_DEADLINE",
+        metavar="SECONDS",
+        help="How long to try again when the node does not answer.",
+    ),
+    click.option(
+        "--retry-max-wait",
+        type=click.FloatRange(min=0),
+        default=10.0,
+        show_default=True,
+        envvar="RECEPTOR_RUNNER_RETRY_MAX_WAIT",
+        metavar="SECONDS",
+        help="The longest wait between two tries.",
+    ),
+)
+
+where_to_run = options.together(
+    click.option(
+        "--socket",
+        help="The control socket of the node to ask: a path, tcp://host:port or tls://host:port. By default "
+        "$RECEPTORCTL_SOCKET, else one of the usual places, else the embedded node.",
+    ),
+    click.option("--node", help="The node where the job runs; by default the one that is asked."),
+    click.option("--work-type", help="Its work-command; by default receptor-runner, else ansible-runner."),
+    click.option("--work-params", "params", help="Further words for the worker's command line."),
+    click.option("--tls-client", help="The asked node's TLS configuration towards the other."),
+    click.option("--ttl", help="How long a remote job may wait for its start: 30s, 10m, 1h."),
+    click.option("--signwork/--no-signwork", "sign", default=None, help="Sign the request, or do not."),
+    click.option("--no-preflight", is_flag=True, help="Upload without checking node and work type first."),
+    reaching,
+)
+
+how_to_follow = options.together(
+    click.option("--quiet", "-q", is_flag=True, help="Do not print the job's output."),
+    click.option("--keep", is_flag=True, help="Keep the unit on its node if the job does not succeed."),
+    click.option(
+        "--wait-timeout", type=float, metavar="SECONDS", help="Stop waiting after this; the job goes on."
+    ),
+    click.option(
+        "--contact-timeout",
+        type=float,
+        metavar="SECONDS",
+        help="Give up after this silence, where the worker sends keepalives.",
+    ),
+)
+
+as_json = click.option("--json", "json_output", is_flag=True, help="Print one JSON object instead of text.")
+
+ident_of_job = click.option("-i", "--ident", required=True, help="The job's name below DIR/artifacts.")
+
+
+def take(given: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Take options out of `given` and return them."""
+    return {name: given.pop(name) for name in names if name in given}
+
+
+def destination(given: dict[str, Any]) -> Destination:
+    """Take the options of `where_to_run` or `reaching` out of `given`; return the destination they describe."""
+    from receptor_runner.receptor.control import Tls
+    from receptor_runner.receptor.jobs import Destination
+    from receptor_runner.receptor.retry import RetryPolicy
+
+    retry = RetryPolicy(deadline_s=given.pop("retry_deadline"), max_wait_s=given.pop("retry_max_wait"))
+    tls = Tls(**take(given, "rootcas", "key", "cert"))
+    preflight = not given.pop("no_preflight", False)
+    where = take(given, "socket", "node", "work_type", "params", "tls_client", "ttl", "sign")
+    return Destination(**where, preflight=preflight, tls=tls, retry=retry)
+
+
+class JobFollowing:
+    """Following a job from the command line: its output, Ctrl-C, and the exit code.
+
+    The first Ctrl-C or SIGTERM cancels the job and waits for its last word, the second detaches.
+    """
+
+    def __init__(self, given: dict[str, Any], where: Destination, *, json_output: bool) -> None:
+        from receptor_runner.process import Handlers
+        from receptor_runner.receptor.jobs import Following
+        from receptor_runner.receptor.unit import FollowPolicy, Wishes
+
+        self.json_output = json_output
+        self._where = where
+        self._output = show.JobOutput(quiet=given.pop("quiet") or json_output)
+        self._wishes = Wishes()
+        self.signal_number = 0
+        timeouts = {
+            "wait_timeout_s": given.pop("wait_timeout"),
+            "contact_timeout_s": given.pop("contact_timeout"),
+        }
+        self.following: Following = Following(
+            handlers=Handlers(display=self._output.show),
+            policy=FollowPolicy(retry=where.retry, **timeouts),
+            wishes=self._wishes,
+            keep=given.pop("keep"),
+        )
+
+    def catch_signals(self) -> None:
+        """Make Ctrl-C and SIGTERM cancel the job from now on."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._interrupted)
+
+    def _interrupted(self, number: int, _frame: FrameType | None) -> None:
+        if self.signal_number:
+            self._wishes.detach.set()
+            self._where.retry.interrupt.set()
+        else:
+            show.note("canceling the job; waiting for its last word (again to detach)")
+            self._wishes.cancel.set()
+        self.signal_number = self.signal_number or number
+
+    def follow(self, private_data_dir: Path, ident: str) -> int:
+        """Follow the job to its end; return the exit code."""
+        from receptor_runner.receptor.jobs import follow
+        from receptor_runner.receptor.record import RecordFile
+
+        try:
+            outcome = follow(private_data_dir, ident, self._where, self.following)
+        except ContactLost as error:
+            if self.signal_number:
+                raise Interrupted(error.what, signal_number=self.signal_number, hint=error.hint) from error
+            raise
+        if self.json_output:
+            show.data(describe(RecordFile(private_data_dir, ident).require()))
+        self._output.check()
+        return self._exit_code(outcome)
+
+    def _exit_code(self, outcome: Outcome) -> int:
+        from receptor_runner.cli.process import verdict
+
+        if self.signal_number:
+            raise Interrupted("interrupted; the job is canceled", signal_number=self.signal_number)
+        return verdict(outcome)
+
+
+def describe(record: Record) -> dict[str, Any]:
+    """Return a record as programs read it."""
+    outcome = record.outcome
+    return {
+        "schema": 1,
+        "ident": record.ident,
+        "node": record.node,
+        "socket": record.socket,
+        "work_type": record.work_type,
+        "unit": record.unit_id,
+        "created": record.created,
+        "active": record.is_active,
+        "status": outcome.status.value if outcome else record.checkpoint.status or record.stage.value,
+        "rc": outcome.rc if outcome else None,
+        "verdict": bool(outcome and outcome.is_verdict),
+        "explanation": outcome.explanation if outcome else None,
+        "events": record.checkpoint.counter,
+        "released": record.released,
+    }
+
+
+def tell_route(record: Record, address: NodeAddress) -> None:
+    """Say in one line which node is used."""
+    kind = "embedded node" if address.embedded else "node"
+    show.note(f"job {record.ident} on {kind} `{record.node}`, asked at {address.socket} ({address.source})")

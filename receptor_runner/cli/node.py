@@ -1,0 +1,38 @@
+"""`receptor-runner node`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from receptor_runner.cli import show
+
+EPILOG = """\b
+Examples:
+  receptor-runner config render local -o receptor.yml
+  receptor-runner node --config receptor.yml
+  receptorctl --socket ./control.sock status
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.option(
+    "-c", "--config", required=True, type=click.Path(path_type=Path), help="A receptor.yml of the v1 form."
+)
+@click.option(
+    "--idle-exit",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="End once there has been no unit and no client for this long.",
+)
+def node(config: Path, idle_exit: float | None) -> None:
+    """Serve an embedded, local-only Receptor node until SIGTERM.
+
+    It speaks Receptor's control protocol, so that receptorctl works with it. For a mesh, run Receptor itself.
+    """
+    from receptor_runner.node.serve import serve
+    from receptor_runner.node.settings import read_settings
+
+    settings = read_settings(config)
+    serve(settings, idle_exit_s=idle_exit, ready=lambda: show.note(f"node `{settings.node_id}` serves"))

@@ -1,0 +1,134 @@
+"""What a person sees: messages, log lines and the output of a job."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import traceback
+from typing import Any
+
+import click
+
+from receptor_runner.errors import OutputFailed, RunnerError
+
+log = logging.getLogger("receptor_runner")
+
+_RED, _YELLOW, _RESET = "\x1b[31m", "\x1b[33m", "\x1b[0m"
+
+
+def wants_colour(stream: Any) -> bool:
+    """Decide on colour: NO_COLOR, then FORCE_COLOR, then TERM=dumb, then whether it is a terminal."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return os.environ.get("TERM") != "dumb" and stream.isatty()
+
+
+def note(text: str) -> None:
+    """Say something to the person, on stderr."""
+    click.echo(text, err=True)
+
+
+def error(failure: RunnerError) -> int:
+    """Show an error in at most three lines; return its exit code."""
+    if log.isEnabledFor(logging.DEBUG):
+        note("".join(traceback.format_exception(failure)).rstrip())
+    first, *others = failure.lines()
+    if wants_colour(sys.stderr):
+        first = first.replace("error:", f"{_RED}error:{_RESET}", 1)
+    note("\n".join([first, *others]))
+    return failure.exit_code
+
+
+def bug(failure: Exception) -> int:
+    """Show an error that nobody foresaw."""
+    return error(
+        RunnerError(
+            "an unexpected error, a bug of receptor-runner",
+            cause=f"{type(failure).__name__}: {failure}",
+            hint="receptor-runner --debug ... shows where; please report it",
+        ).with_traceback(failure.__traceback__)
+    )
+
+
+def data(value: Any) -> None:
+    """Print one JSON object for a program to read, on stdout."""
+    click.echo(json.dumps(value, default=str))
+
+
+def print_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    """Print our version and those of what we stand on."""
+    if not wanted or context.resilient_parsing:
+        return
+    from importlib import metadata
+
+    from receptor_runner._version import __version__
+
+    click.echo(f"receptor-runner {__version__}")
+    for name in ("ansible-core", "receptorctl"):
+        click.echo(f"{name} {metadata.version(name)}")
+    context.exit()
+
+
+class _JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            fields["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(fields)
+
+
+def start_logging(*, debug: bool, log_format: str = "text", logfile: str | None = None) -> None:
+    """Send our log lines to stderr, or to a file; other loggers stay as they are.
+
+    Raises:
+        OutputFailed: the file cannot be written.
+    """
+    try:
+        handler = logging.FileHandler(logfile) if logfile else logging.StreamHandler(sys.stderr)
+    except OSError as failure:
+        raise OutputFailed(f"cannot write the log file {logfile}", cause=failure.strerror) from failure
+    if log_format == "json":
+        handler.setFormatter(_JsonFormatter())
+    else:
+        handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    logging.addLevelName(logging.WARNING, "warning")
+    logging.addLevelName(logging.INFO, "info")
+    logging.addLevelName(logging.DEBUG, "debug")
+    log.handlers = [handler]
+    log.propagate = False
+    log.setLevel(logging.DEBUG if debug else logging.INFO)
+
+
+class JobOutput:
+    """The output of a job on stdout; a reader that goes away does not harm the artifacts."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self.failure: OSError | None = None
+
+    def show(self, text: str) -> None:
+        """Print a piece of the job's output at once."""
+        if self._quiet or self.failure:
+            return
+        try:
+            sys.stdout.buffer.write(text.encode(errors="surrogateescape"))
+            sys.stdout.buffer.flush()
+        except UnicodeEncodeError:
+            self.show(text.encode("ascii", "backslashreplace").decode())
+        except OSError as failure:
+            self.failure = failure
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the interpreter flushes stdout when it exits
+
+    def check(self) -> None:
+        """Raise OutputFailed if something could not be shown."""
+        if self.failure:
+            raise OutputFailed("cannot write to stdout", cause=self.failure.strerror) from self.failure

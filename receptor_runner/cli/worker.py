@@ -1,0 +1,137 @@
+"""`receptor-runner worker`: what a Receptor node runs as a work-command."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+import click
+
+from receptor_runner.cli import show
+from receptor_runner.errors import ConfigError, UsageError
+
+KEEPALIVE_VARIABLE = "ANSIBLE_RUNNER_KEEPALIVE_SECONDS"
+
+EPILOG = """\b
+Examples:
+  receptor-runner transmit ./demo -p site.yml | receptor-runner worker | receptor-runner process ./demo
+  receptor-runner worker --worker-info
+\b
+As a work-command in receptor.yml:
+  - work-command: {worktype: receptor-runner, command: /path/to/receptor-runner, params: worker}
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.option(
+    "--private-data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the job's files go, and stay; by default a temporary directory.",
+)
+@click.option(
+    "--delete", is_flag=True, help="Empty --private-data-dir before the job and remove it afterwards."
+)
+@click.option(
+    "--keepalive-seconds",
+    type=click.FloatRange(min=0),
+    help=f"Send a sign of life after this silence; by default ${KEEPALIVE_VARIABLE}, else never.",
+)
+@click.option("--worker-info", is_flag=True, help="Print what this node offers, as YAML, and exit.")
+@click.option("--logfile", help="Log to this file instead of stderr.")
+@click.option("--debug", is_flag=True, help="Log everything.")
+def worker(
+    private_data_dir: Path | None,
+    delete: bool,
+    keepalive_seconds: float | None,
+    worker_info: bool,
+    logfile: str | None,
+    debug: bool,
+) -> int:
+    """Run the job of the stream on stdin and send its results to stdout."""
+    if worker_info:
+        return _print_info()
+    if sys.stdin.isatty():
+        raise UsageError(
+            "a worker reads its job from a stream, not from a terminal",
+            hint="receptor-runner transmit DIR -p site.yml | receptor-runner worker",
+        )
+    if logfile or debug:
+        show.start_logging(debug=debug, logfile=logfile)
+    return _work(private_data_dir, delete=delete, keepalive_s=_keepalive_s(keepalive_seconds))
+
+
+def _print_info() -> int:
+    from receptor_runner.worker_info import worker_info_text
+
+    click.echo(worker_info_text())
+    return 0
+
+
+def _keepalive_s(given: float | None) -> float:
+    if given is not None:
+        return given
+    text = os.environ.get(KEEPALIVE_VARIABLE, "0")
+    try:
+        return max(float(text), 0)
+    except ValueError as error:
+        raise ConfigError(
+            f"{KEEPALIVE_VARIABLE} is `{text}`", cause="a number of seconds is wanted"
+        ) from error
+
+
+def _work(private_data_dir: Path | None, *, delete: bool, keepalive_s: float) -> int:
+    from receptor_runner.edges import DescriptorOutput, read_descriptor
+    from receptor_runner.execution.seam import StopRequest
+    from receptor_runner.worker import Place, ResultStream, work
+
+    place = Place(private_data_dir=private_data_dir, delete=delete)
+    place.check()
+    stop = StopRequest()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.request())
+    with _PrivateOutput() as output:
+        results = ResultStream(DescriptorOutput(output.descriptor), keepalive_s=keepalive_s, stop=stop)
+        output.capture(results.stray)
+        chunks = read_descriptor(sys.stdin.fileno(), lambda: stop.requested, stop.fileno())
+        return work(chunks, results, place=place, stop=stop).exit_code
+
+
+class _PrivateOutput:
+    """Keeps stdout for the stream alone: whatever else is printed, by anything in this process, is captured.
+
+    Receptor merges stdout and stderr, so a stray line on either would land inside of the stream.
+    """
+
+    def __enter__(self) -> Self:
+        sys.stdout.flush()
+        self.descriptor = os.dup(1)
+        self._stderr = os.dup(2)
+        self._reader: threading.Thread | None = None
+        return self
+
+    def capture(self, take: Callable[[str], None]) -> None:
+        source, sink = os.pipe()
+        os.dup2(sink, 1)
+        os.dup2(sink, 2)
+        os.close(sink)
+        self._reader = threading.Thread(target=self._read, args=(source, take), daemon=True)
+        self._reader.start()
+
+    @staticmethod
+    def _read(source: int, take: Callable[[str], None]) -> None:
+        with open(source, encoding="utf-8", errors="backslashreplace") as lines:
+            for line in lines:
+                take(line.rstrip("\n"))
+
+    def __exit__(self, *_exception: object) -> None:
+        sys.stdout.flush()
+        os.dup2(self.descriptor, 1)
+        os.dup2(self._stderr, 2)
+        if self._reader:
+            self._reader.join(timeout=1)
+        os.close(self._stderr)

@@ -1,0 +1,549 @@
+"""The control service of a node, through receptorctl; the one module that imports it.
+
+It adds what receptorctl lacks: a deadline on every connect, greeting and reply, context managers, the unit's id
+before the payload flows, results from an offset that can be polled, and one table that turns its errors into ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import select
+import socket
+import ssl
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self
+
+from receptorctl import ReceptorControl
+from receptorctl.socket_interface import shutdown_write
+
+from receptor_runner.errors import (
+    NodeUnavailable,
+    Rejected,
+    RunnerError,
+    UnknownUnit,
+    Unreachable,
+    UsageError,
+)
+
+_CREATED = re.compile(r"Work unit created with ID (.+)\. Send stdin data and EOF\.")
+_ADDRESS = re.compile(
+    r"(?:(?P<kind>tcp|tls):(?://)?\[?(?P<host>[^\[\]]+)\]?:(?P<port>\d+))|(?:unix:(?://)?)?(?P<path>[^:]+)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadlines:
+    """How long each step may take, in seconds.
+
+    Attributes:
+        connect_s: connecting and the greeting.
+        reply_s: the reply to a command.
+        cancel_s: the reply to cancel and release; the daemon answers when the worker is gone, up to 10 s later.
+        payload_s: one write of the payload, and the reply behind it; with a remote node that takes 15 s if the
+            node does not answer.
+    """
+
+    connect_s: float = 5.0
+    reply_s: float = 15.0
+    cancel_s: float = 30.0
+    payload_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """What a control service behind TLS wants of its client: paths of PEM files."""
+
+    rootcas: str | None = None
+    key: str | None = None
+    cert: str | None = None
+    verify: bool = True
+
+
+class UnitState(StrEnum):
+    """The states of a work unit, in the daemon's words."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    CANCELED = "Canceled"
+    UNKNOWN = "Unknown"
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the unit ended by itself, so that its size is final and its results end."""
+        return self in {UnitState.SUCCEEDED, UnitState.FAILED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitStatus:
+    """What the node says of a unit.
+
+    Attributes:
+        state: where it is in its life.
+        detail: the node's explanation.
+        stdout_size: bytes of its results so far.
+        work_type: its work type; `remote` on the node that passed it on.
+        extra: facts of that kind of unit; None once a local unit's command runner is gone.
+    """
+
+    state: UnitState
+    detail: str
+    stdout_size: int
+    work_type: str
+    extra: dict[str, Any] | None
+
+    @classmethod
+    def from_reply(cls, reply: Mapping[str, Any]) -> UnitStatus:
+        """Read the reply of `work status`."""
+        name = str(reply.get("StateName", ""))
+        return cls(
+            state=UnitState(name) if name in set(UnitState) else UnitState.UNKNOWN,
+            detail=str(reply.get("Detail", "")),
+            stdout_size=int(reply.get("StdoutSize", 0)),
+            work_type=str(reply.get("WorkType", "")),
+            extra=reply.get("ExtraData") if isinstance(reply.get("ExtraData"), dict) else None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkOrder:
+    """What a node is asked to run.
+
+    Attributes:
+        node: where it runs; None for the node that is asked.
+        work_type: the name of the work-command there.
+        params: further words for its command line.
+        tls_client: the TLS configuration of the asked node with which it reaches the other.
+        ttl: how long a remote unit may wait for its start, as a Go duration.
+        sign: whether the asked node signs the request.
+    """
+
+    node: str | None = None
+    work_type: str
+    params: str | None = None
+    tls_client: str | None = None
+    ttl: str | None = None
+    sign: bool = False
+
+    def command(self) -> str:
+        """Return the JSON form of `work submit`; all values are strings, as the daemon demands."""
+        command = {
+            "command": "work",
+            "subcommand": "submit",
+            "node": self.node or "localhost",
+            "worktype": self.work_type,
+        }
+        optional = {
+            "params": self.params,
+            "tlsclient": self.tls_client,
+            "ttl": self.ttl,
+            "signwork": "true" if self.sign else None,
+        }
+        return json.dumps(command | {key: value for key, value in optional.items() if value})
+
+
+class _Connection(ReceptorControl):  # type: ignore[misc] # receptorctl ships no types
+    """receptorctl's connection, with a deadline, closed whatever happens."""
+
+    _socket: Any
+    _sockfile: Any
+
+    def __init__(self, address: str, deadline_s: float, tls: Tls | None) -> None:
+        super().__init__(address)
+        self._deadline_s = deadline_s
+        self._tls = tls
+
+    def connect(self) -> None:
+        if self._socket is None:
+            self._socket = _open_socket(self._socketaddress, self._deadline_s, self._tls)
+            self._sockfile = self._socket.makefile("rwb")
+            self.handshake()
+
+    def reply_within(self, seconds: float) -> None:
+        self._socket.settimeout(seconds)
+
+    @property
+    def node_id(self) -> str:
+        return str(self._remote_node)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        with contextlib.suppress(OSError):
+            self.close()
+
+
+def _open_socket(address: str, deadline_s: float, tls: Tls | None) -> socket.socket:
+    match = _ADDRESS.fullmatch(address)
+    if not match:
+        raise UsageError(
+            f"`{address}` is no socket address", hint="a path, tcp://host:port or tls://host:port"
+        )
+    if match["path"]:
+        return _open_unix(str(Path(match["path"]).expanduser()), deadline_s)
+    plain = socket.create_connection((match["host"], int(match["port"])), deadline_s)
+    if match["kind"] == "tcp":
+        return plain
+    try:
+        return _tls_context(tls or Tls()).wrap_socket(plain, server_hostname=match["host"])
+    except BaseException:
+        plain.close()
+        raise
+
+
+def _open_unix(path: str, deadline_s: float) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(deadline_s)
+        connection.connect(path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _tls_context(tls: Tls) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=tls.rootcas)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not tls.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if tls.cert and tls.key:
+        context.load_cert_chain(tls.cert, tls.key)
+    return context
+
+
+class Control:
+    """The control service at one address; every command has a connection of its own.
+
+    Args:
+        address: a socket's path, `unix:path`, `tcp://host:port` or `tls://host:port`.
+        deadlines: how long each step may take.
+        tls: certificates for a `tls://` address.
+    """
+
+    def __init__(self, address: str, *, deadlines: Deadlines | None = None, tls: Tls | None = None) -> None:
+        self.address = address
+        self._deadlines = deadlines or Deadlines()
+        self._tls = tls
+
+    def status(self, *fields: str) -> dict[str, Any]:
+        """Return what the node knows of itself and the mesh.
+
+        Args:
+            fields: the wanted keys of the reply; all by default.
+        """
+        command: dict[str, Any] = {"command": "status"}
+        if fields:
+            command["requested_fields"] = list(fields)
+        return self._command(json.dumps(command), self._deadlines.reply_s)
+
+    def unit_status(self, unit_id: str) -> UnitStatus:
+        """Return what the node says of a unit.
+
+        Raises:
+            UnknownUnit: it has none of that id.
+        """
+        return UnitStatus.from_reply(self._command(f"work status {unit_id}", self._deadlines.reply_s))
+
+    def units(self) -> dict[str, UnitStatus]:
+        """Return all units of the node, by id."""
+        reply = self._command("work list", self._deadlines.reply_s)
+        return {unit_id: UnitStatus.from_reply(status) for unit_id, status in reply.items()}
+
+    def cancel(self, unit_id: str) -> bool:
+        """Stop a unit; return False if the request is pending because its node is out of reach."""
+        reply = self._command(f"work cancel {unit_id}", self._deadlines.cancel_s)
+        return "cancelled" in reply
+
+    def release(self, unit_id: str, *, force: bool = False) -> bool:
+        """Stop and remove a unit; return False if the request is pending because its node is out of reach.
+
+        Args:
+            unit_id: the unit.
+            force: remove it here even if the other node cannot be asked.
+        """
+        verb = "force-release" if force else "release"
+        return "released" in self._command(f"work {verb} {unit_id}", self._deadlines.cancel_s)
+
+    def submit(self, order: WorkOrder) -> Submission:
+        """Create a unit; its id is known before any payload is sent.
+
+        Returns:
+            The submission, to be used as a context: left without a start, it removes the unit again.
+        """
+        connection = _Connection(self.address, self._deadlines.connect_s, self._tls)
+        try:
+            with self._translated():
+                connection.connect()
+                connection.reply_within(self._deadlines.reply_s)
+                connection.writestr(order.command() + "\n")
+                reply = connection.readstr()
+                created = _CREATED.fullmatch(reply)
+                if not created:
+                    raise RuntimeError(reply.removeprefix("ERROR: ") or "the node closed the connection")
+                connection.reply_within(self._deadlines.payload_s)
+        except BaseException:
+            connection.__exit__()
+            raise
+        return Submission(self, connection, created[1])
+
+    def results(self, unit_id: str, offset: int = 0) -> Results:
+        """Open the results of a unit.
+
+        Args:
+            unit_id: the unit.
+            offset: how many bytes to leave out.
+        """
+        with (
+            self._translated(),
+            _Connection(self.address, self._deadlines.connect_s, self._tls) as connection,
+        ):
+            connection.connect()
+            connection.reply_within(self._deadlines.reply_s)
+            stream, file = connection.get_work_results(unit_id, offset, return_socket=True)
+            return Results(stream, file)
+
+    def _command(self, command: str, deadline_s: float) -> dict[str, Any]:
+        with (
+            self._translated(),
+            _Connection(self.address, self._deadlines.connect_s, self._tls) as connection,
+        ):
+            connection.connect()
+            connection.reply_within(deadline_s)
+            reply = connection.simple_command(command)
+        if not isinstance(reply, dict):
+            raise NodeUnavailable(f"the node at {self.address} gave a strange answer", cause=str(reply)[:200])
+        return reply
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, RuntimeError, ValueError) as error:
+            if isinstance(error, RunnerError):
+                raise
+            raise translate(error, self.address) from error
+
+
+class Submission:
+    """A unit that waits for its payload.
+
+    Attributes:
+        unit_id: its id, final already.
+        started: whether all of the payload is sent, so that the unit may run.
+    """
+
+    def __init__(self, control: Control, connection: _Connection, unit_id: str) -> None:
+        self.unit_id = unit_id
+        self._control = control
+        self._connection = connection
+        self.started = False
+
+    def start(self, payload: Iterable[bytes]) -> str:
+        """Send the payload and let the unit start; return the node's word for it.
+
+        Source: the daemon starts whatever has arrived when the sending half is closed.
+        """
+        with self._control._translated():
+            for chunk in payload:
+                self._connection._sockfile.write(chunk)
+            self._connection._sockfile.flush()
+            self.started = True
+            shutdown_write(self._connection._socket)
+            reply = self._connection.readstr()
+            if not reply:
+                raise ConnectionResetError("the node closed the connection")
+            if reply.startswith("ERROR:"):
+                raise RuntimeError(reply.removeprefix("ERROR: "))
+            return str(json.loads(reply)["result"])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_exception: object) -> None:
+        """Close; a unit that was not started is released first, over another connection.
+
+        The order matters: the daemon starts the unit as soon as this connection closes.
+        """
+        try:
+            if not self.started:
+                with contextlib.suppress(UnknownUnit):
+                    self._control.release(self.unit_id)
+        finally:
+            self._connection.__exit__()
+
+
+class Results:
+    """The results of a unit as they come."""
+
+    def __init__(self, stream: socket.socket, file: Any) -> None:
+        self._stream = stream
+        self._stream.setblocking(False)
+        self._file = file
+        self._early: bytes = file.read1(len(head)) if (head := file.peek(1)) else b""
+
+    def read(self, wait_s: float, size: int = 256 * 1024) -> bytes | None:
+        """Return the next bytes, b"" at the end, or None if nothing came in time.
+
+        Args:
+            wait_s: how long to wait.
+            size: how many bytes at most.
+
+        Raises:
+            Unreachable: the connection broke.
+        """
+        if self._early:
+            early, self._early = self._early, b""
+            return early
+        try:
+            if not self._has_pending() and not select.select([self._stream], [], [], wait_s)[0]:
+                return None
+            return self._stream.recv(size)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return None
+        except ConnectionResetError:
+            return b""
+        except OSError as error:
+            raise Unreachable("the connection to the node broke", cause=str(error)) from error
+
+    def _has_pending(self) -> bool:
+        return isinstance(self._stream, ssl.SSLSocket) and self._stream.pending() > 0
+
+    def close(self) -> None:
+        """Close the connection; the unit is not harmed."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+        with contextlib.suppress(OSError):
+            self._stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorRow:
+    """One line of the table of errors.
+
+    Attributes:
+        kind: the class of the exception.
+        text: what its text contains, as a regular expression.
+        error: our class.
+        what: our words; `{address}` is the node's.
+        hint: a way on.
+    """
+
+    kind: type[Exception]
+    text: str
+    error: type[NodeUnavailable]
+    what: str
+    hint: str | None = None
+
+
+ERRORS = (
+    ErrorRow(
+        kind=RuntimeError,
+        text="unknown work unit",
+        error=UnknownUnit,
+        what="the node does not know this unit",
+        hint="receptor-runner jobs DIR",
+    ),
+    ErrorRow(
+        kind=RuntimeError,
+        text="unknown work type",
+        error=Rejected,
+        what="the node does not offer this work type",
+        hint="receptorctl --socket {address} status",
+    ),
+    ErrorRow(
+        kind=RuntimeError,
+        text="signature",
+        error=Rejected,
+        what="the node refused the signature",
+        hint="--signwork must be given exactly where the work type asks for it",
+    ),
+    ErrorRow(
+        kind=RuntimeError,
+        text="extra params",
+        error=Rejected,
+        what="the work type takes no parameters",
+        hint="set allowruntimeparams: true in the node's work-command",
+    ),
+    ErrorRow(
+        kind=RuntimeError, text="unknown TLS config", error=Rejected, what="the node has no such TLS client"
+    ),
+    ErrorRow(
+        kind=RuntimeError,
+        text="Failed to connect to Receptor socket",
+        error=NodeUnavailable,
+        what="what answers at {address} is no Receptor control service",
+        hint="name the filename of a control-service in receptor.yml",
+    ),
+    ErrorRow(
+        kind=RuntimeError,
+        text="closed the connection",
+        error=Unreachable,
+        what="the node at {address} hung up",
+    ),
+    ErrorRow(kind=RuntimeError, text="", error=Rejected, what="the node at {address} refused"),
+    ErrorRow(
+        kind=json.JSONDecodeError,
+        text="",
+        error=Unreachable,
+        what="the node at {address} hung up or gave no answer",
+    ),
+    ErrorRow(
+        kind=FileNotFoundError,
+        text="",
+        error=Unreachable,
+        what="no node at {address}: the socket does not exist",
+        hint="start the node, or name its socket with --socket",
+    ),
+    ErrorRow(
+        kind=ConnectionRefusedError,
+        text="",
+        error=Unreachable,
+        what="no node at {address}: nobody serves the socket",
+        hint="start the node; the socket was left behind by one that is gone",
+    ),
+    ErrorRow(
+        kind=PermissionError,
+        text="",
+        error=NodeUnavailable,
+        what="the socket {address} may not be used",
+        hint="ls -l {address}",
+    ),
+    ErrorRow(kind=TimeoutError, text="", error=Unreachable, what="the node at {address} does not answer"),
+    ErrorRow(
+        kind=ssl.SSLError,
+        text="",
+        error=NodeUnavailable,
+        what="no trust between us and the node at {address}",
+        hint="compare the certificates with tls-server in the node's receptor.yml",
+    ),
+    ErrorRow(kind=OSError, text="", error=Unreachable, what="the connection to {address} broke"),
+    ErrorRow(
+        kind=ValueError, text="", error=NodeUnavailable, what="the node at {address} gave a strange answer"
+    ),
+)
+"""The first row that fits decides."""
+
+
+def translate(error: Exception, address: str) -> NodeUnavailable:
+    """Return our error for one of receptorctl's or of the system's."""
+    text = str(error)
+    for row in ERRORS:
+        if isinstance(error, row.kind) and re.search(row.text, text):
+            hint = row.hint.format(address=address) if row.hint else None
+            return row.error(row.what.format(address=address), cause=text or None, hint=hint)
+    return NodeUnavailable(f"the node at {address} failed", cause=f"{type(error).__name__}: {text}")

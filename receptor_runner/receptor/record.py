@@ -1,0 +1,212 @@
+"""The write-ahead record of a job: `unit.json` in its artifacts directory.
+
+It is written before the node is asked, again with the unit's id before the payload flows, and then as the job goes
+on, so that whatever dies, the job is found again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from receptor_runner.artifacts import FILE_MODE, LOCK_NAME, RECORD_NAME, make_directory, write_atomically
+from receptor_runner.errors import IdentExists, MissingInput, OutputFailed
+from receptor_runner.job import check_ident
+from receptor_runner.outcome import Outcome, Status
+from receptor_runner.process import Checkpoint
+from receptor_runner.stream.decoder import Position
+
+SCHEMA = 1
+
+
+class Stage(StrEnum):
+    """How far a job has come, as far as this side knows."""
+
+    INTENT = "intent"
+    CREATED = "created"
+    STARTED = "started"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What is known of a job.
+
+    Attributes:
+        ident: its name below `artifacts/`.
+        digest: a digest of the job and its inputs.
+        socket: the address of the node that was asked.
+        embedded: whether that is the embedded node.
+        node: where it runs, as Receptor names it.
+        work_type: the work-command there.
+        stage: how far it has come.
+        unit_id: its work unit on the asked node, once there is one.
+        created: when the job was recorded (ISO 8601, UTC).
+        checkpoint: from where to go on following.
+        outcome: how it ended.
+        released: whether its unit is gone from the node.
+    """
+
+    ident: str
+    digest: str
+    socket: str
+    embedded: bool
+    node: str
+    work_type: str
+    stage: Stage = Stage.INTENT
+    unit_id: str | None = None
+    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    outcome: Outcome | None = None
+    released: bool = False
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the job may still run."""
+        return self.stage is not Stage.ENDED
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as a JSON object."""
+        return {"schema": SCHEMA, **dataclasses.asdict(self)}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Record:
+        """Read a record from its JSON object."""
+        fields = {key: item for key, item in value.items() if key != "schema"}
+        checkpoint = dict(fields["checkpoint"])
+        fields["checkpoint"] = Checkpoint(**checkpoint | {"position": Position(**checkpoint["position"])})
+        fields["stage"] = Stage(fields["stage"])
+        if fields["outcome"]:
+            fields["outcome"] = Outcome(**fields["outcome"] | {"status": Status(fields["outcome"]["status"])})
+        return cls(**fields)
+
+
+class RecordFile:
+    """The record of one job on disk.
+
+    Args:
+        private_data_dir: the job's private data directory.
+        ident: the job's name below `artifacts/`.
+    """
+
+    def __init__(self, private_data_dir: Path, ident: str) -> None:
+        self.artifact_dir = Path(os.path.abspath(private_data_dir)) / "artifacts" / check_ident(ident)
+        self.ident = ident
+        self._path = self.artifact_dir / RECORD_NAME
+
+    def read(self) -> Record | None:
+        """Return the record, or None if there is none.
+
+        Raises:
+            MissingInput: it cannot be read.
+        """
+        try:
+            return Record.from_json(json.loads(self._path.read_bytes()))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise MissingInput(f"the record {self._path} cannot be read", cause=str(error)) from error
+
+    def require(self) -> Record:
+        """Return the record.
+
+        Raises:
+            MissingInput: there is none.
+        """
+        record = self.read()
+        if record is None:
+            directory = self.artifact_dir.parent.parent
+            raise MissingInput(
+                f"no job `{self.ident}` in {directory}",
+                cause=f"{self._path} does not exist",
+                hint=f"receptor-runner jobs {directory}",
+            )
+        return record
+
+    def write(self, record: Record, *, durable: bool = True) -> Record:
+        """Replace the record and return it.
+
+        Raises:
+            OutputFailed: it cannot be written.
+        """
+        try:
+            make_directory(self.artifact_dir)
+            content = json.dumps(record.to_json(), indent=1).encode() + b"\n"
+            write_atomically(self._path, content, durable=durable)
+        except OSError as error:
+            raise OutputFailed(f"cannot write {self._path}", cause=error.strerror) from error
+        return record
+
+    def remove(self) -> None:
+        """Forget the job; its artifacts stay."""
+        self._path.unlink(missing_ok=True)
+
+    def has_artifacts(self) -> bool:
+        """Whether a job of this ident has left artifacts, recorded or not."""
+        return any((self.artifact_dir / name).exists() for name in ("status", "rc", "job_events"))
+
+    def clear(self) -> None:
+        """Remove what an earlier job of this ident left, its fact cache aside."""
+        for entry in self.artifact_dir.iterdir() if self.artifact_dir.is_dir() else ():
+            if entry.name in {"fact_cache", LOCK_NAME}:
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the job for this process: one at a time submits or follows it.
+
+        Raises:
+            IdentExists: another process holds it.
+            OutputFailed: the artifacts directory cannot be written.
+        """
+        try:
+            make_directory(self.artifact_dir)
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+            descriptor = os.open(self.artifact_dir / LOCK_NAME, flags, FILE_MODE)
+        except OSError as error:
+            raise OutputFailed(f"cannot write {self.artifact_dir}", cause=error.strerror) from error
+        try:
+            self._take_lock(descriptor)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _take_lock(self, descriptor: int) -> None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.pread(descriptor, 32, 0).decode().strip() or "unknown"
+            raise IdentExists(
+                f"the job `{self.ident}` is held by another process",
+                cause=f"process {holder} submits or follows it",
+                hint=f"tail -f {self.artifact_dir}/stdout",
+            ) from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+
+
+def read_all(private_data_dir: Path) -> Iterator[Record]:
+    """Yield the records of a private data directory, oldest first.
+
+    Raises:
+        MissingInput: the directory does not exist.
+    """
+    if not private_data_dir.is_dir():
+        raise MissingInput(f"private data directory {private_data_dir} does not exist")
+    found = sorted((private_data_dir / "artifacts").glob(f"*/{RECORD_NAME}"))
+    records = [RecordFile(private_data_dir, path.parent.name).require() for path in found]
+    yield from sorted(records, key=lambda record: record.created)

@@ -1,0 +1,294 @@
+"""The life of a work unit as seen from here: submitted, followed to its true end, canceled, released."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from receptor_runner.errors import (
+    ContactLost,
+    NodeUnavailable,
+    Rejected,
+    StreamError,
+    UnknownUnit,
+    Unreachable,
+)
+from receptor_runner.outcome import RC_STOPPED, Outcome, Status
+from receptor_runner.process import Processor
+from receptor_runner.receptor.control import Control, Results, UnitState, UnitStatus, WorkOrder
+from receptor_runner.receptor.retry import RetryPolicy
+
+log = logging.getLogger("receptor_runner.unit")
+
+_TAIL_SIZE = 1000
+
+
+@dataclass(slots=True)
+class Wishes:
+    """What the person asks for while a unit is followed; set from signal handlers or other threads."""
+
+    cancel: threading.Event = field(default_factory=threading.Event)
+    detach: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowPolicy:
+    """How a unit is followed.
+
+    Attributes:
+        retry: how a broken connection is resumed.
+        poll_s: how often wishes are looked at.
+        status_s: how often the unit's status is asked for while nothing comes.
+        canceled_silence_s: how long a canceled unit may be silent, once its known bytes are here, before it counts
+            as ended; its worker still writes its last words after the cancel.
+        dead_runner_s: how long a unit may say it runs although its command runner is gone.
+        contact_timeout_s: how long nothing may come once a keepalive has been seen; None for ever.
+        wait_timeout_s: how long to follow in all; None for ever.
+    """
+
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    poll_s: float = 0.2
+    status_s: float = 2.0
+    canceled_silence_s: float = 15.0
+    dead_runner_s: float = 10.0
+    contact_timeout_s: float | None = None
+    wait_timeout_s: float | None = None
+
+
+def submit(
+    control: Control, order: WorkOrder, payload: Iterable[bytes], on_created: Callable[[str], None]
+) -> str:
+    """Submit a unit; return its id.
+
+    The payload flows only after `on_created` has returned. If anything fails before all of it is sent, the unit
+    is released before it can start.
+
+    Args:
+        control: the node that is asked.
+        order: what is to run.
+        payload: what the worker reads.
+        on_created: takes the unit's id, to write it down.
+
+    Raises:
+        Rejected: the node or the one behind it refused; no unit is left.
+        ContactLost: the payload is sent but the node's word is missing: the unit may run.
+        NodeUnavailable: nothing runs.
+    """
+    with control.submit(order) as submission:
+        on_created(submission.unit_id)
+        try:
+            word = submission.start(payload)
+        except Rejected:
+            release_quietly(control, submission.unit_id)
+            raise
+        except Unreachable as error:
+            if not submission.started:
+                raise
+            raise ContactLost(
+                f"unit {submission.unit_id} may have started", cause=str(error), hint="attach to it"
+            ) from error
+    log.debug("unit %s: %s", submission.unit_id, word)
+    return submission.unit_id
+
+
+def release_quietly(control: Control, unit_id: str) -> bool:
+    """Release a unit that is no longer needed; return whether it is gone."""
+    try:
+        return control.release(unit_id)
+    except UnknownUnit:
+        return True
+    except NodeUnavailable as error:
+        log.warning("unit %s could not be released: %s", unit_id, error)
+        return False
+
+
+class Follower:
+    """Follows one unit until its end is beyond doubt.
+
+    A closed stream is no verdict: it is compared with what the node says of the unit, and resumed where bytes are
+    missing.
+
+    Args:
+        control: the node.
+        unit_id: the unit.
+        processor: takes the results; it may have taken a part of them already.
+        policy: how to follow.
+        wishes: what the person asks for meanwhile.
+        on_progress: called after every piece and at least twice a second.
+    """
+
+    def __init__(
+        self,
+        control: Control,
+        unit_id: str,
+        processor: Processor,
+        *,
+        policy: FollowPolicy,
+        wishes: Wishes,
+        on_progress: Callable[[], None],
+    ) -> None:
+        self._control = control
+        self._unit_id = unit_id
+        self._processor = processor
+        self._policy = policy
+        self._wishes = wishes
+        self._on_progress = on_progress
+        self._heard_at = self._asked_at = self._started_at = time.monotonic()
+        self._suspect_since: float | None = None
+        self._last_size = -1
+        self._cancel_sent = False
+
+    def follow(self) -> Outcome:
+        """Return how the job ended.
+
+        Raises:
+            StreamError: the unit ended but its stream is broken or incomplete.
+            ContactLost: the person detached, or waiting took too long; the job goes on.
+            Unreachable: the node stays away longer than the retry policy allows.
+        """
+        while True:
+            ended = self._stream_once()
+            if ended is not None:
+                return ended
+
+    def _stream_once(self) -> Outcome | None:
+        """Read one connection's worth of results; return the outcome if that settles it."""
+        if self._processor.ended:
+            return self._processor.finish()
+        try:
+            results = self._policy.retry.call(self._open, f"resuming the results of unit {self._unit_id}")
+        except UnknownUnit:
+            return self._lost("the node does not know the unit any more")
+        with results, contextlib.suppress(Unreachable):
+            return self._read(results)
+        return None
+
+    def _open(self) -> Results:
+        return self._control.results(self._unit_id, self._processor.received)
+
+    def _read(self, results: Results) -> Outcome | None:
+        while True:
+            data = results.read(self._policy.poll_s)
+            self._heed_wishes()
+            if data:
+                self._heard(data)
+            if self._processor.ended:
+                return self._processor.finish()
+            if data == b"":
+                return self._after_close()
+            if data is None and (ended := self._after_silence()):
+                return ended
+
+    def _heard(self, data: bytes) -> None:
+        self._heard_at = time.monotonic()
+        self._suspect_since = None
+        self._processor.feed(data)
+        self._on_progress()
+
+    def _heed_wishes(self) -> None:
+        if self._wishes.cancel.is_set() and not self._cancel_sent:
+            self._cancel_sent = True
+            threading.Thread(target=self._cancel, name="cancel", daemon=True).start()
+        if self._wishes.detach.is_set():
+            raise ContactLost("detached; the job goes on")
+        waited_s = time.monotonic() - self._started_at
+        if self._policy.wait_timeout_s is not None and waited_s > self._policy.wait_timeout_s:
+            raise ContactLost(f"the job did not end within {self._policy.wait_timeout_s:g} s; it goes on")
+
+    def _cancel(self) -> None:
+        """Ask for the cancel beside the stream: the reply comes only when the worker is gone."""
+        try:
+            if not self._control.cancel(self._unit_id):
+                log.warning("the cancel of unit %s is pending: its node is out of reach", self._unit_id)
+        except NodeUnavailable as error:
+            log.warning("unit %s could not be canceled: %s", self._unit_id, error)
+
+    def _after_close(self) -> Outcome | None:
+        """Decide after the node closed the stream: is that all, or only all for now?"""
+        try:
+            status = self._policy.retry.call(self._ask, f"asking for unit {self._unit_id}")
+        except UnknownUnit:
+            return self._lost("the node does not know the unit any more")
+        if status.state.is_complete and self._processor.received >= status.stdout_size:
+            return self._incomplete(status)
+        if ended := self._judge(status):
+            return ended
+        self._wishes.detach.wait(self._policy.poll_s)
+        return None
+
+    def _after_silence(self) -> Outcome | None:
+        """Look after a unit of which nothing comes."""
+        self._on_progress()
+        now = time.monotonic()
+        if now - max(self._asked_at, self._heard_at) < self._policy.status_s:
+            return None
+        self._check_contact(now)
+        try:
+            return self._judge(self._ask())
+        except UnknownUnit:
+            return self._lost("the node does not know the unit any more")
+
+    def _check_contact(self, now: float) -> None:
+        limit_s = self._policy.contact_timeout_s
+        if limit_s is not None and self._processor.keepalives and now - self._heard_at > limit_s:
+            raise ContactLost(f"nothing came for {limit_s:g} s although the worker sends keepalives")
+
+    def _ask(self) -> UnitStatus:
+        self._asked_at = time.monotonic()
+        return self._control.unit_status(self._unit_id)
+
+    def _judge(self, status: UnitStatus) -> Outcome | None:
+        """Return the outcome if the unit is over although its stream is not."""
+        now = time.monotonic()
+        if status.state is UnitState.CANCELED:
+            known = self._processor.received >= status.stdout_size
+            if known and now - self._heard_at > self._policy.canceled_silence_s:
+                return self._canceled(status)
+        runner_gone = status.state is UnitState.RUNNING and status.extra is None
+        if not runner_gone or status.stdout_size != self._last_size:
+            self._suspect_since = None
+            self._last_size = status.stdout_size
+        if not runner_gone:
+            return None
+        if self._suspect_since is None:
+            self._suspect_since = now
+        elif now - self._suspect_since > self._policy.dead_runner_s:
+            return self._lost(f"its command runner died ({status.detail})")
+        return None
+
+    def _canceled(self, status: UnitStatus) -> Outcome:
+        explanation = f"the unit was canceled on its node before its worker's last word ({status.detail})"
+        return Outcome(status=Status.CANCELED, rc=RC_STOPPED, explanation=explanation)
+
+    def _lost(self, reason: str) -> Outcome:
+        return Outcome(
+            status=Status.LOST,
+            explanation=f"unit {self._unit_id} is lost: {reason}; {self._processor.progress()}",
+        )
+
+    def _incomplete(self, status: UnitStatus) -> Outcome:
+        """Raise what is wrong with a stream that is all there but not whole, in the unit's own words."""
+        try:
+            return self._processor.finish()
+        except StreamError as error:
+            raise StreamError(
+                error.what,
+                cause=f"{error.cause}; unit {self._unit_id} {status.state}: {status.detail}{self._tail(status)}",
+                hint="look at the work-command of the node, and at its log",
+                offset=error.offset,
+            ) from error
+
+    def _tail(self, status: UnitStatus) -> str:
+        """Return the end of what the unit printed, in words."""
+        try:
+            with self._control.results(self._unit_id, max(status.stdout_size - _TAIL_SIZE, 0)) as results:
+                tail = bytearray()
+                while piece := results.read(2.0):
+                    tail += piece
+        except NodeUnavailable:
+            return ""
+        return f"; its last words: {tail.decode(errors='backslashreplace').strip()}" if tail else ""

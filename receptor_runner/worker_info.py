@@ -1,0 +1,69 @@
+"""What a node offers to jobs, in the words that AWX reads."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from pathlib import Path
+
+from receptor_runner._version import __version__
+
+WIRE_VERSION = "2.4.3"
+"""The ansible-runner whose streams and options this worker understands."""
+
+_UUID_FILE = ".ansible_runner_uuid"
+
+
+def worker_info_text() -> str:
+    """Return the node's facts as one YAML flow mapping with sorted keys.
+
+    Source: `ansible-runner worker --worker-info`; AWX requires `runner_version`, `mem_in_bytes`, `cpu_count` and
+    `errors`.
+    """
+    facts, errors = _facts()
+    facts["errors"] = errors
+    inner = ", ".join(f"{key}: {_yaml(facts[key])}" for key in sorted(facts))
+    return f"{{{inner}}}\n"
+
+
+def _facts() -> tuple[dict[str, object], list[str]]:
+    errors: list[str] = []
+    facts: dict[str, object] = {
+        "cpu_count": os.cpu_count(),
+        "runner_version": WIRE_VERSION,
+        "receptor_runner_version": __version__,
+    }
+    for key, read in (("mem_in_bytes", _memory_bytes), ("uuid", _node_uuid)):
+        try:
+            facts[key] = read()
+        except (OSError, StopIteration) as error:
+            facts[key] = None
+            errors.append(f"{key}: {error}")
+    return facts, errors
+
+
+def _memory_bytes() -> int:
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("MemTotal:")).split()[1]) * 1024
+
+
+def _node_uuid() -> str:
+    """Return the uuid of this node, which the peer keeps in the same file."""
+    path = Path.home() / _UUID_FILE
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        path.chmod(0o600)
+        return path.read_text().strip()
+    with open(descriptor, "w") as file:
+        fresh = str(uuid.uuid4())
+        file.write(fresh)
+    return fresh
+
+
+def _yaml(value: object) -> str:
+    """Return a value as YAML: plain where that is unmistakable, else as JSON, which YAML includes."""
+    if isinstance(value, str) and value.count(".") != 1 and value.replace("-", "").replace(".", "").isalnum():
+        return value
+    return json.dumps(value)
