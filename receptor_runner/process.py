@@ -38,6 +38,12 @@ from receptor_runner.stream.messages import (
 
 log = logging.getLogger("receptor_runner.process")
 
+BAD_LINE = "Failed to JSON parse a line from worker stream."
+NO_LINE = (
+    "Unexpected empty line encountered during worker stream. "
+    "Worker did not produce events or streaming was aborted, check execution node health."
+)
+
 _RULES = ExtractionRules(reserved=RESERVED_NAMES, written_last=frozenset({"rc", "status"}))
 _SAFE_UUID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,127}").fullmatch
 
@@ -153,7 +159,7 @@ class Processor:
         self._counter = start.counter
         self._status = start.status
         self._explanation = start.explanation
-        self._traceback: str | None = None
+        self._last_noise: Noise | None = None
         self.damaged = 0
         self.keepalives = 0
         with _writing(artifact_dir):
@@ -235,6 +241,23 @@ class Processor:
         """Return how far the stream got, in words."""
         return f"last status: {self._status or 'none'}, events: {self._counter}"
 
+    def cut_short(self, status: Status, explanation: str) -> Outcome:
+        """Say, to handlers and in the artifacts, that the job ended without a word of its own.
+
+        Args:
+            status: how.
+            explanation: why.
+        """
+        self._take_status({"status": status.value, "job_explanation": explanation})
+        return self._outcome()
+
+    def explain(self, error: StreamError) -> str:
+        """Return what broke the stream, beginning with the peer's own sentences, which callers look for."""
+        detail = str(error)
+        if self._last_noise is not None:
+            return f"{BAD_LINE} Error: {detail} Line with invalid JSON data: {self._last_noise.excerpt!r}"
+        return f"{NO_LINE} {detail}"
+
     def close(self) -> None:
         """Close the files; what is written stays."""
         self._stdout.close()
@@ -251,10 +274,15 @@ class Processor:
             raise StreamError(f"the stream ends with an unknown status `{self._status}`") from error
         if status in {Status.STARTING, Status.RUNNING}:
             raise StreamError("the stream ends without a verdict", cause=self.progress(), offset=self.offset)
-        if not (self.artifact_dir / "status").exists():
-            with _writing(self.artifact_dir):
-                write_atomically(self.artifact_dir / "status", status.value.encode())
+        self._write_status(status)
         return Outcome(status=status, rc=read_rc(self.artifact_dir), explanation=self._explanation)
+
+    def _write_status(self, status: Status) -> None:
+        """Write the artifact `status` where the worker could not."""
+        path = self.artifact_dir / "status"
+        if not path.exists() or path.read_text() != status.value:
+            with _writing(self.artifact_dir):
+                write_atomically(path, status.value.encode())
 
     def _take(self, message: Message) -> None:
         match message:
@@ -272,6 +300,7 @@ class Processor:
             case ArchiveEnd():
                 self._take_archive()
             case Noise():
+                self._last_noise = message
                 self.damaged += message.damaged
                 log.warning("the stream holds a %s", message)
             case Keepalive():
@@ -350,8 +379,11 @@ def process(
         for chunk in chunks:
             processor.feed(chunk)
         if canceled() and not processor.ended:
-            return Outcome(status=Status.CANCELED, explanation="canceled while the stream was read")
+            return processor.cut_short(Status.CANCELED, "canceled while the stream was read")
         return processor.finish()
+    except StreamError as error:
+        processor.cut_short(Status.ERROR, processor.explain(error))
+        raise
     finally:
         processor.close()
 

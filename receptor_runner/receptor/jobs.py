@@ -97,6 +97,7 @@ class Following:
         handlers: whom to tell what.
         policy: deadlines and retries.
         wishes: what the person asks for meanwhile.
+        config: what handlers are told of the job; by default one for the usual place.
         keep: whether the unit stays on its node if the job did not end well.
         on_route: called with the record once it is known where the job runs.
     """
@@ -104,6 +105,7 @@ class Following:
     handlers: Handlers = field(default_factory=Handlers)
     policy: FollowPolicy = field(default_factory=FollowPolicy)
     wishes: Wishes = field(default_factory=Wishes)
+    config: RunnerConfig | None = None
     keep: bool = False
     on_route: Callable[[Record, NodeAddress], None] = lambda _record, _address: None
 
@@ -261,7 +263,7 @@ class _Pursuit:
         self._file = file
         self._record = file.require()
         self._following = following
-        self._config: RunnerConfig = runner_config(private_data_dir, file.ident)
+        self._config = following.config or runner_config(private_data_dir, file.ident)
         self._address = reach(self._record)
         self._control = destination.control(self._address)
         self._saved_at = time.monotonic()

@@ -49,13 +49,21 @@ def locate(
     """
     variables = os.environ if environment is None else environment
     if socket:
-        return NodeAddress(socket=socket, source="--socket")
+        return NodeAddress(socket=_absolute(socket), source="--socket")
     if named := variables.get(SOCKET_VARIABLE):
-        return NodeAddress(socket=named, source=SOCKET_VARIABLE)
+        return NodeAddress(socket=_absolute(named), source=SOCKET_VARIABLE)
     for path in usual:
         if _is_trusted_socket(path):
             return NodeAddress(socket=str(path), source="found there")
     return None
+
+
+def _absolute(address: str) -> str:
+    """Return an address that means the same from every directory."""
+    if address.startswith(("tcp:", "tls:")):
+        return address
+    path = address.removeprefix("unix:").removeprefix("//")
+    return os.path.abspath(Path(path).expanduser())
 
 
 def _is_trusted_socket(path: Path) -> bool:

@@ -103,6 +103,7 @@ class RecordFile:
         self.artifact_dir = Path(os.path.abspath(private_data_dir)) / "artifacts" / check_ident(ident)
         self.ident = ident
         self._path = self.artifact_dir / RECORD_NAME
+        self._lock_path = self.artifact_dir / LOCK_NAME
 
     def read(self) -> Record | None:
         """Return the record, or None if there is none.
@@ -176,19 +177,31 @@ class RecordFile:
         try:
             make_directory(self.artifact_dir)
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-            descriptor = os.open(self.artifact_dir / LOCK_NAME, flags, FILE_MODE)
+            descriptor = os.open(self._lock_path, flags, FILE_MODE)
         except OSError as error:
             raise OutputFailed(f"cannot write {self.artifact_dir}", cause=error.strerror) from error
         try:
             self._take_lock(descriptor)
-            yield
+            try:
+                yield
+            finally:
+                self._drop_if_empty()
         finally:
             os.close(descriptor)
+
+    def _drop_if_empty(self) -> None:
+        """Leave no directory behind for a job that never came to be."""
+        if [entry.name for entry in self.artifact_dir.iterdir()] == [LOCK_NAME]:
+            self._lock_path.unlink()
+            for directory in (self.artifact_dir, self.artifact_dir.parent):
+                with contextlib.suppress(OSError):
+                    directory.rmdir()
 
     def _take_lock(self, descriptor: int) -> None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            self._lock_path.stat()
+        except (BlockingIOError, FileNotFoundError) as error:
             holder = os.pread(descriptor, 32, 0).decode().strip() or "unknown"
             raise IdentExists(
                 f"the job `{self.ident}` is held by another process",
