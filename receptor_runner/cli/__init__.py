@@ -85,7 +85,11 @@ def main(arguments: list[str] | None = None) -> int:
         The exit code, as in docs/exit-codes.md.
     """
     words = sys.argv[1:] if arguments is None else arguments
+    stdout_is_closed = sys.stdout is None
+    show.fill_closed_streams()
     try:
+        if stdout_is_closed:
+            raise OutputFailed("cannot write to stdout", cause="it is closed")
         return _exit_code(cli.main(words, prog_name="receptor-runner", standalone_mode=False))
     except click.exceptions.Exit as stop:
         return stop.exit_code

@@ -27,6 +27,16 @@ def wants_colour(stream: Any) -> bool:
     return os.environ.get("TERM") != "dumb" and stream.isatty()
 
 
+def fill_closed_streams() -> None:
+    """Put /dev/null where stdin, stdout or stderr is closed, so that no other file gets its number."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - for as long as the process lives
+
+
 def note(text: str) -> None:
     """Say something to the person, on stderr."""
     click.echo(text, err=True)

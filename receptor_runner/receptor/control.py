@@ -32,7 +32,8 @@ from receptor_runner.errors import (
 
 _CREATED = re.compile(r"Work unit created with ID (.+)\. Send stdin data and EOF\.")
 _ADDRESS = re.compile(
-    r"(?:(?P<kind>tcp|tls):(?://)?\[?(?P<host>[^\[\]]+)\]?:(?P<port>\d+))|(?:unix:(?://)?)?(?P<path>[^:]+)"
+    r"(?P<kind>tcp|tls):(?://)?(?:\[(?P<ipv6>[0-9A-Fa-f:]+)\]|(?P<host>[^:\[\]/]+)):(?P<port>\d+)"
+    r"|(?:unix:(?://)?)?(?P<path>(?!tcp:|tls:)[^:]+)"
 )
 
 
@@ -188,11 +189,12 @@ def _open_socket(address: str, deadline_s: float, tls: Tls | None) -> socket.soc
         )
     if match["path"]:
         return _open_unix(str(Path(match["path"]).expanduser()), deadline_s)
-    plain = socket.create_connection((match["host"], int(match["port"])), deadline_s)
+    host = match["host"] or match["ipv6"]
+    plain = socket.create_connection((host, int(match["port"])), deadline_s)
     if match["kind"] == "tcp":
         return plain
     try:
-        return _tls_context(tls or Tls()).wrap_socket(plain, server_hostname=match["host"])
+        return _tls_context(tls or Tls()).wrap_socket(plain, server_hostname=host)
     except BaseException:
         plain.close()
         raise
@@ -523,6 +525,7 @@ ERRORS = (
         what="the socket {address} may not be used",
         hint="ls -l {address}",
     ),
+    ErrorRow(kind=socket.gaierror, text="", error=NodeUnavailable, what="no host of that name: {address}"),
     ErrorRow(kind=TimeoutError, text="", error=Unreachable, what="the node at {address} does not answer"),
     ErrorRow(
         kind=ssl.SSLError,

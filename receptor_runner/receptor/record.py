@@ -115,7 +115,7 @@ class RecordFile:
             return Record.from_json(json.loads(self._path.read_bytes()))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise MissingInput(f"the record {self._path} cannot be read", cause=str(error)) from error
 
     def require(self) -> Record:

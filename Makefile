@@ -1,0 +1,55 @@
+# Everything a developer runs. `make help` lists it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 4
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format bench build docs clean
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.developer ## make a virtual environment with all that tests and checks need
+
+demo: $(VENV)/.user ## run a real Ansible job through a Receptor node
+	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo
+
+test: $(VENV)/.developer ## run all tests
+	$(BIN)/pytest -n $(WORKERS)
+
+check: $(VENV)/.developer ## check format, lint and types
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+format: $(VENV)/.developer ## format the code and mend what can be mended
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+bench: $(VENV)/.developer ## measure against ansible-runner, side by side
+	$(BIN)/python scripts/bench
+
+build: $(VENV)/.developer ## build the wheel and the source distribution
+	$(BIN)/python -m build
+
+docs: $(VENV)/.developer ## build the documentation pages into site/
+	$(BIN)/mkdocs build --strict
+
+clean: ## remove what was made
+	rm -rf $(VENV) dist build site
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade "pip>=25.1"
+
+$(VENV)/.user: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.developer: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --editable . --group test --group lint --group docs
+	@touch $@ $(VENV)/.user

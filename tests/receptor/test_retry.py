@@ -1,0 +1,72 @@
+"""Retry policies as values."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+import pytest
+from receptor_runner.errors import Rejected, Unreachable
+from receptor_runner.receptor.retry import RetryPolicy
+
+
+class Flaky:
+    """A step that fails some times before it succeeds."""
+
+    def __init__(self, failures: int, error: Exception) -> None:
+        self.failures = failures
+        self.error = error
+        self.calls = 0
+
+    def __call__(self) -> str:
+        self.calls += 1
+        if self.calls <= self.failures:
+            raise self.error
+        return "done"
+
+
+def test_what_may_pass_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    """An unreachable node is asked again until it answers; each retry is one log line with reason and wait."""
+    step = Flaky(2, Unreachable("the node is away"))
+    with caplog.at_level(logging.WARNING, "receptor_runner.retry"):
+        assert RetryPolicy(first_wait_s=0.001).call(step, "asking") == "done"
+    assert step.calls == 3
+    assert [record.getMessage() for record in caplog.records if "the node is away" in record.getMessage()]
+    assert len(caplog.records) == 2
+
+
+def test_what_cannot_pass_is_not_tried_again() -> None:
+    """A refusal is final."""
+    step = Flaky(1, Rejected("no"))
+    with pytest.raises(Rejected):
+        RetryPolicy(first_wait_s=0.001).call(step, "asking")
+    assert step.calls == 1
+
+
+def test_the_deadline_ends_it_with_the_last_error() -> None:
+    """When the deadline has passed, the caller gets the real error."""
+    step = Flaky(10_000, Unreachable("away"))
+    with pytest.raises(Unreachable, match="away"):
+        RetryPolicy(deadline_s=0.1, first_wait_s=0.001, max_wait_s=0.01).call(step, "asking")
+    assert step.calls > 1
+
+
+def test_no_deadline_tries_once() -> None:
+    """A deadline of nothing means one try."""
+    step = Flaky(1, Unreachable("away"))
+    with pytest.raises(Unreachable):
+        RetryPolicy(deadline_s=0).call(step, "asking")
+    assert step.calls == 1
+
+
+def test_an_interrupt_ends_the_wait_at_once() -> None:
+    """A long wait is cut short by the interrupt, and no further try is made."""
+    interrupt = threading.Event()
+    policy = RetryPolicy(deadline_s=600, first_wait_s=300, max_wait_s=300, interrupt=interrupt)
+    step = Flaky(10, Unreachable("away"))
+    threading.Timer(0.1, interrupt.set).start()
+    began = time.monotonic()
+    with pytest.raises(Unreachable):
+        policy.call(step, "asking")
+    assert time.monotonic() - began < 60
