@@ -36,7 +36,7 @@ build: $(VENV)/.developer ## build the wheel and the source distribution
 	$(BIN)/python -m build
 
 docs: $(VENV)/.developer ## build the documentation pages into site/
-	$(BIN)/mkdocs build --strict
+	$(BIN)/mkdocs build --quiet --strict --config-file scripts/mkdocs.yml
 
 clean: ## remove what was made
 	rm -rf $(VENV) dist build site
