@@ -210,7 +210,9 @@ def _process(call: _Call, runner: Runner) -> None:
 
 
 def _whole(call: _Call, runner: Runner) -> None:
-    from receptor_runner.receptor.jobs import Destination, Following, follow, start
+    from receptor_runner.receptor.destination import Destination
+    from receptor_runner.receptor.follow import Following, follow
+    from receptor_runner.receptor.start import start
     from receptor_runner.receptor.unit import Wishes
     from receptor_runner.transmit import prepare
 

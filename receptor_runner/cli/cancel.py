@@ -22,10 +22,10 @@ Example:
 @mesh.as_json
 def cancel(private_data_dir: Path, ident: str, json_output: bool, **given: Any) -> None:
     """Stop a running job; whoever follows it brings its last words home."""
-    from receptor_runner.receptor import jobs
+    from receptor_runner.receptor import stop
     from receptor_runner.receptor.record import RecordFile
 
-    done = jobs.cancel(private_data_dir, ident, mesh.destination(given))
+    done = stop.cancel(private_data_dir, ident, mesh.destination(given))
     if json_output:
         show.data({**mesh.describe(RecordFile(private_data_dir, ident).require()), "canceled": done})
     else:

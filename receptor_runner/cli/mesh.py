@@ -14,7 +14,8 @@ from receptor_runner.errors import ContactLost, Interrupted
 
 if TYPE_CHECKING:
     from receptor_runner.outcome import Outcome
-    from receptor_runner.receptor.jobs import Destination, Following
+    from receptor_runner.receptor.destination import Destination
+    from receptor_runner.receptor.follow import Following
     from receptor_runner.receptor.locate import NodeAddress
     from receptor_runner.receptor.record import Record
 
@@ -85,7 +86,7 @@ def take(given: dict[str, Any], *names: str) -> dict[str, Any]:
 def destination(given: dict[str, Any]) -> Destination:
     """Take the options of `where_to_run` or `reaching` out of `given`; return the destination they describe."""
     from receptor_runner.receptor.control import Tls
-    from receptor_runner.receptor.jobs import Destination
+    from receptor_runner.receptor.destination import Destination
     from receptor_runner.receptor.retry import RetryPolicy
 
     retry = RetryPolicy(deadline_s=given.pop("retry_deadline"), max_wait_s=given.pop("retry_max_wait"))
@@ -103,7 +104,7 @@ class JobFollowing:
 
     def __init__(self, given: dict[str, Any], where: Destination, *, json_output: bool) -> None:
         from receptor_runner.process import Handlers
-        from receptor_runner.receptor.jobs import Following
+        from receptor_runner.receptor.follow import Following
         from receptor_runner.receptor.unit import FollowPolicy, Wishes
 
         self.json_output = json_output
@@ -138,7 +139,7 @@ class JobFollowing:
 
     def follow(self, private_data_dir: Path, ident: str) -> int:
         """Follow the job to its end; return the exit code."""
-        from receptor_runner.receptor.jobs import follow
+        from receptor_runner.receptor.follow import follow
         from receptor_runner.receptor.record import RecordFile
 
         try:

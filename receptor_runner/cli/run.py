@@ -31,7 +31,7 @@ def run(private_data_dir: Path, include_artifacts: bool, rerun: bool, json_outpu
 
     The output is shown as it comes; the exit code is the job's own. An ident that is active already is attached to.
     """
-    from receptor_runner.receptor.jobs import start
+    from receptor_runner.receptor.start import start
     from receptor_runner.transmit import prepare
 
     where = mesh.destination(given)

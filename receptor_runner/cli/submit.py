@@ -28,7 +28,7 @@ def submit(
     private_data_dir: Path, include_artifacts: bool, rerun: bool, json_output: bool, **given: Any
 ) -> None:
     """Start the job in DIR through Receptor and return at once."""
-    from receptor_runner.receptor.jobs import start
+    from receptor_runner.receptor.start import start
     from receptor_runner.transmit import prepare
 
     where = mesh.destination(given)

@@ -1,7 +1,7 @@
 """The control service of a node, through receptorctl; the one module that imports it.
 
 It adds what receptorctl lacks: a deadline on every connect, greeting and reply, context managers, the unit's id
-before the payload flows, results from an offset that can be polled, and one table that turns its errors into ours.
+before the payload flows, results from an offset that can be polled, and errors of ours.
 """
 
 from __future__ import annotations
@@ -12,23 +12,17 @@ import re
 import select
 import socket
 import ssl
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
 from receptorctl import ReceptorControl
 from receptorctl.socket_interface import shutdown_write
 
-from receptor_runner.errors import (
-    NodeUnavailable,
-    Rejected,
-    RunnerError,
-    UnknownUnit,
-    Unreachable,
-    UsageError,
-)
+from receptor_runner.errors import NodeUnavailable, RunnerError, UnknownUnit, Unreachable, UsageError
+from receptor_runner.receptor.translation import translate
+from receptor_runner.receptor.work import UnitStatus, WorkOrder
 
 _CREATED = re.compile(r"Work unit created with ID (.+)\. Send stdin data and EOF\.")
 _ADDRESS = re.compile(
@@ -63,90 +57,6 @@ class Tls:
     key: str | None = None
     cert: str | None = None
     verify: bool = True
-
-
-class UnitState(StrEnum):
-    """The states of a work unit, in the daemon's words."""
-
-    PENDING = "Pending"
-    RUNNING = "Running"
-    SUCCEEDED = "Succeeded"
-    FAILED = "Failed"
-    CANCELED = "Canceled"
-    UNKNOWN = "Unknown"
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether the unit ended by itself, so that its size is final and its results end."""
-        return self in {UnitState.SUCCEEDED, UnitState.FAILED}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnitStatus:
-    """What the node says of a unit.
-
-    Attributes:
-        state: where it is in its life.
-        detail: the node's explanation.
-        stdout_size: bytes of its results so far.
-        work_type: its work type; `remote` on the node that passed it on.
-        extra: facts of that kind of unit; None once a local unit's command runner is gone.
-    """
-
-    state: UnitState
-    detail: str
-    stdout_size: int
-    work_type: str
-    extra: dict[str, Any] | None
-
-    @classmethod
-    def from_reply(cls, reply: Mapping[str, Any]) -> UnitStatus:
-        """Read the reply of `work status`."""
-        name = str(reply.get("StateName", ""))
-        return cls(
-            state=UnitState(name) if name in set(UnitState) else UnitState.UNKNOWN,
-            detail=str(reply.get("Detail", "")),
-            stdout_size=int(reply.get("StdoutSize", 0)),
-            work_type=str(reply.get("WorkType", "")),
-            extra=reply.get("ExtraData") if isinstance(reply.get("ExtraData"), dict) else None,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkOrder:
-    """What a node is asked to run.
-
-    Attributes:
-        node: where it runs; None for the node that is asked.
-        work_type: the name of the work-command there.
-        params: further words for its command line.
-        tls_client: the TLS configuration of the asked node with which it reaches the other.
-        ttl: how long a remote unit may wait for its start, as a Go duration.
-        sign: whether the asked node signs the request.
-    """
-
-    node: str | None = None
-    work_type: str
-    params: str | None = None
-    tls_client: str | None = None
-    ttl: str | None = None
-    sign: bool = False
-
-    def command(self) -> str:
-        """Return the JSON form of `work submit`; all values are strings, as the daemon demands."""
-        command = {
-            "command": "work",
-            "subcommand": "submit",
-            "node": self.node or "localhost",
-            "worktype": self.work_type,
-        }
-        optional = {
-            "params": self.params,
-            "tlsclient": self.tls_client,
-            "ttl": self.ttl,
-            "signwork": "true" if self.sign else None,
-        }
-        return json.dumps(command | {key: value for key, value in optional.items() if value})
 
 
 class _Connection(ReceptorControl):  # type: ignore[misc] # receptorctl ships no types
@@ -431,122 +341,3 @@ class Results:
 
     def __exit__(self, *_exception: object) -> None:
         self.close()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorRow:
-    """One line of the table of errors.
-
-    Attributes:
-        kind: the class of the exception.
-        text: what its text contains, as a regular expression.
-        error: our class.
-        what: our words; `{address}` is the node's.
-        hint: a way on.
-    """
-
-    kind: type[Exception]
-    text: str
-    error: type[NodeUnavailable]
-    what: str
-    hint: str | None = None
-
-
-ERRORS = (
-    ErrorRow(
-        kind=RuntimeError,
-        text="unknown work unit",
-        error=UnknownUnit,
-        what="the node does not know this unit",
-        hint="receptor-runner jobs DIR",
-    ),
-    ErrorRow(
-        kind=RuntimeError,
-        text="unknown work type",
-        error=Rejected,
-        what="the node does not offer this work type",
-        hint="receptorctl --socket {address} status",
-    ),
-    ErrorRow(
-        kind=RuntimeError,
-        text="signature",
-        error=Rejected,
-        what="the node refused the signature",
-        hint="--signwork must be given exactly where the work type asks for it",
-    ),
-    ErrorRow(
-        kind=RuntimeError,
-        text="extra params",
-        error=Rejected,
-        what="the work type takes no parameters",
-        hint="set allowruntimeparams: true in the node's work-command",
-    ),
-    ErrorRow(
-        kind=RuntimeError, text="unknown TLS config", error=Rejected, what="the node has no such TLS client"
-    ),
-    ErrorRow(
-        kind=RuntimeError,
-        text="Failed to connect to Receptor socket",
-        error=NodeUnavailable,
-        what="what answers at {address} is no Receptor control service",
-        hint="name the filename of a control-service in receptor.yml",
-    ),
-    ErrorRow(
-        kind=RuntimeError,
-        text="closed the connection",
-        error=Unreachable,
-        what="the node at {address} hung up",
-    ),
-    ErrorRow(kind=RuntimeError, text="", error=Rejected, what="the node at {address} refused"),
-    ErrorRow(
-        kind=json.JSONDecodeError,
-        text="",
-        error=Unreachable,
-        what="the node at {address} hung up or gave no answer",
-    ),
-    ErrorRow(
-        kind=FileNotFoundError,
-        text="",
-        error=Unreachable,
-        what="no node at {address}: the socket does not exist",
-        hint="start the node, or name its socket with --socket",
-    ),
-    ErrorRow(
-        kind=ConnectionRefusedError,
-        text="",
-        error=Unreachable,
-        what="no node at {address}: nobody serves the socket",
-        hint="start the node; the socket was left behind by one that is gone",
-    ),
-    ErrorRow(
-        kind=PermissionError,
-        text="",
-        error=NodeUnavailable,
-        what="the socket {address} may not be used",
-        hint="ls -l {address}",
-    ),
-    ErrorRow(kind=socket.gaierror, text="", error=NodeUnavailable, what="no host of that name: {address}"),
-    ErrorRow(kind=TimeoutError, text="", error=Unreachable, what="the node at {address} does not answer"),
-    ErrorRow(
-        kind=ssl.SSLError,
-        text="",
-        error=NodeUnavailable,
-        what="no trust between us and the node at {address}",
-        hint="compare the certificates with tls-server in the node's receptor.yml",
-    ),
-    ErrorRow(kind=OSError, text="", error=Unreachable, what="the connection to {address} broke"),
-    ErrorRow(
-        kind=ValueError, text="", error=NodeUnavailable, what="the node at {address} gave a strange answer"
-    ),
-)
-"""The first row that fits decides."""
-
-
-def translate(error: Exception, address: str) -> NodeUnavailable:
-    """Return our error for one of receptorctl's or of the system's."""
-    text = str(error)
-    for row in ERRORS:
-        if isinstance(error, row.kind) and re.search(row.text, text):
-            hint = row.hint.format(address=address) if row.hint else None
-            return row.error(row.what.format(address=address), cause=text or None, hint=hint)
-    return NodeUnavailable(f"the node at {address} failed", cause=f"{type(error).__name__}: {text}")

@@ -19,8 +19,9 @@ from receptor_runner.errors import (
 )
 from receptor_runner.outcome import RC_STOPPED, Outcome, Status
 from receptor_runner.process import Processor
-from receptor_runner.receptor.control import Control, Results, UnitState, UnitStatus, WorkOrder
+from receptor_runner.receptor.control import Control, Results
 from receptor_runner.receptor.retry import RetryPolicy
+from receptor_runner.receptor.work import UnitState, UnitStatus, WorkOrder
 
 log = logging.getLogger("receptor_runner.unit")
 

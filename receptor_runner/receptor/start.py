@@ -1,0 +1,136 @@
+"""Starting a job: recorded, submitted, its unit's id written down before the payload flows."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+from receptor_runner.errors import ContactLost, IdentExists, RunnerError
+from receptor_runner.receptor.control import Control
+from receptor_runner.receptor.destination import Destination
+from receptor_runner.receptor.locate import NodeAddress
+from receptor_runner.receptor.preflight import Route, find_route
+from receptor_runner.receptor.record import Record, RecordFile, Stage
+from receptor_runner.receptor.unit import release_quietly, submit
+from receptor_runner.receptor.work import WorkOrder
+from receptor_runner.transmit import Shipment
+
+
+def start(
+    shipment: Shipment,
+    private_data_dir: Path,
+    destination: Destination,
+    *,
+    rerun: bool = False,
+    on_route: Callable[[Record, NodeAddress], None] = lambda _record, _address: None,
+) -> Record:
+    """Submit a job, unless the same one is active already; return its record.
+
+    Args:
+        shipment: the packed job, with an ident.
+        private_data_dir: where its artifacts go.
+        destination: where it is to run.
+        rerun: whether an ended job of that ident may be replaced.
+        on_route: called once it is known where the job runs, before the payload flows.
+
+    Raises:
+        IdentExists: the ident belongs to an ended job, or to an active one with another job or inputs.
+        NodeUnavailable: the node or the work type does not exist, or refused.
+        ContactLost: the unit may run, but the node's word is missing.
+    """
+    assert shipment.job.ident is not None
+    file = RecordFile(private_data_dir, shipment.job.ident)
+    with file.locked():
+        active = _active(file, shipment.digest(), rerun=rerun)
+        return active or _submit(shipment, file, destination, on_route)
+
+
+def _active(file: RecordFile, digest: str, *, rerun: bool) -> Record | None:
+    """Return the record of the same job if it is active; clear what an ended one left if that is wanted."""
+    record = file.read()
+    if record and record.is_active and record.unit_id:
+        if record.digest != digest:
+            raise _taken(file, "an active job whose options or inputs differ")
+        return record
+    if (record and not record.is_active) or (record is None and file.has_artifacts()):
+        if not rerun:
+            raise _taken(file, "a job that has ended")
+        _forget(file, record)
+    return None
+
+
+def _taken(file: RecordFile, by: str) -> IdentExists:
+    directory = file.artifact_dir.parent.parent
+    return IdentExists(
+        f"the ident `{file.ident}` belongs to {by}",
+        hint=f"receptor-runner attach {directory} -i {file.ident}, or the same command with --rerun",
+    )
+
+
+def _forget(file: RecordFile, record: Record | None) -> None:
+    """Make room for a new run of an ident: nothing of the old one stays, on its node neither."""
+    if record and record.unit_id and not record.released:
+        release_quietly(Control(record.socket), record.unit_id)
+    file.clear()
+
+
+def _submit(
+    shipment: Shipment,
+    file: RecordFile,
+    destination: Destination,
+    on_route: Callable[[Record, NodeAddress], None],
+) -> Record:
+    address = destination.address()
+    control = destination.control(address)
+    route = _route(control, destination)
+    record = file.write(
+        Record(
+            ident=file.ident,
+            digest=shipment.digest(),
+            socket=address.socket,
+            embedded=address.embedded,
+            node=route.node,
+            work_type=route.work_type,
+        )
+    )
+    on_route(record, address)
+    try:
+        return _send(shipment, file, control, record, _order(destination, route))
+    except (ContactLost, KeyboardInterrupt):
+        raise
+    except RunnerError:
+        file.remove()
+        raise
+
+
+def _route(control: Control, destination: Destination) -> Route:
+    if destination.preflight:
+        return find_route(control, destination.node, destination.work_type, destination.retry)
+    own = str(control.status("NodeID").get("NodeID"))
+    return Route(
+        node=destination.node or own,
+        is_local=destination.node in {None, own, "localhost"},
+        work_type=destination.work_type or "receptor-runner",
+    )
+
+
+def _order(destination: Destination, route: Route) -> WorkOrder:
+    sign = route.wants_signature if destination.sign is None else destination.sign
+    return WorkOrder(
+        node=None if route.is_local else route.node,
+        work_type=route.work_type,
+        params=destination.params,
+        tls_client=None if route.is_local else destination.tls_client,
+        ttl=None if route.is_local else destination.ttl,
+        sign=sign and not route.is_local,
+    )
+
+
+def _send(shipment: Shipment, file: RecordFile, control: Control, record: Record, order: WorkOrder) -> Record:
+    def note_unit(unit_id: str) -> None:
+        nonlocal record
+        record = file.write(dataclasses.replace(record, unit_id=unit_id, stage=Stage.CREATED))
+
+    submit(control, order, shipment.chunks(), note_unit)
+    return file.write(dataclasses.replace(record, stage=Stage.STARTED))

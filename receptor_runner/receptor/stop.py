@@ -1,0 +1,73 @@
+"""Stopping a job, and removing its unit."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from receptor_runner.errors import NodeUnavailable, UnknownUnit
+from receptor_runner.outcome import Outcome, Status
+from receptor_runner.receptor.destination import Destination, reach
+from receptor_runner.receptor.record import Record, RecordFile, Stage
+
+
+def cancel(private_data_dir: Path, ident: str, destination: Destination) -> bool:
+    """Stop a job; return False if the request is pending because its node is out of reach.
+
+    Whoever follows the job, now or later, brings its last words home.
+
+    Raises:
+        MissingInput: no such job was submitted.
+        UnknownUnit: its node does not know it any more.
+        NodeUnavailable: its node does not answer.
+    """
+    record = RecordFile(private_data_dir, ident).require()
+    if not record.is_active or record.unit_id is None:
+        return True
+    control = destination.control(reach(record))
+    unit_id = record.unit_id
+    return destination.retry.call(lambda: control.cancel(unit_id), f"canceling unit {unit_id}")
+
+
+def release(private_data_dir: Path, ident: str, destination: Destination, *, force: bool = False) -> Record:
+    """Remove a job's unit from its node, which stops it if it still runs; return the new record.
+
+    Args:
+        private_data_dir: where the job's artifacts are.
+        ident: the job.
+        destination: deadlines and retries.
+        force: remove it although a further node cannot be asked.
+
+    Raises:
+        MissingInput: no such job was submitted.
+        IdentExists: another process follows it.
+        NodeUnavailable: its node does not answer, or the release is pending.
+    """
+    file = RecordFile(private_data_dir, ident)
+    file.require()
+    with file.locked():
+        record = file.require()
+        if record.released:
+            return record
+        if record.unit_id:
+            _release_unit(destination, record, record.unit_id, force=force)
+        outcome = record.outcome or Outcome(
+            status=Status.LOST, explanation="the unit was released before its results were here"
+        )
+        return file.write(dataclasses.replace(record, stage=Stage.ENDED, outcome=outcome, released=True))
+
+
+def _release_unit(destination: Destination, record: Record, unit_id: str, *, force: bool) -> None:
+    control = destination.control(reach(record))
+    try:
+        gone = destination.retry.call(
+            lambda: control.release(unit_id, force=force), f"releasing unit {unit_id}"
+        )
+    except UnknownUnit:
+        return
+    if not gone:
+        raise NodeUnavailable(
+            f"the release of unit {unit_id} is pending",
+            cause=f"node `{record.node}` is out of reach",
+            hint="the same command with --force",
+        )

@@ -1,0 +1,93 @@
+"""Work units as values: what is asked of a node, and what it says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class UnitState(StrEnum):
+    """The states of a work unit, in the daemon's words."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    CANCELED = "Canceled"
+    UNKNOWN = "Unknown"
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the unit ended by itself, so that its size is final and its results end."""
+        return self in {UnitState.SUCCEEDED, UnitState.FAILED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitStatus:
+    """What the node says of a unit.
+
+    Attributes:
+        state: where it is in its life.
+        detail: the node's explanation.
+        stdout_size: bytes of its results so far.
+        work_type: its work type; `remote` on the node that passed it on.
+        extra: facts of that kind of unit; None once a local unit's command runner is gone.
+    """
+
+    state: UnitState
+    detail: str
+    stdout_size: int
+    work_type: str
+    extra: dict[str, Any] | None
+
+    @classmethod
+    def from_reply(cls, reply: Mapping[str, Any]) -> UnitStatus:
+        """Read the reply of `work status`."""
+        name = str(reply.get("StateName", ""))
+        return cls(
+            state=UnitState(name) if name in set(UnitState) else UnitState.UNKNOWN,
+            detail=str(reply.get("Detail", "")),
+            stdout_size=int(reply.get("StdoutSize", 0)),
+            work_type=str(reply.get("WorkType", "")),
+            extra=reply.get("ExtraData") if isinstance(reply.get("ExtraData"), dict) else None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkOrder:
+    """What a node is asked to run.
+
+    Attributes:
+        node: where it runs; None for the node that is asked.
+        work_type: the name of the work-command there.
+        params: further words for its command line.
+        tls_client: the TLS configuration of the asked node with which it reaches the other.
+        ttl: how long a remote unit may wait for its start, as a Go duration.
+        sign: whether the asked node signs the request.
+    """
+
+    node: str | None = None
+    work_type: str
+    params: str | None = None
+    tls_client: str | None = None
+    ttl: str | None = None
+    sign: bool = False
+
+    def command(self) -> str:
+        """Return the JSON form of `work submit`; all values are strings, as the daemon demands."""
+        command = {
+            "command": "work",
+            "subcommand": "submit",
+            "node": self.node or "localhost",
+            "worktype": self.work_type,
+        }
+        optional = {
+            "params": self.params,
+            "tlsclient": self.tls_client,
+            "ttl": self.ttl,
+            "signwork": "true" if self.sign else None,
+        }
+        return json.dumps(command | {key: value for key, value in optional.items() if value})
