@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sys
 import tempfile
 import threading
@@ -58,11 +59,17 @@ class _Call:
         options = {key: value for key, value in arguments.items() if key not in names or key in shared}
         return cls(**own, options=options)
 
+    def settle_directory(self) -> bool:
+        """Make a temporary private data directory where none was named; return whether it ends with the phase."""
+        if self.private_data_dir is not None:
+            return False
+        self.private_data_dir = tempfile.mkdtemp(prefix="receptor-runner-")
+        return self.streamer in {"transmit", "worker"}
+
     @property
     def directory(self) -> Path:
-        """The private data directory; a temporary one where none was named."""
-        if self.private_data_dir is None:
-            self.private_data_dir = tempfile.mkdtemp(prefix="receptor-runner-")
+        """The private data directory."""
+        assert self.private_data_dir is not None
         return Path(self.private_data_dir)
 
     @property
@@ -103,7 +110,9 @@ def _ask(callback: Callable[[], bool], cancel: Callable[[], Any], over: threadin
 
 
 def _print(text: str) -> None:
-    sys.stdout.write(text)
+    """Print a job's output, as far as stdout has characters for it."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
     sys.stdout.flush()
 
 
@@ -151,12 +160,17 @@ def _prepare(arguments: Mapping[str, Any]) -> tuple[Runner, Callable[[], None]]:
     phase = phases[call.streamer]
     if call.streamer is None and call.ident is None:
         call.ident = call.options["ident"] = new_ident()
+    passing = call.settle_directory()
     artifact_dir = Path(call.artifact_dir) if call.artifact_dir and call.streamer == "process" else None
     runner = Runner(runner_config(call.directory, call.job_ident, artifact_dir))
     runner.config.settings = call.settings or {}
 
     def work() -> None:
-        phase(call, runner)
+        try:
+            phase(call, runner)
+        finally:
+            if passing:
+                shutil.rmtree(call.directory, ignore_errors=True)
         if call.finished_callback and call.streamer != "transmit":
             call.finished_callback(runner)
 
@@ -180,13 +194,12 @@ def _transmit(call: _Call, runner: Runner) -> None:
 
 
 def _worker(call: _Call, runner: Runner) -> None:
-    from receptor_runner.worker import Place, ResultStream, work
+    from receptor_runner.worker import Place, ResultStream, keepalive_interval, work
 
+    keepalive_s = keepalive_interval(call.keepalive_seconds)
     stop = StopRequest()
-    stream = ResultStream(
-        call._output or sys.stdout.buffer, keepalive_s=call.keepalive_seconds or 0, stop=stop
-    )
-    place = Place(private_data_dir=Path(call.private_data_dir) if call.private_data_dir else None)
+    stream = ResultStream(call._output or sys.stdout.buffer, keepalive_s=keepalive_s, stop=stop)
+    place = Place(private_data_dir=call.directory)
     chunks = read_file(call._input or sys.stdin.buffer, lambda: stop.requested)
     try:
         with call.canceling(stop.request):
@@ -202,7 +215,7 @@ def _worker(call: _Call, runner: Runner) -> None:
 def _process(call: _Call, runner: Runner) -> None:
     processor = Processor(runner.artifact_dir, config=runner.config, handlers=call.handlers())
     canceled = call.cancel_callback or never
-    chunks = read_file(call._input or sys.stdin.buffer, canceled)
+    chunks = read_file(call._input or sys.stdin.buffer, lambda: processor.ended or canceled())
     try:
         runner.settle(process(chunks, processor, canceled=canceled))
     except StreamError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import queue
 import select
@@ -36,39 +37,76 @@ def read_descriptor(descriptor: int, stopped: Callable[[], bool] = never, wake: 
 
     Args:
         descriptor: a pipe, socket, terminal or file.
-        stopped: asked before each read and at least five times a second.
+        stopped: asked before each read and five times a second.
         wake: a descriptor that becomes readable when `stopped` is worth asking; -1 for none.
 
     Raises:
         StreamError: reading fails.
     """
-    watched = [descriptor] if wake < 0 else [descriptor, wake]
+    return _read_when_ready(descriptor, lambda: os.read(descriptor, CHUNK_SIZE), stopped, wake)
+
+
+def _read_when_ready(
+    descriptor: int, read: Callable[[], bytes | None], stopped: Callable[[], bool], wake: int = -1
+) -> Iterator[bytes]:
+    poll = select.poll()
+    for watched in (descriptor, wake):
+        if watched >= 0:
+            poll.register(watched, select.POLLIN)
     try:
         while not stopped():
-            if descriptor in select.select(watched, [], [], _POLL_S)[0]:
-                data = os.read(descriptor, CHUNK_SIZE)
-                if not data:
+            if any(ready == descriptor for ready, _event in poll.poll(_POLL_S * 1000)):
+                data = read()
+                if data:
+                    yield data
+                elif data is not None:
                     return
-                yield data
-    except OSError as error:
-        raise StreamError("reading the stream failed", cause=error.strerror) from error
+    except (OSError, ValueError) as error:
+        raise _reading_failed(error) from error
+
+
+def _reading_failed(error: Exception) -> StreamError:
+    cause = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return StreamError("reading the stream failed", cause=cause)
 
 
 def read_file(file: BinaryIO, stopped: Callable[[], bool] = never) -> Iterator[bytes]:
     """Yield what a file object of any kind gives until its end, or until `stopped` says so.
 
-    A thread reads ahead, so that a read that blocks does not keep `stopped` from being asked.
+    A pipe's or socket's file is read only when something is there; bytes that such a file has read ahead before
+    come with the next ones that arrive. For other files a thread reads ahead, so that a read that blocks does not
+    keep `stopped` from being asked.
+
+    Raises:
+        StreamError: reading fails.
     """
+    descriptor = _pollable(file)
+    if descriptor is None:
+        return _read_by_thread(file, stopped)
+    read = getattr(file, "read1", file.read)
+    return _read_when_ready(descriptor, lambda: read(CHUNK_SIZE), stopped)
+
+
+def _pollable(file: object) -> int | None:
+    """Return the descriptor that tells when a file has something to read, or None if there is none."""
+    if not isinstance(file, io.BufferedReader | io.RawIOBase):
+        return None
+    try:
+        return file.fileno()
+    except (OSError, ValueError):
+        return None
+
+
+def _read_by_thread(file: BinaryIO, stopped: Callable[[], bool]) -> Iterator[bytes]:
     pieces: queue.Queue[bytes | Exception] = queue.Queue(maxsize=8)
     given_up = threading.Event()
-    reader = threading.Thread(target=_read_ahead, args=(file, pieces, given_up), daemon=True)
-    reader.start()
+    threading.Thread(target=_read_ahead, args=(file, pieces, given_up), daemon=True).start()
     try:
         while not stopped():
             with contextlib.suppress(queue.Empty):
                 piece = pieces.get(timeout=_POLL_S)
                 if isinstance(piece, Exception):
-                    raise StreamError("reading the stream failed", cause=str(piece)) from piece
+                    raise _reading_failed(piece) from piece
                 if not piece:
                     return
                 yield piece

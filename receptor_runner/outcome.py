@@ -49,12 +49,19 @@ class Outcome:
     def exit_code(self) -> int:
         """The exit code of a command that ran this job to a verdict.
 
-        A job's own return code as recorded; a failed one without any is 1; a stopped one 254.
+        A job's own return code as recorded, in the range that an exit code has; a failed one without any is 1; a
+        stopped one 254.
         """
         if self.status is Status.SUCCESSFUL:
-            return self.rc or 0
+            return self._code or 0
         if self.status in {Status.TIMEOUT, Status.CANCELED}:
-            return self.rc or RC_STOPPED
+            return self._code or RC_STOPPED
         if self.status is Status.FAILED:
-            return self.rc or 1
+            return self._code or 1
         return 75 if self.status is Status.LOST else 76
+
+    @property
+    def _code(self) -> int:
+        """The return code as an exit code: 128+n where it is -n, a signal; the system would cut 256 down to 0."""
+        code = self.rc or 0
+        return min(128 - code if code < 0 else code, 255)

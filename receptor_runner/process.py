@@ -12,18 +12,22 @@ from pathlib import Path
 from typing import IO, Any
 
 from receptor_runner.artifacts import (
-    DIRECTORY_MODE,
-    FILE_MODE,
     RESERVED_NAMES,
     SPOOL_NAME,
     make_directory,
+    open_at,
+    open_directory,
+    read_rc,
+    read_status,
     write_atomically,
+    write_in,
+    writing,
 )
-from receptor_runner.errors import ArchiveError, OutputFailed, RunnerError, StreamError
+from receptor_runner.errors import StreamError
 from receptor_runner.job import check_ident
 from receptor_runner.outcome import Outcome, Status
-from receptor_runner.stream.archive import ExtractionRules, extract
-from receptor_runner.stream.decoder import Decoder, Position
+from receptor_runner.stream.decoder import EXCERPT_SIZE, Decoder, Position
+from receptor_runner.stream.extraction import ExtractionRules, extract
 from receptor_runner.stream.messages import (
     ArchiveData,
     ArchiveEnd,
@@ -46,6 +50,8 @@ NO_LINE = (
 
 _RULES = ExtractionRules(reserved=RESERVED_NAMES, written_last=frozenset({"rc", "status"}))
 _SAFE_UUID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,127}").fullmatch
+
+_HIGHEST_COUNTER = 1 << 63
 
 EventHandler = Callable[[dict[str, Any]], Any]
 
@@ -118,6 +124,7 @@ class Checkpoint:
         stdout_size: bytes of the artifact `stdout` written so far.
         status: the last status heard.
         explanation: what came with it.
+        damaged: how many messages were damaged so far.
     """
 
     position: Position = field(default_factory=Position)
@@ -125,6 +132,19 @@ class Checkpoint:
     stdout_size: int = 0
     status: str | None = None
     explanation: str | None = None
+    damaged: int = 0
+
+    def is_usable(self, artifact_dir: Path) -> bool:
+        """Return whether the files in the artifacts directory reach as far as this checkpoint."""
+        wanted = {"stdout": self.stdout_size, SPOOL_NAME: self.position.archive_received}
+        return all(_size(artifact_dir / name) >= size for name, size in wanted.items())
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 class Processor:
@@ -134,7 +154,8 @@ class Processor:
         artifact_dir: where the artifacts go; it is made if it is missing.
         config: what handlers are told of the job.
         handlers: whom to tell what.
-        checkpoint: where an earlier processor of the same stream stopped.
+        checkpoint: where an earlier processor of the same stream stopped. If its files are not there any more, the
+            stream is taken from its beginning: feed it from `offset` on.
 
     Raises:
         OutputFailed: the artifacts cannot be written.
@@ -151,7 +172,7 @@ class Processor:
         handlers: Handlers | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> None:
-        start = checkpoint or Checkpoint()
+        start = checkpoint if checkpoint and checkpoint.is_usable(artifact_dir) else Checkpoint()
         self.artifact_dir = artifact_dir
         self.config = config
         self._handlers = handlers or Handlers()
@@ -160,13 +181,15 @@ class Processor:
         self._status = start.status
         self._explanation = start.explanation
         self._last_noise: Noise | None = None
-        self.damaged = 0
+        self.damaged = start.damaged
         self.keepalives = 0
-        with _writing(artifact_dir):
+        with writing(artifact_dir):
             make_directory(artifact_dir)
-            self._events = _open_directory(artifact_dir / "job_events")
-            self._stdout = _open_at(artifact_dir / "stdout", start.stdout_size)
-            self._spool = _open_spool(artifact_dir, start.position)
+            self._events = open_directory(artifact_dir / "job_events")
+            self._stdout = open_at(artifact_dir / "stdout", start.stdout_size)
+            self._spool: IO[bytes] | None = None
+            if start.position.archive_size is not None:
+                self._spool = open_at(artifact_dir / SPOOL_NAME, start.position.archive_received)
 
     @property
     def ended(self) -> bool:
@@ -205,7 +228,7 @@ class Processor:
 
     def checkpoint(self) -> Checkpoint:
         """Write out everything and return the place from which another processor can go on."""
-        with _writing(self.artifact_dir):
+        with writing(self.artifact_dir):
             self._stdout.flush()
             if self._spool:
                 self._spool.flush()
@@ -216,25 +239,29 @@ class Processor:
             stdout_size=size,
             status=self._status,
             explanation=self._explanation,
+            damaged=self.damaged,
         )
 
     def finish(self) -> Outcome:
         """Say that the stream is over; return how the job ended.
 
         Raises:
-            StreamError: the stream broke off, with how far it got.
+            StreamError: the stream broke off, with how far it got, or messages of it were damaged.
         """
         for message in self._decoder.finish():
             self._take(message)
         try:
             self._decoder.check_complete()
         except StreamError as error:
+            self._drop_spool()
             raise StreamError(
                 error.what,
                 cause=f"{error.cause}; {self.progress()}",
                 hint="look at the worker's node: it was cut off or never ran",
                 offset=error.offset,
             ) from error
+        if self.damaged:
+            raise StreamError(f"{self.damaged} messages of the stream are damaged", cause=self.progress())
         return self._outcome()
 
     def progress(self) -> str:
@@ -280,8 +307,8 @@ class Processor:
     def _write_status(self, status: Status) -> None:
         """Write the artifact `status` where the worker could not."""
         path = self.artifact_dir / "status"
-        if not path.exists() or path.read_text() != status.value:
-            with _writing(self.artifact_dir):
+        if read_status(self.artifact_dir) != status.value:
+            with writing(self.artifact_dir):
                 write_atomically(path, status.value.encode())
 
     def _take(self, message: Message) -> None:
@@ -291,11 +318,11 @@ class Processor:
             case StatusLine(data):
                 self._take_status(data)
             case ArchiveStart():
-                with _writing(self.artifact_dir):
-                    self._spool = (self.artifact_dir / SPOOL_NAME).open("w+b")
+                with writing(self.artifact_dir):
+                    self._spool = open_at(self.artifact_dir / SPOOL_NAME, 0)
             case ArchiveData(data):
                 assert self._spool is not None
-                with _writing(self.artifact_dir):
+                with writing(self.artifact_dir):
                     self._spool.write(data)
             case ArchiveEnd():
                 self._take_archive()
@@ -315,15 +342,16 @@ class Processor:
         explanation = data.get("job_explanation")
         self._explanation = str(explanation) if explanation else self._explanation
         if self._status == Status.STARTING:
-            self.config.command = list(data.get("command") or [])
-            self.config.cwd = data.get("cwd")
-            self.config.env = dict(data.get("env") or {})
+            command, cwd, env = (data.get(key) for key in ("command", "cwd", "env"))
+            self.config.command = command if isinstance(command, list) else []
+            self.config.cwd = cwd if isinstance(cwd, str) else None
+            self.config.env = env if isinstance(env, dict) else {}
         self._handlers.status_handler(data, runner_config=self.config)
 
     def _take_event(self, event: Event) -> None:
         counter, name = event.data["counter"], str(event.data["uuid"])
-        if counter < 1 or not _SAFE_UUID(name):
-            log.warning("the stream holds an event that cannot be kept: counter %s, uuid %s", counter, name)
+        if not (0 < counter <= _HIGHEST_COUNTER and _SAFE_UUID(name)):
+            log.warning("the stream holds an event that cannot be kept: %r", event.raw[:EXCERPT_SIZE])
             return
         self._counter = counter
         text = event.data.get("stdout")
@@ -334,26 +362,40 @@ class Processor:
             if not self._handlers.event_handler(event.data):
                 return
             content = json.dumps(event.data).encode()
-        with _writing(self.artifact_dir):
-            _write_in(self._events, f"{counter}-{name}.json", content)
+        with writing(self.artifact_dir):
+            write_in(self._events, f"{counter}-{name}.json", content)
 
     def _show(self, text: str) -> None:
         self._handlers.display(text + "\n")
-        with _writing(self.artifact_dir):
+        with writing(self.artifact_dir):
             self._stdout.write(text.encode(errors="surrogatepass") + b"\n")
             self._stdout.flush()
 
     def _take_archive(self) -> None:
         assert self._spool is not None
         try:
-            with _writing(self.artifact_dir):
-                for skipped in extract(self._spool, self.artifact_dir, _RULES):  # type: ignore[arg-type]
+            with writing(self.artifact_dir):
+                for skipped in extract(self._spool, self.artifact_dir, _RULES):
                     log.warning("left out of the artifacts: %s", skipped)
-                (self.artifact_dir / SPOOL_NAME).unlink()
+                self._take_over_stdout()
         finally:
+            self._drop_spool()
+        self._handlers.artifacts_handler(str(self.artifact_dir))
+
+    def _take_over_stdout(self) -> None:
+        """Go on behind the worker's own `stdout`; where it kept none, ours goes too."""
+        path = self.artifact_dir / "stdout"
+        ours = os.fstat(self._stdout.fileno())
+        self._stdout.close()
+        if os.path.samestat(path.lstat(), ours):
+            path.unlink()
+        self._stdout = open_at(path, _size(path))
+
+    def _drop_spool(self) -> None:
+        if self._spool:
             self._spool.close()
             self._spool = None
-        self._handlers.artifacts_handler(str(self.artifact_dir))
+            (self.artifact_dir / SPOOL_NAME).unlink(missing_ok=True)
 
 
 def process(
@@ -386,64 +428,3 @@ def process(
         raise
     finally:
         processor.close()
-
-
-def read_rc(artifact_dir: Path) -> int | None:
-    """Return the return code that the worker recorded, or None where it recorded none."""
-    try:
-        return int((artifact_dir / "rc").read_text())
-    except (FileNotFoundError, ValueError):
-        return None
-
-
-class _writing:
-    """Turns what the system says about a write into our error."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError) and not isinstance(error, RunnerError):
-            raise OutputFailed(
-                f"cannot write the artifacts in {self._directory}", cause=error.strerror or str(error)
-            ) from error
-
-
-def _open_directory(path: Path) -> int:
-    path.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
-    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-
-
-def _open_at(path: Path, size: int) -> IO[bytes]:
-    """Open a file of ours for writing behind its first `size` bytes."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    file = open(os.open(path, flags, FILE_MODE), "r+b")  # noqa: SIM115 - it lives as long as the processor
-    if file.seek(0, os.SEEK_END) < size:
-        file.close()
-        raise OutputFailed(f"cannot go on in {path}", cause="it is shorter than it was")
-    file.truncate(size)
-    file.seek(size)
-    return file
-
-
-def _open_spool(artifact_dir: Path, position: Position) -> IO[bytes] | None:
-    if position.archive_size is None:
-        return None
-    try:
-        return _open_at(artifact_dir / SPOOL_NAME, position.archive_received)
-    except OutputFailed as error:
-        raise ArchiveError("the archive's first part is gone", cause=error.cause) from error
-
-
-def _write_in(directory: int, name: str, content: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(name, flags, FILE_MODE, dir_fd=directory)
-    try:
-        view = memoryview(content)
-        while view:
-            view = view[os.write(descriptor, view) :]
-    finally:
-        os.close(descriptor)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import os
 import shutil
 import tempfile
@@ -16,13 +18,22 @@ from typing import IO, Any
 
 from receptor_runner.artifacts import DIRECTORY_MODE, RESERVED_NAMES
 from receptor_runner.edges import Writable, output_failed
-from receptor_runner.errors import ArchiveError, RunnerError, StreamError, UsageError
+from receptor_runner.errors import (
+    ArchiveError,
+    ConfigError,
+    OutputFailed,
+    RunnerError,
+    StreamError,
+    UsageError,
+)
+from receptor_runner.execution.guard import Guard
 from receptor_runner.execution.seam import StopRequest, artifact_directory
 from receptor_runner.job import Job, check_ident
 from receptor_runner.outcome import RC_STOPPED, Outcome, Status
-from receptor_runner.stream.archive import FROM_TRANSMIT, SPOOL_MEMORY, extract, pack
+from receptor_runner.stream.archive import SPOOL_MEMORY, pack
 from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.encoder import EOF_LINE, KEEPALIVE_LINE, encode_archive, encode_line
+from receptor_runner.stream.extraction import FROM_TRANSMIT, extract
 from receptor_runner.stream.messages import ArchiveData, ArchiveStart, Kwargs, Message, Noise
 
 BAD_STREAM = "Failed to JSON parse a line from transmit stream."
@@ -32,6 +43,29 @@ COALESCE_S = 0.03
 """For how long small writes are collected: a unit's output file is written through to the disk at every write."""
 
 COALESCE_SIZE = 128 * 1024
+
+
+KEEPALIVE_VARIABLE = "ANSIBLE_RUNNER_KEEPALIVE_SECONDS"
+
+
+def keepalive_interval(given: float | None) -> float:
+    """Return after how many seconds of silence a keepalive is sent; 0 for never.
+
+    Args:
+        given: what the caller says, or None to let the environment variable decide.
+
+    Raises:
+        ConfigError: the variable is no number.
+    """
+    if given is not None:
+        return max(given, 0)
+    text = os.environ.get(KEEPALIVE_VARIABLE) or "0"
+    try:
+        return max(float(text), 0)
+    except ValueError as error:
+        raise ConfigError(
+            f"{KEEPALIVE_VARIABLE} is `{text}`", cause="a number of seconds is wanted"
+        ) from error
 
 
 class ResultStream:
@@ -45,7 +79,7 @@ class ResultStream:
 
     def __init__(self, output: Writable, *, keepalive_s: float = 0, stop: StopRequest | None = None) -> None:
         self._output = output
-        self._keepalive_s = keepalive_s
+        self._keepalive_s = max(keepalive_s, COALESCE_S) if keepalive_s > 0 else 0
         self._stop = stop
         self._waiting = bytearray()
         self._written_at = time.monotonic()
@@ -70,6 +104,8 @@ class ResultStream:
     def archive(self, size: int, chunks: Iterable[bytes]) -> None:
         """Send an archive; no other line can land inside of it."""
         with self._changed:
+            if self._closed:
+                return
             for piece in encode_archive(size, chunks):
                 self._waiting += piece
                 if len(self._waiting) >= COALESCE_SIZE:
@@ -78,14 +114,17 @@ class ResultStream:
     def finish(self) -> None:
         """Send the end marker and everything that waits; nothing can be sent afterwards."""
         with self._changed:
-            self._waiting += EOF_LINE
-            self._write_out()
+            if not self._closed:
+                self._waiting += EOF_LINE
+                self._write_out()
             self._closed = True
             self._changed.notify_all()
         self._thread.join()
 
     def _line(self, line: bytes) -> None:
         with self._changed:
+            if self._closed:
+                return
             self._waiting += line
             quiet_s = time.monotonic() - self._written_at
             if quiet_s >= COALESCE_S or len(self._waiting) >= COALESCE_SIZE:
@@ -124,7 +163,9 @@ class ResultStream:
         """Return the seconds until something is to be done, or None if only a new line can bring that."""
         if self._waiting:
             return max(COALESCE_S - self._silent_for(), 0)
-        return max(self._keepalive_s - self._silent_for(), 0) if self._keepalive_s else None
+        if not self._keepalive_s:
+            return None
+        return min(max(self._keepalive_s - self._silent_for(), 0), threading.TIMEOUT_MAX)
 
 
 @dataclass(slots=True)
@@ -177,28 +218,47 @@ class Place:
             raise UsageError(f"--delete would remove {path}", hint="name a directory of its own")
 
     def open(self) -> Path:
-        """Return the directory, made if it is missing."""
-        if self.private_data_dir is None:
-            return Path(tempfile.mkdtemp(prefix="receptor-runner-"))
-        if self.delete:
-            remove_tree(self.private_data_dir)
-        self.private_data_dir.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
-        return self.private_data_dir.resolve()
+        """Return the directory, made if it is missing.
+
+        Raises:
+            OutputFailed: it cannot be made.
+        """
+        try:
+            if self.private_data_dir is None:
+                return Path(tempfile.mkdtemp(prefix="receptor-runner-"))
+            directory = self.private_data_dir.resolve()
+            if self.delete:
+                remove_tree(directory)
+            directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+            return directory
+        except OSError as error:
+            cause = f"{error.strerror}: {error.filename}"
+            raise OutputFailed("cannot make the private data directory", cause=cause) from error
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether the directory is gone at the end."""
+        return self.private_data_dir is None or self.delete
 
     def close(self, directory: Path) -> None:
         """Remove the directory if it is not to be kept."""
-        if self.private_data_dir is None or self.delete:
+        if self.is_passing:
             remove_tree(directory)
 
 
 def remove_tree(directory: Path) -> None:
     """Remove a directory with all that is in it, read-only directories too; what cannot be removed stays."""
+    _make_writable(directory)
     for parent, names, _files in os.walk(directory):
         for name in names:
-            path = Path(parent, name)
-            if not path.is_symlink() and not os.access(path, os.W_OK | os.X_OK):
-                path.chmod(DIRECTORY_MODE)
+            _make_writable(Path(parent, name))
     shutil.rmtree(directory, ignore_errors=True)
+
+
+def _make_writable(directory: Path) -> None:
+    if not directory.is_symlink() and not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
+        with contextlib.suppress(OSError):
+            directory.chmod(DIRECTORY_MODE)
 
 
 def work(
@@ -263,14 +323,30 @@ def _work(
             return _canceled(stream)
         directory = place.open()
         try:
-            _extract(received, directory)
-            received.close()
-            job = Job.from_kwargs({**defaults, **(received.options or {})})
-            return _run(job, directory, stream, stop)
+            with _guarded(place, directory) as guard:
+                _extract(received, directory)
+                received.close()
+                job = Job.from_kwargs({**defaults, **(received.options or {})})
+                return _run(_located(job, directory), directory, stream, stop, guard)
         finally:
             place.close(directory)
     finally:
         received.close()
+
+
+@contextlib.contextmanager
+def _guarded(place: Place, directory: Path) -> Iterator[Guard]:
+    """Provide a guardian, which removes a passing directory also when this process is killed."""
+    with Guard() as guard:
+        if place.is_passing:
+            guard.doom(directory)
+        yield guard
+
+
+def _located(job: Job, directory: Path) -> Job:
+    """Return the job with its directories where they are here: relative ones are in the private data directory."""
+    named = {key: value for key in ("project_dir", "artifact_dir") if (value := getattr(job, key))}
+    return dataclasses.replace(job, **{key: str(directory / value) for key, value in named.items()})
 
 
 def _canceled(stream: ResultStream) -> Outcome:
@@ -301,22 +377,24 @@ def _receive(chunks: Iterator[bytes], received: _Received, stop: StopRequest) ->
         if error.what == BAD_STREAM:
             raise
         raise StreamError(BAD_STREAM, cause=str(error), offset=error.offset) from error
+    except OSError as error:
+        raise OutputFailed("cannot keep the archive that came", cause=error.strerror) from error
 
 
 def _extract(received: _Received, directory: Path) -> None:
     for archive in received.archives:
         archive.seek(0)
         try:
-            extract(archive, directory, FROM_TRANSMIT)  # type: ignore[arg-type] # a spooled file is a BinaryIO
+            extract(archive, directory, FROM_TRANSMIT)
         except (ArchiveError, OSError) as error:
             raise ArchiveError(BAD_ARCHIVE, cause=str(error)) from error
 
 
-def _run(job: Job, directory: Path, stream: ResultStream, stop: StopRequest) -> Outcome:
+def _run(job: Job, directory: Path, stream: ResultStream, stop: StopRequest, guard: Guard) -> Outcome:
     from receptor_runner.execution.run import execute
 
     ident = check_ident(job.ident or str(uuid.uuid4()))
-    outcome = execute(job, directory, ident=ident, sink=stream, stop=stop)
+    outcome = execute(job, directory, ident=ident, sink=stream, stop=stop, guard=guard)
     artifacts = artifact_directory(directory, job.artifact_dir, ident)
     packed = pack(artifacts, wanted=lambda name: name not in RESERVED_NAMES)
     try:

@@ -2,28 +2,69 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from receptor_runner.cli import mesh, options
+from receptor_runner.cli import mesh, options, show
+from receptor_runner.errors import RunnerError, UsageError
+
+if TYPE_CHECKING:
+    from receptor_runner.outcome import Outcome
 
 EPILOG = """\b
-Example:
+Examples:
   receptor-runner attach ./demo -i 42
+  receptor-runner attach ./demo --all
 """
 
 
 @click.command(epilog=EPILOG)
 @options.private_data_dir
-@mesh.ident_of_job
+@click.option("-i", "--ident", help="The job's name below DIR/artifacts.")
+@click.option("--all", "everything", is_flag=True, help="Follow all active jobs of DIR at once.")
 @mesh.reaching
 @mesh.how_to_follow
 @mesh.as_json
-def attach(private_data_dir: Path, ident: str, json_output: bool, **given: Any) -> int:
-    """Follow a submitted job until its end, from where the local artifacts stop."""
+def attach(
+    private_data_dir: Path, ident: str | None, everything: bool, json_output: bool, **given: Any
+) -> int:
+    """Follow a submitted job until its end, from where the local artifacts stop.
+
+    With --all every line of output begins with its job's ident, and the exit code is the largest of all jobs'.
+    """
+    if (ident is None) is not everything:
+        raise UsageError(
+            "attach wants one job, --ident, or --all", hint=f"receptor-runner jobs {private_data_dir}"
+        )
     where = mesh.destination(given)
     following = mesh.JobFollowing(given, where, json_output=json_output)
     following.catch_signals()
-    return following.follow(private_data_dir, ident)
+    if ident is not None:
+        return following.follow(private_data_dir, ident)
+    return _attach_all(private_data_dir, following)
+
+
+def _attach_all(private_data_dir: Path, following: mesh.JobFollowing) -> int:
+    from receptor_runner.receptor.follow import follow_all
+    from receptor_runner.receptor.record import RecordFile, read_all
+
+    idents = [record.ident for record in read_all(private_data_dir) if record.is_active and record.unit_id]
+    lock = threading.Lock()
+    ended = follow_all(
+        private_data_dir, idents, following.destination, lambda ident: following.of_many(ident, lock)
+    )
+    if following.json_output:
+        records = [RecordFile(private_data_dir, ident).require() for ident in idents]
+        show.data({"schema": 1, "jobs": [mesh.describe(record) for record in records]})
+    return max((_report(ident, end) for ident, end in sorted(ended.items())), default=0)
+
+
+def _report(ident: str, end: Outcome | RunnerError) -> int:
+    if isinstance(end, RunnerError):
+        show.note(f"{ident}: " + "\n".join(end.lines()))
+        return end.exit_code
+    show.note(f"{ident}: {end.status}" + (f": {end.explanation}" if end.explanation else ""))
+    return end.exit_code

@@ -2,27 +2,70 @@
 
 from __future__ import annotations
 
+import dataclasses
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from receptor_runner.cli import mesh, options, show
 
+if TYPE_CHECKING:
+    from receptor_runner.receptor.destination import Destination
+    from receptor_runner.receptor.leftovers import Leftover
+
 EPILOG = """\b
 Examples:
   receptor-runner jobs ./demo
-  receptor-runner jobs ./demo --json
+  receptor-runner jobs ./demo --watch
+  receptor-runner jobs ./demo --prune --orphans
 """
 
 _COLUMNS = ("ident", "status", "rc", "events", "node", "unit", "created")
+_CLEAR = "\x1b[H\x1b[2J"
 
 
 @click.command(epilog=EPILOG)
 @options.private_data_dir
+@click.option("--watch", is_flag=True, help="Show the list again and again until no job is active.")
+@click.option(
+    "--interval",
+    type=click.FloatRange(min=0.1),
+    default=1.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often.",
+)
+@click.option("--prune", is_flag=True, help="Release units that are left over; list what was removed.")
+@click.option(
+    "--orphans", is_flag=True, help="List units of the node that ran nothing and that no job knows."
+)
+@click.option("--socket", help="The node whose orphans are meant; by default as in `run`.")
+@mesh.reaching
 @mesh.as_json
-def jobs(private_data_dir: Path, json_output: bool) -> None:
+def jobs(
+    private_data_dir: Path,
+    watch: bool,
+    interval: float,
+    prune: bool,
+    orphans: bool,
+    json_output: bool,
+    **given: Any,
+) -> None:
     """List the jobs that were submitted from DIR, as they were last seen."""
+    where = mesh.destination(given)
+    if prune or orphans:
+        _show_leftovers(private_data_dir, where, prune=prune, with_orphans=orphans, json_output=json_output)
+    elif watch:
+        _watch(private_data_dir, interval, json_output=json_output)
+    else:
+        _show(private_data_dir, json_output=json_output)
+
+
+def _show(private_data_dir: Path, *, json_output: bool) -> bool:
+    """Show the list; return whether any job is active."""
     from receptor_runner.receptor.record import read_all
 
     described = [mesh.describe(record) for record in read_all(private_data_dir)]
@@ -31,6 +74,39 @@ def jobs(private_data_dir: Path, json_output: bool) -> None:
     elif described:
         rows = [[str("-" if job[key] is None else job[key]) for key in _COLUMNS] for job in described]
         _print_table([list(_COLUMNS), *rows])
+    return any(job["active"] for job in described)
+
+
+def _watch(private_data_dir: Path, interval_s: float, *, json_output: bool) -> None:
+    on_terminal = click.get_text_stream("stdout").isatty() and not json_output
+    active = True
+    while active:
+        if on_terminal:
+            click.echo(_CLEAR, nl=False)
+        active = _show(private_data_dir, json_output=json_output)
+        if active:
+            time.sleep(interval_s)
+
+
+def _show_leftovers(
+    private_data_dir: Path, where: Destination, *, prune: bool, with_orphans: bool, json_output: bool
+) -> None:
+    from receptor_runner.receptor.leftovers import leftovers, orphans
+
+    found = list(leftovers(private_data_dir, where, prune=prune))
+    if with_orphans:
+        found += orphans(private_data_dir, where.control(where.address()), prune=prune)
+    if json_output:
+        show.data({"schema": 1, "leftovers": [dataclasses.asdict(entry) for entry in found]})
+        return
+    for entry in found:
+        click.echo(_leftover_line(entry))
+
+
+def _leftover_line(entry: Leftover) -> str:
+    name = entry.ident or "orphan"
+    state = "removed" if entry.removed else "left"
+    return f"{name}: {state}: unit {entry.unit_id or '-'} at {entry.socket}: {entry.reason}"
 
 
 def _print_table(rows: Iterable[Sequence[str]]) -> None:

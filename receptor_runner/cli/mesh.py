@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import signal
+import threading
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -105,10 +107,11 @@ class JobFollowing:
     def __init__(self, given: dict[str, Any], where: Destination, *, json_output: bool) -> None:
         from receptor_runner.process import Handlers
         from receptor_runner.receptor.follow import Following
-        from receptor_runner.receptor.unit import FollowPolicy, Wishes
+        from receptor_runner.receptor.unit import Wishes
+        from receptor_runner.receptor.watch import FollowPolicy
 
         self.json_output = json_output
-        self._where = where
+        self.destination = where
         self._output = show.JobOutput(quiet=given.pop("quiet") or json_output)
         self._wishes = Wishes()
         self.signal_number = 0
@@ -131,11 +134,23 @@ class JobFollowing:
     def _interrupted(self, number: int, _frame: FrameType | None) -> None:
         if self.signal_number:
             self._wishes.detach.set()
-            self._where.retry.interrupt.set()
         else:
             show.note("canceling the job; waiting for its last word (again to detach)")
             self._wishes.cancel.set()
+            self.destination.retry.interrupt.set()
         self.signal_number = self.signal_number or number
+
+    def of_many(self, ident: str, lock: threading.Lock) -> Following:
+        """Return the following of one job among many: its lines of output carry its ident."""
+
+        from receptor_runner.process import Handlers
+
+        def show_lines(text: str) -> None:
+            lines = text.splitlines(keepends=True)
+            with lock:
+                self._output.show("".join(f"{ident} | {line}" for line in lines))
+
+        return dataclasses.replace(self.following, handlers=Handlers(display=show_lines))
 
     def follow(self, private_data_dir: Path, ident: str) -> int:
         """Follow the job to its end; return the exit code."""
@@ -143,7 +158,7 @@ class JobFollowing:
         from receptor_runner.receptor.record import RecordFile
 
         try:
-            outcome = follow(private_data_dir, ident, self._where, self.following)
+            outcome = follow(private_data_dir, ident, self.destination, self.following)
         except ContactLost as error:
             if self.signal_number:
                 raise Interrupted(error.what, signal_number=self.signal_number, hint=error.hint) from error
@@ -172,6 +187,7 @@ def describe(record: Record) -> dict[str, Any]:
         "work_type": record.work_type,
         "unit": record.unit_id,
         "created": record.created,
+        "updated": record.updated,
         "active": record.is_active,
         "status": outcome.status.value if outcome else record.checkpoint.status or record.stage.value,
         "rc": outcome.rc if outcome else None,

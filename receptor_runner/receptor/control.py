@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import select
 import socket
 import ssl
-from collections.abc import Iterable, Iterator
+import struct
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -79,9 +81,13 @@ class _Connection(ReceptorControl):  # type: ignore[misc] # receptorctl ships no
     def reply_within(self, seconds: float) -> None:
         self._socket.settimeout(seconds)
 
-    @property
-    def node_id(self) -> str:
-        return str(self._remote_node)
+    def peer_pid(self) -> int | None:
+        """Return the process at the other end of a unix socket."""
+        if self._socket.family != socket.AF_UNIX:
+            return None
+        size = struct.calcsize("3i")
+        credentials = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+        return int(struct.unpack("3i", credentials)[0]) or None
 
     def __enter__(self) -> Self:
         return self
@@ -139,10 +145,19 @@ class Control:
         address: a socket's path, `unix:path`, `tcp://host:port` or `tls://host:port`.
         deadlines: how long each step may take.
         tls: certificates for a `tls://` address.
+        revive: starts the node again if nobody serves the socket any more.
     """
 
-    def __init__(self, address: str, *, deadlines: Deadlines | None = None, tls: Tls | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        deadlines: Deadlines | None = None,
+        tls: Tls | None = None,
+        revive: Callable[[], object] | None = None,
+    ) -> None:
         self.address = address
+        self._revive = revive
         self._deadlines = deadlines or Deadlines()
         self._tls = tls
 
@@ -185,6 +200,27 @@ class Control:
         verb = "force-release" if force else "release"
         return "released" in self._command(f"work {verb} {unit_id}", self._deadlines.cancel_s)
 
+    def is_routed(self, node: str) -> bool:
+        """Whether the asked node knows a way to another one."""
+        status = self.status("NodeID", "RoutingTable")
+        return node == status.get("NodeID") or node in (status.get("RoutingTable") or {})
+
+    def process_lives(self, pid: int) -> bool | None:
+        """Whether a process on the node's machine lives; None where that cannot be seen from here.
+
+        Source: the node's process ids are ours only if it answers on a unix socket and shares our pid namespace.
+        """
+        try:
+            with self._connected() as connection:
+                node_pid = connection.peer_pid()
+            if node_pid is None or os.readlink(f"/proc/{node_pid}/ns/pid") != os.readlink(
+                "/proc/self/ns/pid"
+            ):
+                return None
+        except (OSError, NodeUnavailable):
+            return None
+        return Path(f"/proc/{pid}").exists()
+
     def submit(self, order: WorkOrder) -> Submission:
         """Create a unit; its id is known before any payload is sent.
 
@@ -194,7 +230,7 @@ class Control:
         connection = _Connection(self.address, self._deadlines.connect_s, self._tls)
         try:
             with self._translated():
-                connection.connect()
+                self._connect(connection)
                 connection.reply_within(self._deadlines.reply_s)
                 connection.writestr(order.command() + "\n")
                 reply = connection.readstr()
@@ -234,6 +270,25 @@ class Control:
         if not isinstance(reply, dict):
             raise NodeUnavailable(f"the node at {self.address} gave a strange answer", cause=str(reply)[:200])
         return reply
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[_Connection]:
+        with (
+            self._translated(),
+            _Connection(self.address, self._deadlines.connect_s, self._tls) as connection,
+        ):
+            self._connect(connection)
+            yield connection
+
+    def _connect(self, connection: _Connection) -> None:
+        try:
+            connection.connect()
+        except (FileNotFoundError, ConnectionRefusedError):
+            if self._revive is None:
+                raise
+            self._revive()
+            connection.close()
+            connection.connect()
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:

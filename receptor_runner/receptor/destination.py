@@ -64,7 +64,8 @@ class Destination:
 
     def control(self, address: NodeAddress) -> Control:
         """Return the control service at an address."""
-        return Control(address.socket, deadlines=self.deadlines, tls=self.tls)
+        revive = ensure_running if address.embedded else None
+        return Control(address.socket, deadlines=self.deadlines, tls=self.tls, revive=revive)
 
 
 def reach(record: Record) -> NodeAddress:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from receptor_runner.errors import ContactLost, NodeUnavailable, StreamError
+from receptor_runner.artifacts import sync_filesystem
+from receptor_runner.errors import ContactLost, NodeUnavailable, RunnerError, StreamError
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.process import Handlers, Processor, RunnerConfig, runner_config
 from receptor_runner.receptor.destination import Destination, reach
 from receptor_runner.receptor.locate import NodeAddress
 from receptor_runner.receptor.record import Record, RecordFile, Stage
-from receptor_runner.receptor.unit import Follower, FollowPolicy, Wishes, release_quietly
+from receptor_runner.receptor.unit import Follower, Wishes, release_fully
+from receptor_runner.receptor.watch import FollowPolicy
 
 CHECKPOINT_S = 1.0
 CHECKPOINT_EVENTS = 1000
@@ -150,9 +153,43 @@ class _Pursuit:
         )
 
     def _end(self, outcome: Outcome) -> Outcome:
-        """Write down how the job ended, then release its unit."""
+        """Write down how the job ended, then release its unit: until the artifacts are safe it is their only copy."""
+        sync_filesystem(self._file.artifact_dir)
         self._record = self._file.write(dataclasses.replace(self._record, stage=Stage.ENDED, outcome=outcome))
         keep = self._following.keep and outcome.status is not Status.SUCCESSFUL
-        if not keep and self._record.unit_id and release_quietly(self._control, self._record.unit_id):
+        if not keep and self._record.unit_id and release_fully(self._control, self._record.unit_id):
             self._record = self._file.write(dataclasses.replace(self._record, released=True))
         return outcome
+
+
+def follow_all(
+    private_data_dir: Path,
+    idents: Iterable[str],
+    destination: Destination,
+    following_of: Callable[[str], Following],
+) -> dict[str, Outcome | RunnerError]:
+    """Follow many jobs at once, each in a thread of its own.
+
+    Args:
+        private_data_dir: where the artifacts go.
+        idents: the jobs.
+        destination: deadlines and retries.
+        following_of: how to follow each.
+
+    Returns:
+        How each ended, or why that is not known.
+    """
+    ended: dict[str, Outcome | RunnerError] = {}
+
+    def pursue(ident: str) -> None:
+        try:
+            ended[ident] = follow(private_data_dir, ident, destination, following_of(ident))
+        except RunnerError as error:
+            ended[ident] = error
+
+    threads = [threading.Thread(target=pursue, args=(ident,), name=f"job-{ident}") for ident in idents]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return ended

@@ -29,6 +29,11 @@ from receptor_runner.stream.decoder import Position
 SCHEMA = 1
 
 
+def now() -> str:
+    """Return the moment as ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
 class Stage(StrEnum):
     """How far a job has come, as far as this side knows."""
 
@@ -52,6 +57,7 @@ class Record:
         stage: how far it has come.
         unit_id: its work unit on the asked node, once there is one.
         created: when the job was recorded (ISO 8601, UTC).
+        updated: when the record was written last (likewise).
         checkpoint: from where to go on following.
         outcome: how it ended.
         released: whether its unit is gone from the node.
@@ -65,7 +71,8 @@ class Record:
     work_type: str
     stage: Stage = Stage.INTENT
     unit_id: str | None = None
-    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    created: str = field(default_factory=now)
+    updated: str = ""
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     outcome: Outcome | None = None
     released: bool = False
@@ -142,6 +149,7 @@ class RecordFile:
         """
         try:
             make_directory(self.artifact_dir)
+            record = dataclasses.replace(record, updated=now())
             content = json.dumps(record.to_json(), indent=1).encode() + b"\n"
             write_atomically(self._path, content, durable=durable)
         except OSError as error:

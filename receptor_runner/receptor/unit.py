@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import threading
 import time
@@ -17,15 +18,16 @@ from receptor_runner.errors import (
     UnknownUnit,
     Unreachable,
 )
-from receptor_runner.outcome import RC_STOPPED, Outcome, Status
+from receptor_runner.outcome import Outcome, Status
 from receptor_runner.process import Processor
 from receptor_runner.receptor.control import Control, Results
-from receptor_runner.receptor.retry import RetryPolicy
+from receptor_runner.receptor.watch import Evidence, FollowPolicy, Watch
 from receptor_runner.receptor.work import UnitState, UnitStatus, WorkOrder
 
 log = logging.getLogger("receptor_runner.unit")
 
 _TAIL_SIZE = 1000
+_GONE_POLL_S = 0.1
 
 
 @dataclass(slots=True)
@@ -34,30 +36,6 @@ class Wishes:
 
     cancel: threading.Event = field(default_factory=threading.Event)
     detach: threading.Event = field(default_factory=threading.Event)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FollowPolicy:
-    """How a unit is followed.
-
-    Attributes:
-        retry: how a broken connection is resumed.
-        poll_s: how often wishes are looked at.
-        status_s: how often the unit's status is asked for while nothing comes.
-        canceled_silence_s: how long a canceled unit may be silent, once its known bytes are here, before it counts
-            as ended; its worker still writes its last words after the cancel.
-        dead_runner_s: how long a unit may say it runs although its command runner is gone.
-        contact_timeout_s: how long nothing may come once a keepalive has been seen; None for ever.
-        wait_timeout_s: how long to follow in all; None for ever.
-    """
-
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
-    poll_s: float = 0.2
-    status_s: float = 2.0
-    canceled_silence_s: float = 15.0
-    dead_runner_s: float = 10.0
-    contact_timeout_s: float | None = None
-    wait_timeout_s: float | None = None
 
 
 def submit(
@@ -96,15 +74,34 @@ def submit(
     return submission.unit_id
 
 
-def release_quietly(control: Control, unit_id: str) -> bool:
+def release_quietly(control: Control, unit_id: str, *, force: bool = False) -> bool:
     """Release a unit that is no longer needed; return whether it is gone."""
     try:
-        return control.release(unit_id)
+        return control.release(unit_id, force=force)
     except UnknownUnit:
         return True
     except NodeUnavailable as error:
         log.warning("unit %s could not be released: %s", unit_id, error)
         return False
+
+
+def release_fully(control: Control, unit_id: str, *, within_s: float = 10.0) -> bool:
+    """Release a unit and wait until its node has forgotten it; return whether it has.
+
+    Source: the release of a remote unit is answered before the unit is gone, or while it is only pending.
+    """
+    if not release_quietly(control, unit_id):
+        return False
+    deadline = time.monotonic() + within_s
+    try:
+        while time.monotonic() < deadline:
+            control.unit_status(unit_id)
+            time.sleep(_GONE_POLL_S)
+    except UnknownUnit:
+        return True
+    except NodeUnavailable as error:
+        log.warning("unit %s is released, but its node is away: %s", unit_id, error)
+    return False
 
 
 class Follower:
@@ -139,8 +136,7 @@ class Follower:
         self._wishes = wishes
         self._on_progress = on_progress
         self._heard_at = self._asked_at = self._started_at = time.monotonic()
-        self._suspect_since: float | None = None
-        self._last_size = -1
+        self._watch = Watch(policy, runner_lives=control.process_lives, is_routed=control.is_routed)
         self._cancel_sent = False
 
     def follow(self) -> Outcome:
@@ -163,7 +159,7 @@ class Follower:
         try:
             results = self._policy.retry.call(self._open, f"resuming the results of unit {self._unit_id}")
         except UnknownUnit:
-            return self._lost("the node does not know the unit any more")
+            return self._vanished()
         with results, contextlib.suppress(Unreachable):
             return self._read(results)
         return None
@@ -213,7 +209,7 @@ class Follower:
         try:
             status = self._policy.retry.call(self._ask, f"asking for unit {self._unit_id}")
         except UnknownUnit:
-            return self._lost("the node does not know the unit any more")
+            return self._vanished()
         if status.state.is_complete and self._processor.received >= status.stdout_size:
             return self._incomplete(status)
         if ended := self._judge(status):
@@ -231,7 +227,7 @@ class Follower:
         try:
             return self._judge(self._ask())
         except UnknownUnit:
-            return self._lost("the node does not know the unit any more")
+            return self._vanished()
 
     def _check_contact(self, now: float) -> None:
         limit_s = self._policy.contact_timeout_s
@@ -245,31 +241,20 @@ class Follower:
     def _judge(self, status: UnitStatus) -> Outcome | None:
         """Return the outcome if the unit is over although its stream is not."""
         now = time.monotonic()
-        if status.state is UnitState.CANCELED:
-            known = self._processor.received >= status.stdout_size
-            if known and now - self._heard_at > self._policy.canceled_silence_s:
-                return self._canceled(status)
-        runner_gone = status.state is UnitState.RUNNING and status.extra is None
-        if not runner_gone or status.stdout_size != self._last_size:
-            self._suspect_since = None
-            self._last_size = status.stdout_size
-        if not runner_gone:
-            return None
-        if self._suspect_since is None:
-            self._suspect_since = now
-        elif now - self._suspect_since > self._policy.dead_runner_s:
-            return self._lost(f"its command runner died ({status.detail})")
-        return None
+        silent_s = now - self._heard_at
+        seen = Evidence(status=status, received=self._processor.received, silent_s=silent_s, now=now)
+        ended = self._watch.judge(seen)
+        if ended and status.state is UnitState.PENDING:
+            # what never started must not start later, when it counts as ended
+            release_quietly(self._control, self._unit_id, force=True)
+        return ended and self._explained(ended)
 
-    def _canceled(self, status: UnitStatus) -> Outcome:
-        explanation = f"the unit was canceled on its node before its worker's last word ({status.detail})"
-        return Outcome(status=Status.CANCELED, rc=RC_STOPPED, explanation=explanation)
+    def _explained(self, outcome: Outcome) -> Outcome:
+        explanation = f"unit {self._unit_id}: {outcome.explanation}; {self._processor.progress()}"
+        return dataclasses.replace(outcome, explanation=explanation)
 
-    def _lost(self, reason: str) -> Outcome:
-        return Outcome(
-            status=Status.LOST,
-            explanation=f"unit {self._unit_id} is lost: {reason}; {self._processor.progress()}",
-        )
+    def _vanished(self) -> Outcome:
+        return self._explained(Outcome(status=Status.LOST, explanation="its node does not know it any more"))
 
     def _incomplete(self, status: UnitStatus) -> Outcome:
         """Raise what is wrong with a stream that is all there but not whole, in the unit's own words."""

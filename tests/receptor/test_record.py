@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import multiprocessing
 import stat
@@ -39,8 +40,9 @@ def test_a_record_survives_the_disk(tmp_path: Path) -> None:
         ),
         outcome=Outcome(status=Status.FAILED, rc=2, explanation="why"),
     )
-    file.write(whole)
-    assert file.read() == whole
+    written = file.write(whole)
+    assert file.read() == written
+    assert dataclasses.replace(written, updated="") == whole
     assert json.loads((file.artifact_dir / "unit.json").read_text())["schema"] == 1
     assert stat.S_IMODE((file.artifact_dir / "unit.json").stat().st_mode) == 0o600
 

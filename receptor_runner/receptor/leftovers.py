@@ -1,0 +1,157 @@
+"""What faults leave behind: units that nobody will ask for again, and how they are removed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from receptor_runner.errors import IdentExists, NodeUnavailable, UnknownUnit
+from receptor_runner.outcome import Outcome, Status
+from receptor_runner.receptor.control import Control
+from receptor_runner.receptor.destination import Destination, reach
+from receptor_runner.receptor.record import Record, RecordFile, Stage, read_all
+from receptor_runner.receptor.work import UnitState, UnitStatus
+
+_SMALL = 8192
+_NEVER_RAN = ("Pending at restart", "Error reading input data", "upload aborted")
+_NOTHING_CAME = "Failed to JSON parse a line from transmit stream."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftover:
+    """A unit, or a record, that is of no use any more.
+
+    Attributes:
+        ident: the job, or None for a unit that no record knows.
+        socket: where its node is asked.
+        unit_id: the unit, if there is one.
+        reason: why it is a leftover.
+        removed: whether it is gone now.
+    """
+
+    ident: str | None
+    socket: str
+    unit_id: str | None
+    reason: str
+    removed: bool = False
+
+
+def leftovers(private_data_dir: Path, destination: Destination, *, prune: bool = False) -> Iterator[Leftover]:
+    """Yield the jobs of a directory that have ended but whose unit is still on its node, or that never got one.
+
+    Args:
+        private_data_dir: whose jobs.
+        destination: deadlines and retries.
+        prune: whether each is also removed, by force if its node cannot be asked.
+    """
+    for record in list(read_all(private_data_dir)):
+        found = _leftover(record, destination)
+        if found:
+            yield _pruned(private_data_dir, record, found, destination) if prune else found
+
+
+def _leftover(record: Record, destination: Destination) -> Leftover | None:
+    reason = None
+    if record.stage is Stage.INTENT and record.unit_id is None:
+        reason = "it never got a unit"
+    elif record.stage is Stage.ENDED and not record.released:
+        reason = "it has ended, its unit is not released"
+    elif record.is_active and not _exists(record, destination):
+        reason = "its node does not know its unit any more"
+    if reason is None:
+        return None
+    return Leftover(ident=record.ident, socket=record.socket, unit_id=record.unit_id, reason=reason)
+
+
+def _exists(record: Record, destination: Destination) -> bool:
+    """Whether the unit of an active job is still there; a node that does not answer leaves that open."""
+    assert record.unit_id is not None
+    try:
+        destination.control(reach(record)).unit_status(record.unit_id)
+    except UnknownUnit:
+        return False
+    except NodeUnavailable:
+        return True
+    return True
+
+
+def _pruned(private_data_dir: Path, record: Record, found: Leftover, destination: Destination) -> Leftover:
+    file = RecordFile(private_data_dir, record.ident)
+    try:
+        with file.locked():
+            if record.unit_id is None:
+                file.remove()
+                return dataclasses.replace(found, removed=True)
+            if not _released(destination, record, record.unit_id):
+                return found
+            lost = Outcome(status=Status.LOST, explanation=found.reason)
+            ended = dataclasses.replace(
+                record, stage=Stage.ENDED, outcome=record.outcome or lost, released=True
+            )
+            file.write(ended)
+            return dataclasses.replace(found, removed=True)
+    except IdentExists:
+        return dataclasses.replace(found, reason="another process holds it")
+
+
+def _released(destination: Destination, record: Record, unit_id: str) -> bool:
+    try:
+        control = destination.control(reach(record))
+        return control.release(unit_id) or control.release(unit_id, force=True)
+    except UnknownUnit:
+        return True
+    except NodeUnavailable:
+        return False
+
+
+def orphans(private_data_dir: Path, control: Control, *, prune: bool = False) -> Iterator[Leftover]:
+    """Yield the units of a node that ran nothing and that no record knows.
+
+    Such a unit is left when a client dies between the creation of the unit and writing down its id: the node then
+    starts a worker without a job. A unit that ran, or may still run, is never listed.
+
+    Args:
+        private_data_dir: whose records are known.
+        control: the node.
+        prune: whether each is also released.
+    """
+    known = {record.unit_id for record in read_all(private_data_dir)}
+    for unit_id, status in control.units().items():
+        if unit_id in known or not _ran_nothing(control, unit_id, status):
+            continue
+        found = Leftover(
+            ident=None, socket=control.address, unit_id=unit_id, reason=f"it ran nothing ({status.detail})"
+        )
+        yield dataclasses.replace(found, removed=control.release(unit_id)) if prune else found
+
+
+def _ran_nothing(control: Control, unit_id: str, status: UnitStatus) -> bool:
+    """Whether a unit ended without any job: its node or its worker says that no whole payload came."""
+    if status.state is not UnitState.FAILED:
+        return False
+    if status.stdout_size == 0:
+        return status.detail.startswith(_NEVER_RAN)
+    return status.stdout_size < _SMALL and _nothing_came(_read(control, unit_id))
+
+
+def _read(control: Control, unit_id: str) -> bytes:
+    pieces = bytearray()
+    try:
+        with control.results(unit_id) as results:
+            while len(pieces) < _SMALL and (piece := results.read(5.0)):
+                pieces += piece
+    except NodeUnavailable:
+        return b""
+    return bytes(pieces)
+
+
+def _nothing_came(output: bytes) -> bool:
+    try:
+        first = json.loads(output.split(b"\n", 1)[0])
+    except ValueError:
+        return False
+    explanation = first.get("job_explanation") if isinstance(first, dict) else None
+    return isinstance(explanation, str) and explanation.startswith(_NOTHING_CAME)
