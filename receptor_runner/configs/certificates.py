@@ -1,0 +1,150 @@
+"""What a certificate or key file says, read with the optional package `cryptography`.
+
+A node's id stands in its certificate as a subjectAltName of the kind otherName, type 1.3.6.1.4.1.2312.19.1, a UTF-8
+string; the daemon compares it with node.id when it starts, and so do its peers.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from receptor_runner.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cryptography import x509
+
+NODE_ID_OID = "1.3.6.1.4.1.2312.19.1"
+_UTF8_STRING = 0x0C
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateFacts:
+    """What the first certificate of a file says.
+
+    Args:
+        node_ids: the node ids it carries.
+        not_before: valid from, UTC.
+        not_after: valid until, UTC.
+        public_key: the key it certifies, DER, for comparing.
+    """
+
+    node_ids: tuple[str, ...]
+    not_before: datetime
+    not_after: datetime
+    public_key: bytes
+
+
+def can_read() -> bool:
+    """Return whether the package that reads certificates is installed."""
+    return importlib.util.find_spec("cryptography") is not None
+
+
+def need_reader() -> None:
+    """Make sure that certificates can be read and written.
+
+    Raises:
+        ConfigError: the package `cryptography` is not installed.
+    """
+    if not can_read():
+        raise ConfigError(
+            "certificates and keys cannot be handled",
+            cause="the package cryptography is not installed",
+            hint="pip install 'receptor-runner[tls]'",
+        )
+
+
+def read_certificate(path: Path) -> CertificateFacts:
+    """Read the first certificate of a PEM file.
+
+    Raises:
+        ValueError: no certificate in it.
+        OSError: it cannot be read.
+    """
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    certificate = x509.load_pem_x509_certificates(path.read_bytes())[0]
+    return CertificateFacts(
+        node_ids=_node_ids(certificate),
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        public_key=certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+    )
+
+
+def read_private_key(path: Path) -> bytes:
+    """Read a PEM private key and return its public half, DER.
+
+    Raises:
+        ValueError: no private key in it, or one that needs a password.
+        OSError: it cannot be read.
+    """
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+    data = path.read_bytes()
+    try:
+        key = load_pem_private_key(data, password=None)
+    except TypeError as fault:
+        raise ValueError("it needs a password, which the daemon cannot give") from fault
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def read_signing_key(path: Path) -> bytes:
+    """Read the private key that signs work and return its public half, DER.
+
+    Raises:
+        ValueError: not a PEM RSA key in PKCS1 or PKCS8 form.
+        OSError: it cannot be read.
+    """
+    if b"OPENSSH PRIVATE KEY" in path.read_bytes():
+        raise ValueError("it is in OpenSSH's own form; the daemon reads PKCS1 and PKCS8")
+    return _rsa_only(read_private_key(path))
+
+
+def read_verifying_key(path: Path) -> bytes:
+    """Read the public key that verifies signed work, DER.
+
+    Raises:
+        ValueError: not a PEM RSA public key in PKIX form ("PUBLIC KEY").
+        OSError: it cannot be read.
+    """
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
+    data = path.read_bytes()
+    if b"-----BEGIN PUBLIC KEY-----" not in data:
+        raise ValueError("it is not a PEM public key in PKIX form (BEGIN PUBLIC KEY)")
+    key = load_pem_public_key(data)
+    return _rsa_only(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+
+
+def _rsa_only(public_key: bytes) -> bytes:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    if not isinstance(load_der_public_key(public_key), RSAPublicKey):
+        raise ValueError("it is not an RSA key")  # noqa: TRY004 -- the file's content is wrong, not a type
+    return public_key
+
+
+def _node_ids(certificate: x509.Certificate) -> tuple[str, ...]:
+    from cryptography import x509
+
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    found = names.get_values_for_type(x509.OtherName)
+    return tuple(_utf8(name.value) for name in found if name.type_id.dotted_string == NODE_ID_OID)
+
+
+def _utf8(der: bytes) -> str:
+    if len(der) < 2 or der[0] != _UTF8_STRING:
+        return ""
+    if der[1] < 0x80:
+        return der[2:].decode("utf-8", "replace")
+    return der[2 + (der[1] & 0x7F) :].decode("utf-8", "replace")

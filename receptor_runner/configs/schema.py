@@ -1,0 +1,242 @@
+"""The blocks and keys of a receptor.yml, as the daemon knows them (`receptor --help`, and its config types)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Type(Enum):
+    """What a key holds."""
+
+    TEXT = "text"
+    FLAG = "true or false"
+    COUNT = "whole number"
+    MODE = "octal mode"
+    NUMBER = "number"
+    NAMES = "list of text"
+    MAP = "map"
+    RULES = "list of maps"
+
+
+class Refers(Enum):
+    """Which kind of block a key names."""
+
+    TLS_SERVER = "tls-server"
+    TLS_CLIENT = "tls-client"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One key of a block; names are lower case here and matched without regard to case."""
+
+    name: str
+    type: Type = Type.TEXT
+    required: bool = False
+    refers: Refers | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockKind:
+    """One kind of block.
+
+    Args:
+        name: its name in a v1 list.
+        v2_name: its name in a v2 map, None where v2 does not have it.
+        keys: what it may hold.
+        bare: the key that a bare value (`- log-level: debug`) sets, None where that is not allowed.
+        once: whether v1 allows only one of it; v2 then takes a map instead of a list.
+    """
+
+    name: str
+    v2_name: str | None
+    keys: tuple[Key, ...]
+    bare: str | None = None
+    once: bool = False
+
+    def key(self, name: str) -> Key | None:
+        """Return the key of that name, whatever its case."""
+        return next((key for key in self.keys if key.name == name.lower()), None)
+
+
+def _texts(*names: str) -> tuple[Key, ...]:
+    return tuple(Key(name=name.rstrip("!"), required=name.endswith("!")) for name in names)
+
+
+def _flags(*names: str) -> tuple[Key, ...]:
+    return tuple(Key(name=name, type=Type.FLAG) for name in names)
+
+
+def _names(*names: str) -> tuple[Key, ...]:
+    return tuple(Key(name=name, type=Type.NAMES) for name in names)
+
+
+def _server(*names: str) -> tuple[Key, ...]:
+    return tuple(Key(name=name, refers=Refers.TLS_SERVER) for name in names)
+
+
+def _client(*names: str) -> tuple[Key, ...]:
+    return tuple(Key(name=name, refers=Refers.TLS_CLIENT) for name in names)
+
+
+_PORT = Key(name="port", type=Type.COUNT, required=True)
+_MODE = Key(name="permissions", type=Type.MODE)
+_BITS = Key(name="bits", type=Type.COUNT)
+_COST = Key(name="cost", type=Type.NUMBER)
+_LISTENER = (
+    _PORT,
+    *_texts("bindaddr"),
+    _COST,
+    Key(name="nodecost", type=Type.MAP),
+    *_names("allowedpeers"),
+)
+_PEER = (*_texts("address!"), *_flags("redial"), _COST, *_names("allowedpeers"))
+_TLS = (*_texts("name!", "cert!", "key!"), *_flags("skipreceptornamescheck", "mintls13"))
+_PROXY_IN = (_PORT, *_texts("bindaddr", "remotenode!", "remoteservice!"))
+_PROXY_OUT = _texts("service!", "address!")
+
+BLOCKS = (
+    BlockKind(
+        name="node",
+        v2_name="node",
+        once=True,
+        bare="id",
+        keys=(
+            *_texts("id", "datadir", "maxidleconnectiontimeout"),
+            Key(name="firewallrules", type=Type.RULES),
+            *_texts("receptorkubesupportreconnect", "receptorkubeclientsetqps"),
+            *_texts("receptorkubeclientsetburst", "receptorkubeclientsetratelimiter"),
+        ),
+    ),
+    BlockKind(name="local-only", v2_name="local-only", once=True, keys=_flags("local")),
+    BlockKind(name="log-level", v2_name="log-level", once=True, bare="level", keys=_texts("level")),
+    BlockKind(name="trace", v2_name="trace", once=True, keys=()),
+    BlockKind(name="version", v2_name=None, keys=()),
+    BlockKind(
+        name="control-service",
+        v2_name="control-services",
+        keys=(*_texts("service", "filename", "tcplisten"), _MODE, *_server("tls", "tcptls")),
+    ),
+    BlockKind(
+        name="tls-server",
+        v2_name="tls-servers",
+        keys=(*_TLS, *_flags("requireclientcert"), *_texts("clientcas"), *_names("pinnedclientcert")),
+    ),
+    BlockKind(
+        name="tls-client",
+        v2_name="tls-clients",
+        keys=(*_TLS, *_texts("rootcas"), *_flags("insecureskipverify"), *_names("pinnedservercert")),
+    ),
+    BlockKind(name="tcp-listener", v2_name="tcp-listeners", bare="port", keys=(*_LISTENER, *_server("tls"))),
+    BlockKind(name="tcp-peer", v2_name="tcp-peers", bare="address", keys=(*_PEER, *_client("tls"))),
+    BlockKind(name="udp-listener", v2_name="udp-listeners", bare="port", keys=_LISTENER),
+    BlockKind(name="udp-peer", v2_name="udp-peers", bare="address", keys=_PEER),
+    BlockKind(
+        name="ws-listener",
+        v2_name="ws-listeners",
+        bare="port",
+        keys=(*_LISTENER, *_texts("path"), *_server("tls")),
+    ),
+    BlockKind(
+        name="ws-peer",
+        v2_name="ws-peers",
+        bare="address",
+        keys=(*_PEER, *_texts("extraheader"), *_client("tls")),
+    ),
+    BlockKind(
+        name="work-command",
+        v2_name="work-commands",
+        keys=(
+            *_texts("worktype!", "command!", "params"),
+            *_flags("allowruntimeparams", "verifysignature"),
+        ),
+    ),
+    BlockKind(
+        name="work-kubernetes",
+        v2_name="work-kubernetes",
+        keys=(
+            *_texts(
+                "worktype!", "namespace", "image", "command", "params", "authmethod", "kubeconfig", "pod"
+            ),
+            *_flags("allowruntimeauth", "allowruntimecommand", "allowruntimeparams", "allowruntimepod"),
+            *_flags("deletepodonrestart", "verifysignature"),
+            *_texts("streammethod"),
+        ),
+    ),
+    BlockKind(
+        name="work-python",
+        v2_name=None,
+        keys=(*_texts("worktype!", "plugin!", "function!"), Key(name="config", type=Type.MAP)),
+    ),
+    BlockKind(
+        name="work-signing",
+        v2_name="work-signing",
+        once=True,
+        bare="privatekey",
+        keys=_texts("privatekey", "tokenexpiration"),
+    ),
+    BlockKind(
+        name="work-verification",
+        v2_name="work-verification",
+        once=True,
+        bare="publickey",
+        keys=_texts("publickey"),
+    ),
+    BlockKind(name="command-service", v2_name=None, keys=(*_texts("service!", "command!"), *_server("tls"))),
+    BlockKind(
+        name="ip-router",
+        v2_name="ip-routers",
+        keys=_texts("networkname!", "interface", "localnet!", "routes"),
+    ),
+    BlockKind(
+        name="tcp-server",
+        v2_name="tcp-servers",
+        keys=(*_PROXY_IN, *_server("tlsserver"), *_client("tlsclient")),
+    ),
+    BlockKind(
+        name="tcp-client",
+        v2_name="tcp-clients",
+        keys=(*_PROXY_OUT, *_server("tlsserver"), *_client("tlsclient")),
+    ),
+    BlockKind(name="udp-server", v2_name="udp-servers", keys=_PROXY_IN),
+    BlockKind(name="udp-client", v2_name="udp-clients", keys=_PROXY_OUT),
+    BlockKind(
+        name="unix-socket-server",
+        v2_name="unix-socket-servers",
+        keys=(*_texts("filename!"), _MODE, *_texts("remotenode!", "remoteservice!"), *_client("tls")),
+    ),
+    BlockKind(
+        name="unix-socket-client",
+        v2_name="unix-socket-clients",
+        keys=(*_texts("service!", "filename!"), *_server("tls")),
+    ),
+    BlockKind(
+        name="cert-init",
+        v2_name="cert-init",
+        keys=(*_texts("commonname!", "notbefore", "notafter", "outcert!", "outkey!"), _BITS),
+    ),
+    BlockKind(
+        name="cert-makereq",
+        v2_name="cert-makereqs",
+        keys=(
+            *_texts("commonname!", "outreq!", "inkey", "outkey"),
+            *_names("dnsname", "ipaddress", "nodeid"),
+            _BITS,
+        ),
+    ),
+    BlockKind(
+        name="cert-signreq",
+        v2_name="cert-signreqs",
+        keys=(
+            *_texts("req!", "cacert!", "cakey!", "notbefore", "notafter", "outcert!"),
+            *_flags("verify"),
+        ),
+    ),
+)
+
+BACKENDS = ("local-only", "tcp-listener", "tcp-peer", "udp-listener", "udp-peer", "ws-listener", "ws-peer")
+LISTENERS = ("tcp-listener", "udp-listener", "ws-listener")
+PEERS = ("tcp-peer", "udp-peer", "ws-peer")
+
+V1_KINDS = {kind.name: kind for kind in BLOCKS}
+V2_KINDS = {kind.v2_name: kind for kind in BLOCKS if kind.v2_name is not None}

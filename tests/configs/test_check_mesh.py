@@ -1,0 +1,163 @@
+"""What only several files together can show, and what depends on where the linter runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from receptor_runner.configs.check import check_files, check_text
+from receptor_runner.configs.findings import Finding, Severity
+from receptor_runner.configs.render import render
+from receptor_runner.errors import MissingInput
+
+SIGNER = (
+    "- node: {id: hub, datadir: /var/lib/x}\n- local-only:\n"
+    "- work-signing:\n    privatekey: @dir@/sign.pem\n    tokenexpiration: 5m\n"
+)
+VERIFIER = (
+    "- node: {id: edge, datadir: /var/lib/x}\n- local-only:\n- control-service: {service: control}\n"
+    "- work-verification: {publickey: @dir@/verify.pem}\n"
+    "- work-command: {worktype: a, command: /bin/cat, verifysignature: true}\n"
+)
+PLAIN = "- node: {id: n3, datadir: /var/lib/x}\n- local-only:\n"
+
+
+def check(tmp_path: Path, *texts: str) -> list[Finding]:
+    """Write the texts as f0.yml, f1.yml ... and check them together."""
+    paths = [tmp_path / f"f{number}.yml" for number in range(len(texts))]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_text(text)
+    return check_files(paths)
+
+
+def told(findings: list[Finding]) -> list[tuple[str, str, Severity]]:
+    """Return what matters of each finding."""
+    return [(Path(finding.file).stem, finding.code, finding.severity) for finding in findings]
+
+
+def test_signing_and_verification_belong_together(tmp_path: Path, assets: Path) -> None:
+    """A signer and a verifier with the two halves of one key are fine."""
+    assert check(tmp_path, *(text.replace("@dir@", str(assets)) for text in (SIGNER, VERIFIER))) == []
+
+
+def test_signing_without_verification_across_files(tmp_path: Path, assets: Path) -> None:
+    """Among several files a lone signer is a warning; alone it is a note, for the rest may be elsewhere."""
+    signer = SIGNER.replace("@dir@", str(assets))
+
+    assert told(check(tmp_path, PLAIN, signer)) == [("f1", "signing-without-verification", Severity.WARNING)]
+    assert told(check(tmp_path, signer)) == [("f0", "signing-without-verification", Severity.NOTE)]
+
+
+def test_verification_without_signing_across_files(tmp_path: Path, assets: Path) -> None:
+    """Among several files a lone verifier is a warning."""
+    verifier = VERIFIER.replace("@dir@", str(assets))
+
+    assert told(check(tmp_path, verifier, PLAIN)) == [
+        ("f0", "verification-without-signing", Severity.WARNING)
+    ]
+
+
+def test_keys_of_two_pairs(tmp_path: Path, assets: Path) -> None:
+    """A verifier whose key is not the signer's other half would refuse every job."""
+    signer = SIGNER.replace("@dir@", str(assets / "another"))
+    verifier = VERIFIER.replace("@dir@", str(assets))
+
+    assert told(check(tmp_path, signer, verifier)) == [("f1", "key-pair", Severity.ERROR)]
+
+
+def test_node_ids_are_unique(tmp_path: Path) -> None:
+    """Two files of one node id are told."""
+    assert told(check(tmp_path, PLAIN, PLAIN)) == [("f1", "duplicate-node-id", Severity.WARNING)]
+
+
+@pytest.mark.parametrize(("tls", "codes"), [("", []), ("\n    tls: cli", ["tls-one-sided"])])
+def test_both_ends_of_a_link_agree_on_tls(tmp_path: Path, assets: Path, tls: str, codes: list[str]) -> None:
+    """A peer with TLS that meets a plain listener of that port is told."""
+    listener = PLAIN.replace("local-only:", "tcp-listener: {port: 27199}")
+    peer = (
+        "- node: {id: n1, datadir: /var/lib/x}\n"
+        f"- tls-client: {{name: cli, cert: {assets}/n1.crt, key: {assets}/n1.key}}\n"
+        f"- tcp-peer:\n    address: hub:27199{tls}\n"
+    )
+
+    assert [finding.code for finding in check(tmp_path, listener, peer)] == codes
+
+
+def test_rendered_mesh_is_clean(tmp_path: Path) -> None:
+    """The three roles rendered for one mesh have no error between them, wherever they will run."""
+    texts = {
+        "control": {"signing_key": "/k/sign.pem", "tls": "true"},
+        "hop": {"peers": "hub:27199", "tls": "true"},
+        "worker": {"peers": "hop:27199", "verify_key": "/k/verify.pem", "tls": "true"},
+    }
+    paths = []
+    for name, settings in texts.items():
+        paths.append(tmp_path / f"{name}.yml")
+        paths[-1].write_text(render(name, settings))
+
+    assert check_files(paths, here=False) == []
+
+
+def test_paths_are_not_looked_at_elsewhere() -> None:
+    """For another machine neither sockets' directories nor commands nor keys are looked for."""
+    text = (
+        "- node: {id: n1, datadir: /var/lib/x}\n- control-service: {filename: /nowhere/c.sock}\n"
+        "- tls-server: {name: s, cert: /nowhere/c, key: /nowhere/k}\n- tcp-listener: {port: 1, tls: s}\n"
+        "- work-command: {worktype: a, command: /nowhere/a}\n"
+    )
+
+    assert check_text(text, here=False) == []
+    assert [finding.code for finding in check_text(text)] == [
+        "socket-dir-missing",
+        "file-missing",
+        "file-missing",
+        "command-missing",
+    ]
+
+
+def test_without_cryptography_there_is_a_note(assets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where certificates cannot be read, that is said, with the way to change it."""
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    text = (
+        "- node: {id: n1, datadir: /var/lib/x}\n- tcp-listener: {port: 1, tls: s}\n"
+        f"- tls-server: {{name: s, cert: {assets}/old.crt, key: {assets}/n1.key}}\n"
+    )
+    [finding] = check_text(text)
+
+    assert (finding.code, finding.severity) == ("certificates-unchecked", Severity.NOTE)
+    assert finding.hint == "pip install 'receptor-runner[tls]'"
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root can make a file that another user cannot read, and be both"
+)
+def test_unreadable_key(tmp_path: Path, assets: Path) -> None:
+    """A key that this user may not read is told, not mistaken for a broken one."""
+    key = assets / "locked.key"
+    key.write_bytes((assets / "n1.key").read_bytes())
+    key.chmod(0o600)
+    text = (
+        "- node: {id: n1, datadir: /var/lib/x}\n- tcp-listener: {port: 1, tls: s}\n"
+        f"- tls-server: {{name: s, cert: {assets}/n1.crt, key: {key}}}\n"
+    )
+    assets.chmod(0o711)
+    os.seteuid(65534)
+    try:
+        findings = check_text(text)
+    finally:
+        os.seteuid(0)
+
+    assert [(finding.code, finding.line) for finding in findings] == [("file-unreadable", 3)]
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
+def test_file_that_cannot_be_read(tmp_path: Path, content: bytes | None) -> None:
+    """A missing or binary file is missing input, not a finding."""
+    path = tmp_path / "receptor.yml"
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(MissingInput, match=r"receptor\.yml cannot be read"):
+        check_files([path])
