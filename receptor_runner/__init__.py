@@ -6,11 +6,12 @@ imports next to nothing and changes nothing in the process.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from receptor_runner._version import __version__
 
+TYPE_CHECKING = False  # importing typing would cost more than all the rest, at the start of every command runner
 if TYPE_CHECKING:
+    from typing import Any
+
     from receptor_runner.api import run, run_async
     from receptor_runner.errors import (
         ArchiveError,

@@ -35,4 +35,5 @@ def node(config: Path, idle_exit: float | None) -> None:
     from receptor_runner.node.settings import read_settings
 
     settings = read_settings(config)
+    show.set_log_level(settings.log_level)
     serve(settings, idle_exit_s=idle_exit, ready=lambda: show.note(f"node `{settings.node_id}` serves"))

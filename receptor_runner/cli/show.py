@@ -118,6 +118,12 @@ def start_logging(*, debug: bool, log_format: str = "text", logfile: str | None 
     log.setLevel(logging.DEBUG if debug else logging.INFO)
 
 
+def set_log_level(name: str) -> None:
+    """Show log lines of this level and above: error, warning, info or debug; --debug shows more all the same."""
+    if log.level > logging.DEBUG:
+        log.setLevel(name.upper())
+
+
 class JobOutput:
     """The output of a job on stdout; a reader that goes away does not harm the artifacts."""
 

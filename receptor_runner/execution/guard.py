@@ -1,0 +1,189 @@
+"""The worker's end of the guardian: starts processes through it, hears how they end, has them stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from receptor_runner.errors import RunnerError
+
+_SCRIPT = Path(__file__).with_name("guardian.py")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A program to start.
+
+    Attributes:
+        name: how the guardian's reports call it; `job` is what a stop is about, all else are helpers.
+        argv: program and arguments; the program is looked up on the PATH of `env`.
+        env: its whole environment.
+        cwd: its working directory.
+        terminal: whether descriptor 1 becomes its controlling terminal.
+        descriptors: which descriptor of ours it gets, by the number it has there.
+    """
+
+    name: str
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    cwd: Path
+    terminal: bool
+    descriptors: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """How a program ended: with a code, or killed by a signal."""
+
+    name: str
+    code: int
+
+    @property
+    def signal_name(self) -> str | None:
+        """The name of the signal that killed it, if one did."""
+        return signal.Signals(-self.code).name if self.code < 0 else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """A stop is complete; `left` are the processes that could not be killed."""
+
+    left: Sequence[int]
+
+
+class Guard:
+    """A guardian process and the conversation with it.
+
+    It should be made as soon as there is something to guard, and closed when all is done. If this process dies
+    without closing it, every process of the job is killed and every doomed directory removed within seconds.
+    """
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(_SCRIPT), str(theirs.fileno())],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        self._socket = ours
+        self._heard = b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def fileno(self) -> int:
+        """Return the descriptor that is readable when there is a report."""
+        return self._socket.fileno()
+
+    @property
+    def pid(self) -> int:
+        """The process id of the guardian, below which all processes of the job are."""
+        return self._process.pid
+
+    def doom(self, directory: Path) -> None:
+        """Have a directory removed if this process dies."""
+        self._request({"do": "doom", "path": str(directory)})
+
+    def spawn(self, program: Program) -> int:
+        """Start a program; return its process id.
+
+        Raises:
+            OSError: it cannot be started, with the errno of the attempt.
+            RunnerError: the guardian is gone.
+        """
+        request = {
+            "do": "spawn",
+            "name": program.name,
+            "argv": list(program.argv),
+            "env": dict(program.env),
+            "cwd": str(program.cwd),
+            "terminal": program.terminal,
+            "descriptors": list(program.descriptors),
+        }
+        self._request(request, list(program.descriptors.values()))
+        answer = self._answer(program.name)
+        if "errno" in answer:
+            raise OSError(answer["errno"], os.strerror(answer["errno"]), program.argv[0])
+        return int(answer["pid"])
+
+    def stop(self) -> None:
+        """Begin to stop the job; a `Stopped` report says when its last process is gone."""
+        self._request({"do": "stop"})
+
+    @property
+    def has_heard(self) -> bool:
+        """Whether a report is here already, so that nobody need wait for `fileno()`."""
+        return b"\n" in self._heard
+
+    def reports(self) -> Iterator[Exit | Stopped]:
+        """Yield the reports that are here; waits only where there is none."""
+        line: dict[str, Any] | None = self._line()
+        while line is not None:
+            if (report := _understood(line)) is not None:
+                yield report
+            line = self._line() if self.has_heard else None
+
+    def close(self) -> None:
+        """End helpers and guardian; what the job left running on purpose lives on."""
+        with contextlib.suppress(RunnerError):
+            self._request({"do": "end"})
+        self._socket.close()
+        self._process.wait()
+
+    def _request(self, request: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
+        message = json.dumps(request).encode() + b"\n"
+        try:
+            sent = socket.send_fds(self._socket, [message], descriptors) if descriptors else 0
+            self._socket.sendall(message[sent:])
+        except OSError as error:
+            raise _gone() from error
+
+    def _answer(self, name: str) -> Mapping[str, Any]:
+        answer = self._line()
+        while answer.get("name") != name:
+            answer = self._line()
+        return answer
+
+    def _line(self) -> dict[str, Any]:
+        while not self.has_heard:
+            data = self._receive()
+            if not data:
+                raise _gone()
+            self._heard += data
+        line, _newline, self._heard = self._heard.partition(b"\n")
+        heard: dict[str, Any] = json.loads(line)
+        return heard
+
+    def _receive(self) -> bytes:
+        try:
+            return self._socket.recv(1 << 16)
+        except ConnectionError:
+            return b""
+
+
+def _gone() -> RunnerError:
+    return RunnerError("the guardian of the job's processes is gone", cause="somebody killed it")
+
+
+def _understood(line: Mapping[str, Any]) -> Exit | Stopped | None:
+    if "stopped" in line:
+        return Stopped(left=line["left"])
+    if "exited" in line:
+        return Exit(name=line["name"], code=os.waitstatus_to_exitcode(line["exited"]))
+    return None

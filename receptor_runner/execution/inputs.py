@@ -1,0 +1,160 @@
+"""What a private data dir says about a job in `env/` and `args`, joined with what the job itself says."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from receptor_runner.errors import ConfigError, MissingInput
+from receptor_runner.job import Job
+
+PROMPT_TIMEOUT_S = 15.0
+
+OVERRIDES = frozenset(
+    {
+        "container_auth_data",
+        "container_image",
+        "container_options",
+        "container_volume_mounts",
+        "directory_isolation_base_path",
+        "fact_cache",
+        "fact_cache_type",
+        "process_isolation",
+        "process_isolation_executable",
+        "process_isolation_hide_paths",
+        "process_isolation_path",
+        "process_isolation_ro_paths",
+        "process_isolation_show_paths",
+        "suppress_output_file",
+    }
+)
+"""Settings that take the place of the job option of the same name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """A job with all its inputs read.
+
+    Attributes:
+        job: the job, its options replaced where the settings say otherwise.
+        settings: all settings.
+        job_timeout_s: how long it may take.
+        idle_timeout_s: how long it may be silent.
+        prompt_timeout_s: how long it may wait for an answer that is not among the passwords.
+        passwords: answers by the pattern of the prompt, in the order in which they are tried.
+        envvars: environment variables from the job and the file.
+        ssh_key: a private key, as text.
+        cmdline: more command line arguments.
+        raw_command: the whole command line, from the file `args`.
+        extravars_file: `env/extravars`, if it exists.
+    """
+
+    job: Job
+    settings: Mapping[str, Any]
+    job_timeout_s: float | None
+    idle_timeout_s: float | None
+    prompt_timeout_s: float
+    passwords: Mapping[str, str]
+    envvars: Mapping[str, str]
+    ssh_key: str | None
+    cmdline: tuple[str, ...]
+    raw_command: tuple[str, ...] | None
+    extravars_file: Path | None
+
+
+def read_inputs(job: Job, private_data_dir: Path) -> Inputs:
+    """Read `env/*` and `args` and join them with the job.
+
+    Settings, passwords and environment variables of a file win over those of the job; a job's own ssh_key and
+    cmdline win over the file's. That is ansible-runner's precedence. Unlike there, settings that only the job gives
+    count, and a file that cannot be understood is an error.
+
+    Raises:
+        ConfigError: a file is no mapping, not readable or has open quotes.
+    """
+    env = private_data_dir / "env"
+    settings = _mapping(env / "settings", job.settings)
+    job = _overridden(job, settings)
+    extravars = env / "extravars"
+    return Inputs(
+        job=job,
+        settings=settings,
+        job_timeout_s=job.timeout if job.timeout is not None else _seconds(settings, "job_timeout"),
+        idle_timeout_s=_seconds(settings, "idle_timeout"),
+        prompt_timeout_s=_seconds(settings, "prompt_timeout") or PROMPT_TIMEOUT_S,
+        passwords=_texts(_mapping(env / "passwords", job.passwords)),
+        envvars=_texts(_mapping(env / "envvars", job.envvars)),
+        ssh_key=job.ssh_key or _text(env / "ssh_key"),
+        cmdline=_words(job.cmdline or _text(env / "cmdline") or "", env / "cmdline"),
+        raw_command=_raw_command(private_data_dir / "args"),
+        extravars_file=extravars if extravars.is_file() else None,
+    )
+
+
+def _overridden(job: Job, settings: Mapping[str, Any]) -> Job:
+    given = {key: value for key, value in settings.items() if key in OVERRIDES and value is not None}
+    checked = Job.from_kwargs(given)
+    return dataclasses.replace(job, **{key: getattr(checked, key) for key in given})
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="surrogateescape")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise MissingInput(f"{path} cannot be read", cause=error.strerror) from error
+
+
+def _mapping(path: Path, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the entries of a job's option and of the file; where both have one, the file's."""
+    text = _text(path)
+    found = _parsed(text, path) if text and text.strip() else {}
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path} holds no mapping", hint="write `name: value` lines, or one JSON object")
+    return {**(given or {}), **found}
+
+
+def _parsed(text: str, path: Path) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        import yaml
+
+    try:
+        return yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is neither JSON nor YAML", cause=str(error)) from error
+
+
+def _texts(values: Mapping[str, Any]) -> dict[str, str]:
+    return {str(key): str(value) for key, value in values.items()}
+
+
+def _seconds(settings: Mapping[str, Any], name: str) -> float | None:
+    value = settings.get(name)
+    if value is None:
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"the setting {name} is {value!r}", cause="a number of seconds is wanted"
+        ) from error
+
+
+def _words(text: str, path: Path) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise ConfigError(f"the command line {text!r} cannot be split", cause=f"{error} ({path})") from error
+
+
+def _raw_command(path: Path) -> tuple[str, ...] | None:
+    text = _text(path) if path.is_file() else None
+    return _words(text, path) if text is not None else None

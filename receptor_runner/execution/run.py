@@ -1,0 +1,251 @@
+"""Runs a job: from its inputs to its outcome, with all news told and all artifacts written on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from receptor_runner.artifacts import make_directory, write_atomically
+from receptor_runner.execution.agent import Agent
+from receptor_runner.execution.command import (
+    Plan,
+    build_command,
+    build_cwd,
+    build_env,
+    check_target,
+    fact_cache_directory,
+)
+from receptor_runner.execution.events import Assembler, Record
+from receptor_runner.execution.guard import Guard, Program
+from receptor_runner.execution.inputs import Inputs, read_inputs
+from receptor_runner.execution.isolation import check_isolation, copy_project, wrap
+from receptor_runner.execution.materials import place_materials
+from receptor_runner.execution.prompts import Answers
+from receptor_runner.execution.redaction import redact
+from receptor_runner.execution.rotation import rotate_artifacts
+from receptor_runner.execution.seam import Sink, StopRequest, artifact_directory
+from receptor_runner.execution.session import Cause, End, Limits, Session
+from receptor_runner.job import Job
+from receptor_runner.outcome import RC_STOPPED, Outcome, Status
+
+RC_NOT_FOUND = 127
+
+
+def execute(
+    job: Job,
+    private_data_dir: Path,
+    *,
+    ident: str,
+    sink: Sink,
+    stop: StopRequest,
+    guard: Guard | None = None,
+) -> Outcome:
+    """Run a job whose files are in place, in any thread.
+
+    Args:
+        job: what to run.
+        private_data_dir: its files.
+        ident: names its artifacts.
+        sink: takes status lines and events, in order; the final status before this returns.
+        stop: asks for the job to be stopped.
+        guard: the guardian of the caller's directory, if it has one already.
+
+    Raises:
+        RunnerError: the job cannot be run as it is; nothing was told then.
+    """
+    private_data_dir = private_data_dir.absolute()
+    with ExitStack() as stack:
+        prepared = prepare(job, private_data_dir, ident)
+        stack.callback(prepared.remove_traces)
+        return Run(prepared, sink, stop).perform(guard or stack.enter_context(Guard()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A job that is ready to run: all that could be wrong with it is known to be right."""
+
+    ident: str
+    inputs: Inputs
+    plan: Plan
+    artifact_dir: Path
+    answers: Answers
+    agent: Agent | None
+    copy: Path | None
+
+    def remove_traces(self) -> None:
+        """Remove what was made for the time of the job only."""
+        if self.agent:
+            self.agent.remove()
+        if self.copy and self.inputs.settings.get("directory_isolation_cleanup", True):
+            shutil.rmtree(self.copy, ignore_errors=True)
+
+
+def prepare(job: Job, private_data_dir: Path, ident: str) -> Prepared:
+    """Read, check and place a job's inputs, and plan its command."""
+    artifact_dir = artifact_directory(private_data_dir, job.artifact_dir, ident).absolute()
+    inputs = read_inputs(job, private_data_dir)
+    check_isolation(inputs.job)
+    placed = place_materials(inputs.job, private_data_dir)
+    inputs = replace(read_inputs(placed, private_data_dir), settings=inputs.settings)
+    check_target(inputs)
+    env = build_env(inputs, private_data_dir, artifact_dir, os.environ)
+    answers = Answers(inputs.passwords)
+    agent = Agent(env) if inputs.ssh_key else None
+    cwd = build_cwd(inputs, env, private_data_dir)
+    copy = copy_project(inputs.job, cwd)
+    plan = Plan(
+        command=_findable(build_command(inputs, private_data_dir), env),
+        env=env | (agent.variables if agent else {}),
+        cwd=copy or cwd,
+    )
+    return Prepared(
+        ident=ident,
+        inputs=inputs,
+        plan=plan,
+        artifact_dir=artifact_dir,
+        answers=answers,
+        agent=agent,
+        copy=copy,
+    )
+
+
+def _findable(command: tuple[str, ...], env: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the command with a program that is found: on the job's PATH, else beside this interpreter."""
+    beside = Path(sys.executable).parent / command[0]
+    if shutil.which(command[0], path=env.get("PATH")) is None and os.access(beside, os.X_OK):
+        return (str(beside), *command[1:])
+    return command
+
+
+class Run:
+    """One run of a prepared job."""
+
+    def __init__(self, prepared: Prepared, sink: Sink, stop: StopRequest) -> None:
+        self._prepared = prepared
+        self._sink = sink
+        self._stop = stop
+
+    def perform(self, guard: Guard) -> Outcome:
+        """Run the job, tell its news and write its artifacts."""
+        if self._prepared.copy:
+            guard.doom(self._prepared.copy)
+        self._tell_start()
+        self._lay_out()
+        record = self._open_record()
+        assembler = Assembler(ident=self._prepared.ident, sink=self._sink, record=record)
+        try:
+            self._tell(Status.RUNNING)
+            outcome = self._run_programs(guard, assembler)
+        finally:
+            record.close()
+        self._conclude(outcome)
+        return outcome
+
+    def _shown_plan(self) -> dict[str, object]:
+        plan = self._prepared.plan
+        return {"command": list(plan.command), "env": redact(plan.env), "cwd": str(plan.cwd)}
+
+    def _tell_start(self) -> None:
+        start = {"status": Status.STARTING.value, "runner_ident": self._prepared.ident}
+        self._sink.status({**start, **self._shown_plan()})
+
+    def _tell(self, status: Status, explanation: str | None = None) -> None:
+        line = {"status": status.value, "runner_ident": self._prepared.ident}
+        self._sink.status(line | ({"job_explanation": explanation} if explanation else {}))
+
+    def _lay_out(self) -> None:
+        directory = make_directory(self._prepared.artifact_dir)
+        make_directory(directory / "job_events")
+        facts = fact_cache_directory(self._prepared.inputs.job, directory)
+        if facts is not None:
+            make_directory(facts)
+        shown = self._shown_plan()
+        content = {key: shown[key] for key in ("command", "cwd", "env")}
+        write_atomically(directory / "command", _json(content))
+        rotate_artifacts(directory, self._prepared.inputs.job.rotate_artifacts or 0)
+
+    def _open_record(self) -> Record:
+        job, directory = self._prepared.inputs.job, self._prepared.artifact_dir
+        if job.suppress_output_file:
+            return Record(None, as_json=False)
+        write_atomically(directory / "stderr", b"")
+        return Record(directory / "stdout", as_json=bool(job.json_mode))
+
+    def _run_programs(self, guard: Guard, assembler: Assembler) -> Outcome:
+        """Run ssh-add, if there is a key, then the job itself, each in a terminal of its own."""
+        agent, key = self._prepared.agent, self._prepared.inputs.ssh_key
+        limits = self._limits()
+        if agent and key:
+            agent.start(guard)
+            with agent.adding(key) as program:
+                outcome = self._run_program(program, guard, assembler, limits)
+            if outcome.status is not Status.SUCCESSFUL:
+                return outcome
+        return self._run_program(wrap(self._prepared.plan), guard, assembler, limits)
+
+    def _limits(self) -> Limits:
+        inputs = self._prepared.inputs
+        timeout_s = inputs.job_timeout_s
+        return Limits(
+            deadline=None if timeout_s is None else time.monotonic() + timeout_s,
+            idle_timeout_s=inputs.idle_timeout_s,
+            prompt_timeout_s=inputs.prompt_timeout_s,
+        )
+
+    def _run_program(self, program: Program, guard: Guard, assembler: Assembler, limits: Limits) -> Outcome:
+        session = Session(
+            guard=guard,
+            assembler=assembler,
+            answers=self._prepared.answers,
+            limits=limits,
+            stop=self._stop,
+        )
+        try:
+            return judge(session.run(program), program.argv[0])
+        except OSError as error:
+            if error.filename != program.argv[0]:
+                raise
+            assembler.add_text(f"The command was not found or was not executable: {program.argv[0]}.\n")
+            return Outcome(status=Status.FAILED, rc=RC_NOT_FOUND)
+
+    def _conclude(self, outcome: Outcome) -> None:
+        directory = self._prepared.artifact_dir
+        write_atomically(directory / "status", outcome.status.value.encode())
+        write_atomically(directory / "rc", str(outcome.rc).encode())
+        self._tell(outcome.status, outcome.explanation)
+
+
+def _json(content: object) -> bytes:
+    return json.dumps(content, ensure_ascii=False).encode("utf-8", "surrogateescape")
+
+
+def judge(end: End, program: str) -> Outcome:
+    """Return the outcome of a job whose program ended so.
+
+    A stopped job has return code 254, as with ansible-runner; one killed by signal n has 128+n.
+    """
+    left = f"; processes {', '.join(map(str, end.left))} could not be killed" if end.left else ""
+    if end.cause is Cause.CANCELED:
+        return Outcome(status=Status.CANCELED, rc=RC_STOPPED, explanation=left.removeprefix("; ") or None)
+    if end.cause is Cause.UNANSWERED:
+        why = f"stopped, since {end.cause}: {end.last_line!r}{left}"
+        return Outcome(status=Status.FAILED, rc=RC_STOPPED, explanation=why)
+    if end.cause is not Cause.EXITED:
+        return Outcome(status=Status.TIMEOUT, rc=RC_STOPPED, explanation=f"stopped, since {end.cause}{left}")
+    assert end.exit is not None
+    code = end.exit.code
+    if code < 0:
+        why = f"{program} was killed by signal {-code} ({end.exit.signal_name}{_guess(-code)})"
+        return Outcome(status=Status.FAILED, rc=128 - code, explanation=why)
+    return Outcome(status=Status.FAILED if code else Status.SUCCESSFUL, rc=code)
+
+
+def _guess(number: int) -> str:
+    return "; out of memory?" if number == 9 else ""

@@ -1,0 +1,195 @@
+"""Runs one program in a terminal and hears it out: text, events, prompts, deadlines, its end."""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from receptor_runner.execution.channel import DESCRIPTOR, Channel
+from receptor_runner.execution.events import Assembler
+from receptor_runner.execution.guard import Exit, Guard, Program, Stopped
+from receptor_runner.execution.guardian import JOB
+from receptor_runner.execution.prompts import Answers
+from receptor_runner.execution.seam import StopRequest
+from receptor_runner.execution.terminal import Terminal
+from receptor_runner.execution.waiting import reads_terminal
+
+TICK_S = 0.25
+SETTLE_S = 0.1
+DRAIN_LIMIT_S = 5.0
+
+
+class Cause(StrEnum):
+    """Why a program ended."""
+
+    EXITED = "it ended by itself"
+    CANCELED = "it was asked to stop"
+    JOB_TIMEOUT = "it took longer than its job_timeout"
+    IDLE_TIMEOUT = "it was silent for longer than its idle_timeout"
+    UNANSWERED = "it waits for an answer that the passwords do not hold"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """The end of a program: why, how (`exit` is None if it never said), what could not be killed, its last line."""
+
+    cause: Cause
+    exit: Exit | None
+    left: tuple[int, ...] = ()
+    last_line: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """When a program has to end: at a moment of the monotonic clock, after a silence, after an unanswered prompt."""
+
+    deadline: float | None
+    idle_timeout_s: float | None
+    prompt_timeout_s: float
+
+
+class Session:
+    """One program in a terminal, from its start until its last word is read.
+
+    Args:
+        guard: starts it and has it stopped.
+        assembler: takes its text and events.
+        answers: the answers to its prompts.
+        limits: when it has to end.
+        stop: the request to stop it.
+    """
+
+    def __init__(
+        self, *, guard: Guard, assembler: Assembler, answers: Answers, limits: Limits, stop: StopRequest
+    ) -> None:
+        self._guard = guard
+        self._assembler = assembler
+        self._answers = answers
+        self._limits = limits
+        self._stop = stop
+        self._cause: Cause | None = None
+        self._exit: Exit | None = None
+        self._stopped: Stopped | None = None
+        self._may_prompt = False
+        self._last_line = ""
+        self._heard_at = self._keys_since = time.monotonic()
+
+    def run(self, program: Program) -> End:
+        """Run a program to its end.
+
+        Args:
+            program: what to run; its descriptors are completed by the terminal and the channel.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        with closing(Terminal()) as terminal, closing(Channel()) as channel:
+            own = {0: terminal.slave, 1: terminal.slave, 2: terminal.slave, DESCRIPTOR: channel.writer}
+            self._guard.spawn(
+                replace(program, name=JOB, terminal=True, descriptors={**own, **program.descriptors})
+            )
+            self._attend(terminal, channel)
+            self._drain(terminal, channel)
+        left = tuple(self._stopped.left) if self._stopped else ()
+        return End(cause=self._cause or Cause.EXITED, exit=self._exit, left=left, last_line=self._last_line)
+
+    def _attend(self, terminal: Terminal, channel: Channel) -> None:
+        with _watching(self._guard, terminal.master, channel.reader) as poller:
+            if self._cause is None:
+                poller.register(self._stop.fileno(), select.POLLIN)
+            while not self._has_ended():
+                ready = {entry[0] for entry in poller.poll(self._pause_ms())}
+                self._hear(terminal, channel, ready)
+                self._answer(terminal)
+                if self._cause is None and (cause := self._due(terminal, self._stop.fileno() in ready)):
+                    self._cause, self._last_line = cause, self._answers.last_line
+                    poller.unregister(self._stop.fileno())
+                    self._guard.stop()
+                if self._guard.fileno() in ready or self._guard.has_heard:
+                    self._take_reports()
+
+    def _has_ended(self) -> bool:
+        return self._exit is not None if self._cause is None else self._stopped is not None
+
+    def _pause_ms(self) -> float:
+        return 0 if self._guard.has_heard else TICK_S * 1000
+
+    def _hear(self, terminal: Terminal, channel: Channel, ready: set[int]) -> None:
+        # events first, then the terminal: what was written before an event is then there to be read before it
+        messages = channel.read() if channel.reader in ready else []
+        text = terminal.read() if messages or terminal.master in ready else ""
+        # an unfinished line was hardly written before these events: it is a prompt that came after them
+        head, newline, tail = text.rpartition("\n")
+        self._show(head + newline)
+        for message in messages:
+            self._assembler.add_event(message["text"], message["fields"])
+            self._answers.show(message["text"])
+        self._show(tail)
+        if text or messages:
+            self._heard_at = time.monotonic()
+        self._may_prompt = self._may_prompt or bool(text)
+
+    def _show(self, text: str) -> None:
+        if text:
+            self._assembler.add_text(text)
+            self._answers.show(text)
+
+    def _answer(self, terminal: Terminal) -> None:
+        """Type the answer to a prompt: when text came, or where a program takes single keys."""
+        now = time.monotonic()
+        if not terminal.reads_keys:
+            self._keys_since = now
+        # a program that switches to single keys throws away, at that moment, what was typed before
+        takes_keys = now - self._keys_since >= SETTLE_S
+        if (self._may_prompt or takes_keys) and (answer := self._answers.find()) is not None:
+            terminal.type(answer)
+        self._may_prompt = False
+
+    def _due(self, terminal: Terminal, stop_requested: bool) -> Cause | None:
+        now = time.monotonic()
+        if stop_requested:
+            return Cause.CANCELED
+        if self._limits.deadline is not None and now >= self._limits.deadline:
+            return Cause.JOB_TIMEOUT
+        silence_s = now - self._heard_at
+        if self._limits.idle_timeout_s is not None and silence_s >= self._limits.idle_timeout_s:
+            return Cause.IDLE_TIMEOUT
+        if silence_s >= self._limits.prompt_timeout_s and self._is_stuck(terminal):
+            return Cause.UNANSWERED
+        return None
+
+    def _is_stuck(self, terminal: Terminal) -> bool:
+        """Whether the program waits for an answer that nobody is going to give."""
+        if terminal.reads_keys:
+            return not self._answers.is_timed_pause
+        return bool(self._assembler.unfinished_line) and reads_terminal(self._guard.pid, terminal.name)
+
+    def _take_reports(self) -> None:
+        for report in self._guard.reports():
+            if isinstance(report, Stopped):
+                self._stopped = report
+            elif report.name == JOB:
+                self._exit = report
+
+    def _drain(self, terminal: Terminal, channel: Channel) -> None:
+        """Read what is left; a stray process may hold terminal and channel open, so no end of file is awaited."""
+        limit = time.monotonic() + DRAIN_LIMIT_S
+        while (text := terminal.read()) and time.monotonic() < limit:
+            self._assembler.add_text(text)
+        for message in channel.drain():
+            self._assembler.add_event(message["text"], message["fields"])
+        while (text := terminal.read()) and time.monotonic() < limit:
+            self._assembler.add_text(text)
+        self._assembler.flush()
+
+
+@contextmanager
+def _watching(guard: Guard, *descriptors: int) -> Iterator[select.poll]:
+    poller = select.poll()
+    for descriptor in (guard.fileno(), *descriptors):
+        poller.register(descriptor, select.POLLIN)
+    yield poller

@@ -1,0 +1,61 @@
+"""A pseudo terminal: what a job writes to its screen, and what is typed into it."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import fcntl
+import os
+import struct
+import termios
+
+ROWS, COLUMNS = 24, 80
+_CHUNK = 1 << 16
+_READS = 64
+
+
+class Terminal:
+    """A terminal of 24 rows and 80 columns that does not echo; the size and the silence are the peer's."""
+
+    def __init__(self) -> None:
+        self.master, self.slave = os.openpty()
+        os.set_blocking(self.master, False)
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+        settings = termios.tcgetattr(self.slave)
+        settings[3] &= ~termios.ECHO
+        termios.tcsetattr(self.slave, termios.TCSANOW, settings)
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def read(self) -> str:
+        """Return the text that is there now, and of a flood only a part; empty when there is none."""
+        parts = []
+        for _ in range(_READS):
+            data = self._available()
+            if not data:
+                break
+            parts.append(data)
+        return self._decoder.decode(b"".join(parts))
+
+    def _available(self) -> bytes:
+        with contextlib.suppress(BlockingIOError):
+            return os.read(self.master, _CHUNK)
+        return b""
+
+    def type(self, line: str) -> None:
+        """Type a line, and Enter."""
+        os.write(self.master, line.encode("utf-8", "surrogateescape") + b"\n")
+
+    @property
+    def reads_keys(self) -> bool:
+        """Whether the program takes each key by itself, as ansible's `pause` does, rather than whole lines."""
+        return not termios.tcgetattr(self.slave)[3] & termios.ICANON
+
+    @property
+    def name(self) -> str:
+        """The path of the terminal."""
+        return os.ttyname(self.slave)
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        os.close(self.master)
+        os.close(self.slave)

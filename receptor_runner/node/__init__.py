@@ -1,0 +1,1 @@
+"""The embedded, local-only Receptor node: `settings.read_settings` and `serve.serve` are its two entrances."""

@@ -1,0 +1,7 @@
+"""What the node answers when it will not do what it was asked."""
+
+from __future__ import annotations
+
+
+class Refused(Exception):
+    """A request that is answered with one ERROR line; the text is the daemon's own where it has one."""

@@ -1,0 +1,150 @@
+"""The units of a node, which are directories: made, found, listed, removed, and looked through at a start."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import secrets
+import shutil
+import string
+from dataclasses import dataclass
+from pathlib import Path
+
+from receptor_runner.node.refusal import Refused
+from receptor_runner.node.unit_status import Detail, StatusFile, StatusUnreadable, UnitState, UnitStatus
+
+UNIT_ID = re.compile(r"[0-9A-Za-z]{8}")
+_ALPHABET = string.digits + string.ascii_letters
+_REMOVAL_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """One unit of work: its id and its directory."""
+
+    unit_id: str
+    unit_dir: Path
+
+    @property
+    def stdin(self) -> Path:
+        """The payload."""
+        return self.unit_dir / "stdin"
+
+    @property
+    def stdout(self) -> Path:
+        """What the command wrote, both streams."""
+        return self.unit_dir / "stdout"
+
+    @property
+    def status_file(self) -> StatusFile:
+        """The status, under its lock."""
+        return StatusFile(str(self.unit_dir))
+
+    def read_status(self) -> UnitStatus:
+        """Return the status; a damaged one reads as a failure that says so.
+
+        Raises:
+            Refused: the unit is gone.
+        """
+        try:
+            return self.status_file.read()
+        except StatusUnreadable as error:
+            return UnitStatus(state=UnitState.FAILED, detail=f"Failed to restart: {error}")
+        except OSError as error:
+            raise Refused(f"unknown work unit {self.unit_id}") from error
+
+
+class UnitStore:
+    """The directory `<datadir>/<node id>`, in the daemon's layout.
+
+    Args:
+        directory: where the units live; made when it is not there.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def create(self, work_type: str, params: str) -> Unit:
+        """Make a unit with an id of its own, Pending.
+
+        Raises:
+            OSError: the directory cannot be written; nothing stays behind.
+        """
+        unit = self._make_directory()
+        status = UnitStatus(work_type=work_type, extra_data={"Pid": 0, "Params": params})
+        try:
+            unit.status_file.create(status)
+        except BaseException:
+            shutil.rmtree(unit.unit_dir, ignore_errors=True)
+            raise
+        return unit
+
+    def find(self, unit_id: str) -> Unit:
+        """Return the unit of an id.
+
+        Raises:
+            Refused: no such unit, or a text that cannot be an id.
+        """
+        unit = self._unit(unit_id)
+        if not UNIT_ID.fullmatch(unit_id) or not (unit.unit_dir / "status").is_file():
+            raise Refused(f"unknown work unit {unit_id}")
+        return unit
+
+    def list(self) -> list[Unit]:
+        """Return the units there are, by id."""
+        names = sorted(entry.name for entry in self.directory.iterdir() if UNIT_ID.fullmatch(entry.name))
+        return [self._unit(name) for name in names if (self.directory / name / "status").is_file()]
+
+    def is_empty(self) -> bool:
+        """Whether there is no unit at all."""
+        return not self.list()
+
+    def remove(self, unit: Unit) -> None:
+        """Remove a unit; from its first moment nobody finds the unit any more.
+
+        Raises:
+            OSError: the directory cannot be removed.
+        """
+        (unit.unit_dir / "status").unlink(missing_ok=True)
+        for _ in range(_REMOVAL_ATTEMPTS):
+            shutil.rmtree(unit.unit_dir, ignore_errors=True)
+            if not unit.unit_dir.exists():
+                return
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(unit.unit_dir)
+
+    def sweep(self) -> None:
+        """Remove what a killed node left of units that were being made or removed."""
+        for entry in self.directory.iterdir():
+            if UNIT_ID.fullmatch(entry.name) and entry.is_dir() and not (entry / "status").exists():
+                shutil.rmtree(entry, ignore_errors=True)
+
+    def _unit(self, unit_id: str) -> Unit:
+        return Unit(unit_id=unit_id, unit_dir=self.directory / unit_id)
+
+    def _make_directory(self) -> Unit:
+        while True:
+            unit = self._unit("".join(secrets.choice(_ALPHABET) for _ in range(8)))
+            with contextlib.suppress(FileExistsError):
+                unit.unit_dir.mkdir(mode=0o700)
+                return unit
+
+
+def fail_unreadable(unit: Unit) -> UnitStatus:
+    """Make a damaged status whole again, as a failure, and return it."""
+    status = unit.read_status()
+    with contextlib.suppress(OSError):
+        unit.status_file.overwrite(status)
+    return status
+
+
+def fail_if_never_started(unit: Unit, size: int) -> bool:
+    """Fail a unit that was still Pending when its node ended; say whether it was."""
+    changed = unit.status_file.update(
+        state=UnitState.FAILED,
+        detail=Detail.PENDING_AT_RESTART,
+        stdout_size=size,
+        only_if=lambda status: status.launchable,
+    )
+    return changed is not None

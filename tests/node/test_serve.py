@@ -1,0 +1,165 @@
+"""The life of the node: its sockets, its locks, its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from receptor_runner.errors import ConfigError, NodeUnavailable
+from receptor_runner.node.serve import serve
+from receptor_runner.node.settings import ControlService, NodeSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.node.conftest import Daemon, Kind
+
+
+def test_socket_has_its_permissions(make_daemon: Callable[[Kind], Daemon], kind_embedded: Kind) -> None:
+    """The socket has the configured mode, and by default is the owner's alone."""
+    daemon = make_daemon(kind_embedded)
+    daemon.start()
+    assert daemon.socket_path.stat().st_mode & 0o777 == 0o600
+    daemon.end()
+    daemon.config.write_text(daemon.config.read_text().replace("service: control,", 'permissions: "0660",'))
+    daemon.start()
+    assert daemon.socket_path.stat().st_mode & 0o777 == 0o660
+
+
+INTRODUCTION = """
+- node: {id: primary}
+- log-level: {level: Debug}
+- local-only:
+- control-service: {service: control, filename: ./control.sock}
+- work-command: {worktype: ansible-runner, command: ansible-runner, params: worker, allowruntimeparams: true}
+"""
+
+
+def test_file_of_receptors_introduction_works(
+    make_daemon: Callable[[Kind], Daemon], kind_embedded: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the file of Receptor's introduction the socket is in the current directory and the work type is offered."""
+    daemon = make_daemon(kind_embedded)
+    monkeypatch.setenv("XDG_STATE_HOME", str(daemon.directory / "state"))
+    daemon.config.write_text(INTRODUCTION)
+    daemon.socket_path = daemon.directory / "control.sock"
+    daemon.start()
+    status = daemon.ask_json("status")
+    assert status["NodeID"] == "primary"
+    assert isinstance(status["Advertisements"], list)
+    assert status["Advertisements"][0]["WorkCommands"] == [{"WorkType": "ansible-runner", "Secure": False}]
+    assert (daemon.directory / "state" / "receptor-runner" / "node" / "primary").is_dir()
+
+
+def test_second_node_is_refused(daemon: Daemon) -> None:
+    """A second node on the same socket ends with an error, and the first goes on."""
+    second = subprocess.run(
+        daemon.command(), cwd=daemon.directory, capture_output=True, timeout=60, check=False
+    )
+    assert second.returncode != 0
+    if daemon.is_embedded:
+        assert second.returncode == NodeUnavailable.exit_code
+        assert f"another node already serves the socket {daemon.socket_path}" in second.stderr.decode()
+    assert daemon.ask("work list") == b"{}\n"
+
+
+def test_second_node_on_the_same_units_is_refused(
+    embedded: Daemon, documented: Callable[[str], None]
+) -> None:
+    """A node with another socket but the same units does not touch them."""
+    documented("one-node-per-data-directory")
+    with embedded.connect() as client:
+        unit = embedded.open_upload(client, "cat")
+        other = embedded.directory / "other"
+        embedded.config.write_text(embedded.config.read_text().replace(f"{embedded.socket_path}", f"{other}"))
+        second = subprocess.run(embedded.command(), capture_output=True, timeout=60, check=False)
+        assert second.returncode == NodeUnavailable.exit_code
+        assert b"another node already serves the data directory" in second.stderr
+        assert embedded.status(unit)["StateName"] == "Pending"
+
+
+def test_stale_socket_is_replaced(daemon: Daemon) -> None:
+    """A socket that a killed node left behind does not keep the next one from starting."""
+    daemon.end(signal.SIGKILL)
+    assert daemon.socket_path.exists()
+    daemon.start()
+    assert daemon.ask("work list") == b"{}\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stopped_node_takes_its_socket_along(
+    embedded: Daemon, documented: Callable[[str], None], number: signal.Signals
+) -> None:
+    """A node that is told to stop ends with status 0 and leaves no socket that does not answer."""
+    documented("socket-removed")
+    with embedded.connect():
+        embedded.end(number)
+    assert embedded.process is not None
+    assert embedded.process.returncode == 0
+    assert not embedded.socket_path.exists()
+
+
+def test_socket_without_a_directory_is_an_error(short_dir: Path) -> None:
+    """A socket in a directory that does not exist is a configuration error."""
+    service = ControlService(filename=short_dir / "nowhere" / "s")
+    settings = NodeSettings(node_id="n1", data_dir=short_dir, control_services=(service,))
+    with pytest.raises(ConfigError, match="cannot lock the socket"):
+        serve(settings)
+
+
+def test_port_in_use_is_an_error(short_dir: Path) -> None:
+    """A TCP port that somebody else has is a configuration error."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        service = ControlService(tcp_listen=taken.getsockname())
+        settings = NodeSettings(node_id="n1", data_dir=short_dir, control_services=(service,))
+        with pytest.raises(ConfigError, match="cannot open the TCP port"):
+            serve(settings)
+
+
+def test_idle_node_leaves(short_dir: Path) -> None:
+    """A node that nobody needs ends by itself, restores the signal handlers, and leaves no socket."""
+    service = ControlService(filename=short_dir / "s")
+    settings = NodeSettings(node_id="n1", data_dir=short_dir / "data", control_services=(service,))
+    before = signal.getsignal(signal.SIGTERM)
+    told = threading.Event()
+    serve(settings, idle_exit_s=0.2, ready=told.set)
+    assert told.is_set()
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert not (short_dir / "s").exists()
+
+
+def test_idle_node_waits_for_units_and_clients(make_idle_daemon: Callable[[float], Daemon]) -> None:
+    """While a client is connected or a unit exists the node stays, and then it leaves."""
+    daemon = make_idle_daemon(0.3)
+    daemon.start()
+    with daemon.connect() as client:
+        unit = daemon.submit("cat")
+        daemon.wait_for_state(unit, "Succeeded")
+    with daemon.connect() as client:
+        assert client.ask(f"work release {unit}".encode()) == f'{{"released":"{unit}"}}\n'.encode()
+    daemon.wait_until(lambda: not daemon.is_running(), "the node left")
+    assert daemon.process is not None
+    assert daemon.process.returncode == 0
+
+
+def test_runners_hold_nothing_of_the_node(embedded: Daemon) -> None:
+    """A runner and its command inherit no descriptor of the node, so that nothing waits for them."""
+    unit = embedded.submit("sh", "'exec sleep 600'")
+    status = embedded.wait_for_state(unit, "Running")
+    assert isinstance(status["ExtraData"], dict)
+    unit_dir = embedded.units_dir / unit
+    runner, command = int(status["ExtraData"]["Pid"]), int(str(status["Detail"]).rpartition(" ")[2])
+    assert set(_open_files(runner)) == {os.devnull}
+    assert set(_open_files(command)) == {str(unit_dir / "stdin"), str(unit_dir / "stdout")}
+
+
+def _open_files(pid: int) -> list[str]:
+    return [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
