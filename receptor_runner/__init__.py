@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from receptor_runner._version import __version__
 
-TYPE_CHECKING = False  # importing typing would cost more than all the rest, at the start of every command runner
+TYPE_CHECKING = (
+    False  # importing typing would cost more than all the rest, at the start of every command runner
+)
 if TYPE_CHECKING:
     from typing import Any
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
         IdentExists,
         Interrupted,
         MissingInput,
+        NeverStarted,
         NodeUnavailable,
         OutputFailed,
         Rejected,
@@ -49,6 +52,7 @@ __all__ = [
     "Interrupted",
     "Job",
     "MissingInput",
+    "NeverStarted",
     "NodeUnavailable",
     "Outcome",
     "OutputFailed",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import sys
 import tempfile
 import threading
@@ -15,10 +14,13 @@ from typing import Any, BinaryIO, Literal
 from receptor_runner.edges import Writable, never, read_file, write_all
 from receptor_runner.errors import OutputFailed, RunnerError, StreamError, UsageError
 from receptor_runner.execution.seam import StopRequest
+from receptor_runner.handlers import EventHandler, Handlers, RunnerConfig, runner_config
 from receptor_runner.job import Job, new_ident
 from receptor_runner.outcome import Outcome, Status
-from receptor_runner.process import EventHandler, Handlers, Processor, process, runner_config
+from receptor_runner.plugins import tell_plugins
+from receptor_runner.process import Processor, process
 from receptor_runner.runner import Runner
+from receptor_runner.trees import remove_tree
 
 Streamer = Literal["transmit", "worker", "process"]
 
@@ -50,21 +52,21 @@ class _Call:
     work_type: str | None = None
     rerun: bool = False
     options: dict[str, Any] = field(default_factory=dict)
+    is_passing: bool = False
 
     @classmethod
     def read(cls, arguments: Mapping[str, Any]) -> _Call:
-        names = {entry.name for entry in fields(cls)} - {"options"}
+        names = {entry.name for entry in fields(cls)} - {"options", "is_passing"}
         own = {key: value for key, value in arguments.items() if key in names}
         shared = {"ident", "artifact_dir", "settings", "quiet"}
         options = {key: value for key, value in arguments.items() if key not in names or key in shared}
         return cls(**own, options=options)
 
-    def settle_directory(self) -> bool:
-        """Make a temporary private data directory where none was named; return whether it ends with the phase."""
-        if self.private_data_dir is not None:
-            return False
-        self.private_data_dir = tempfile.mkdtemp(prefix="receptor-runner-")
-        return self.streamer in {"transmit", "worker"}
+    def settle_directory(self) -> None:
+        """Make a temporary private data directory where none was named; a phase that reads it removes it."""
+        if self.private_data_dir is None:
+            self.private_data_dir = tempfile.mkdtemp(prefix="receptor-runner-")
+            self.is_passing = self.streamer in {"transmit", "worker"}
 
     @property
     def directory(self) -> Path:
@@ -77,36 +79,66 @@ class _Call:
         """The ident as text."""
         return None if self.ident is None else str(self.ident)
 
-    def handlers(self) -> Handlers:
-        """Return the handlers that were given, and a display unless it is to be quiet."""
+    def handlers(self, runner: Runner) -> Handlers:
+        """Return the handlers that were given, and a display unless it is to be quiet; the runner hears of statuses."""
         given = {
             name: handler
-            for name in ("event_handler", "status_handler", "artifacts_handler")
+            for name in ("event_handler", "artifacts_handler")
             if (handler := getattr(self, name)) is not None
         }
-        return Handlers(**given, display=_ignore if self.quiet else _print)
+        status_handler = _noting(runner, self.status_handler or _ignore)
+        return Handlers(**given, status_handler=status_handler, display=_ignore if self.quiet else _print)
+
+    @property
+    def fact_cache(self) -> str:
+        """The name of the fact cache among the artifacts."""
+        return str((self.settings or {}).get("fact_cache") or self.options.get("fact_cache") or "fact_cache")
 
     @contextlib.contextmanager
     def canceling(self, cancel: Callable[[], Any]) -> Iterator[None]:
-        """Ask the cancel callback, beside what goes on, and pass its wish on."""
+        """Ask the cancel callback, beside what goes on, and pass its wish on; its failure is one too."""
         if self.cancel_callback is None:
             yield
             return
         over = threading.Event()
-        asker = threading.Thread(target=_ask, args=(self.cancel_callback, cancel, over), daemon=True)
+        failures: list[Exception] = []
+        arguments = (self.cancel_callback, cancel, over, failures)
+        asker = threading.Thread(target=_ask, args=arguments, daemon=True)
         asker.start()
         try:
             yield
         finally:
             over.set()
             asker.join()
+        if failures:
+            raise failures[0]
 
 
-def _ask(callback: Callable[[], bool], cancel: Callable[[], Any], over: threading.Event) -> None:
+def _ask(
+    callback: Callable[[], bool],
+    cancel: Callable[[], Any],
+    over: threading.Event,
+    failures: list[Exception],
+) -> None:
     while not over.wait(_CANCEL_POLL_S):
-        if callback():
+        try:
+            wanted = callback()
+        except Exception as error:
+            failures.append(error)
+            wanted = True
+        if wanted:
             cancel()
             return
+
+
+def _noting(runner: Runner, own: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a status handler that has the runner say how things are."""
+
+    def note(data: dict[str, Any], runner_config: RunnerConfig) -> None:
+        runner.status = str(data["status"])
+        own(data, runner_config=runner_config)
+
+    return note
 
 
 def _print(text: str) -> None:
@@ -116,7 +148,7 @@ def _print(text: str) -> None:
     sys.stdout.flush()
 
 
-def _ignore(_text: str) -> None:
+def _ignore(*_arguments: object, **_options: object) -> None:
     return None
 
 
@@ -160,17 +192,18 @@ def _prepare(arguments: Mapping[str, Any]) -> tuple[Runner, Callable[[], None]]:
     phase = phases[call.streamer]
     if call.streamer is None and call.ident is None:
         call.ident = call.options["ident"] = new_ident()
-    passing = call.settle_directory()
+    call.settle_directory()
     artifact_dir = Path(call.artifact_dir) if call.artifact_dir and call.streamer == "process" else None
-    runner = Runner(runner_config(call.directory, call.job_ident, artifact_dir))
+    runner = Runner(runner_config(call.directory, call.job_ident, artifact_dir), fact_cache=call.fact_cache)
     runner.config.settings = call.settings or {}
 
     def work() -> None:
         try:
-            phase(call, runner)
+            with runner.working():
+                phase(call, runner)
         finally:
-            if passing:
-                shutil.rmtree(call.directory, ignore_errors=True)
+            if call.is_passing:
+                remove_tree(call.directory)
         if call.finished_callback and call.streamer != "transmit":
             call.finished_callback(runner)
 
@@ -187,19 +220,35 @@ def _transmit(call: _Call, runner: Runner) -> None:
         include_artifacts=call.include_artifacts,
     )
     try:
-        write_all(call._output or sys.stdout.buffer, shipment.chunks())
+        write_all(call._output or sys.stdout.buffer, _until_canceled(shipment.chunks(), call, runner))
     finally:
         shipment.close()
-    runner.status = "unstarted"
+
+
+def _until_canceled(chunks: Iterator[bytes], call: _Call, runner: Runner) -> Iterator[bytes]:
+    """Yield the chunks of a job; once it is canceled no more: a worker does not run what has no end."""
+    canceled = call.cancel_callback or never
+    for chunk in chunks:
+        if canceled():
+            runner.settle(Outcome(status=Status.CANCELED, explanation="canceled while the job was sent"))
+            return
+        yield chunk
 
 
 def _worker(call: _Call, runner: Runner) -> None:
-    from receptor_runner.worker import Place, ResultStream, keepalive_interval, work
+    from receptor_runner.telling import TellingStream
+    from receptor_runner.worker import Place, keepalive_interval, work
 
     keepalive_s = keepalive_interval(call.keepalive_seconds)
     stop = StopRequest()
-    stream = ResultStream(call._output or sys.stdout.buffer, keepalive_s=keepalive_s, stop=stop)
-    place = Place(private_data_dir=call.directory)
+    stream = TellingStream(
+        call._output or sys.stdout.buffer,
+        keepalive_s=keepalive_s,
+        stop=stop,
+        handlers=call.handlers(runner),
+        config=runner.config,
+    )
+    place = Place(private_data_dir=call.directory, delete=call.is_passing)
     chunks = read_file(call._input or sys.stdin.buffer, lambda: stop.requested)
     try:
         with call.canceling(stop.request):
@@ -213,7 +262,8 @@ def _worker(call: _Call, runner: Runner) -> None:
 
 
 def _process(call: _Call, runner: Runner) -> None:
-    processor = Processor(runner.artifact_dir, config=runner.config, handlers=call.handlers())
+    handlers = tell_plugins(call.handlers(runner), runner.config)
+    processor = Processor(runner.artifact_dir, config=runner.config, handlers=handlers)
     canceled = call.cancel_callback or never
     chunks = read_file(call._input or sys.stdin.buffer, lambda: processor.ended or canceled())
     try:
@@ -233,14 +283,14 @@ def _whole(call: _Call, runner: Runner) -> None:
     job = Job.from_kwargs(call.options)
     if not job.has_target:
         raise UsageError("nothing to run: give a playbook, a module or a role")
-    shipment = prepare(job, call.directory, include_artifacts=call.include_artifacts)
-    try:
-        record = start(shipment, call.directory, destination, rerun=call.rerun)
-    finally:
-        shipment.close()
     wishes = Wishes()
-    following = Following(handlers=call.handlers(), wishes=wishes, config=runner.config)
+    following = Following(handlers=call.handlers(runner), wishes=wishes, config=runner.config)
     with call.canceling(wishes.cancel.set):
+        shipment = prepare(job, call.directory, include_artifacts=call.include_artifacts)
+        try:
+            record = start(shipment, call.directory, destination, rerun=call.rerun)
+        finally:
+            shipment.close()
         try:
             outcome = follow(call.directory, record.ident, destination, following)
         except KeyboardInterrupt:

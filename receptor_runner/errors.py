@@ -8,6 +8,7 @@
     ├── NodeUnavailable         69  no node, no mesh, no such node or work type
     │   ├── Unreachable         69  no answer; trying again may help
     │   ├── Rejected            69  the node answered and refused; trying again cannot help
+    │   ├── NeverStarted        69  the node took the job but could not start it; nothing of it ran
     │   └── UnknownUnit         69  the node does not know that unit
     ├── IdentExists             73  an ident that is taken by another job
     ├── OutputFailed            74  reading or writing failed (a closed output, a full disk)
@@ -53,7 +54,8 @@ class RunnerError(Exception):
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    """Return a text as one line that is safe to show: a worker's words may hold control characters."""
+    return "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
 
 
 class UsageError(RunnerError):
@@ -100,6 +102,10 @@ class Unreachable(NodeUnavailable):
 
 class Rejected(NodeUnavailable):
     """The node answered and refused; trying again cannot help."""
+
+
+class NeverStarted(NodeUnavailable):
+    """A node took the job but could not start it, there or on the node behind it; nothing of it ran."""
 
 
 class UnknownUnit(NodeUnavailable):

@@ -20,6 +20,9 @@ IGNORED_KEYS = frozenset({"keepalive_seconds", "ignore_logging", "debug", "logfi
 """Keys that callers of ansible-runner pass along and that say nothing about the job itself."""
 
 
+_LONGEST_IDENT = 255
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One Ansible job: a playbook, an ad-hoc module or a raw command, with all its options.
@@ -126,7 +129,8 @@ def new_ident() -> str:
 
 def check_ident(ident: str) -> str:
     """Return `ident` if it can name a directory, else raise UsageError."""
-    if not ident or ident in {".", ".."} or "/" in ident or "\0" in ident:
+    too_long = len(ident.encode(errors="surrogateescape")) > _LONGEST_IDENT
+    if not ident or ident in {".", ".."} or "/" in ident or "\0" in ident or too_long:
         raise UsageError(f"`{ident}` is no ident", cause="an ident names a directory below artifacts/")
     return ident
 
@@ -136,6 +140,8 @@ def _did_you_mean(key: str, known: set[str]) -> str:
     return f"did you mean `{near[0]}`?" if near else "the options are listed in docs/compatibility.md"
 
 
+_KINDS: dict[str, type[Any]] = {"str": str, "list[str]": list, "list[Any]": list, "dict[str, Any]": dict}
+_WORDS = {"str": "text", "list[str]": "a list of texts", "list[Any]": "a list", "dict[str, Any]": "a mapping"}
 _BOOLEANS = frozenset(
     field.name for field in fields(Job) if isinstance(field.type, str) and field.type.startswith("bool")
 )
@@ -146,6 +152,13 @@ _NUMBERS: dict[str, type[int | float]] = {
     "verbosity": int,
     "rotate_artifacts": int,
     "timeout": float,
+}
+
+
+_OTHERS: dict[str, tuple[type[Any], ...]] = {
+    field.name: tuple(kind for name, kind in _KINDS.items() if name in str(field.type).split(" | "))
+    for field in fields(Job)
+    if field.name not in _BOOLEANS | _TEXTS | _MAPPINGS | _NUMBERS.keys()
 }
 
 
@@ -162,7 +175,19 @@ def _converted(key: str, value: Any) -> Any:
         return _checked(key, value, str(value), text, "text")
     if key in _MAPPINGS:
         return _checked(key, value, value, isinstance(value, dict), "a mapping")
-    return value
+    return _checked(
+        key, value, value, isinstance(value, _OTHERS[key]) and _holds_texts(key, value), _wanted(key)
+    )
+
+
+def _wanted(key: str) -> str:
+    kinds = next(str(field.type) for field in fields(Job) if field.name == key).split(" | ")
+    return " or ".join(_WORDS[kind] for kind in kinds if kind in _WORDS)
+
+
+def _holds_texts(key: str, value: Any) -> bool:
+    """Return whether a list has only texts in it; a playbook's list holds plays."""
+    return key == "playbook" or not isinstance(value, list) or all(isinstance(item, str) for item in value)
 
 
 def _number(key: str, value: Any) -> int | float:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
-from typing import Any, Protocol, cast
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
-from receptor_runner.process import Handlers, RunnerConfig
+from receptor_runner.handlers import EventHandler, Handlers, RunnerConfig
+
+log = logging.getLogger("receptor_runner.plugins")
 
 GROUP = "ansible_runner.plugins"
 """The entry points that ansible-runner's plugins register."""
 
 
-class Plugin(Protocol):
+class PluginModule(Protocol):
     """What a plugin's module offers."""
 
     def status_handler(self, runner_config: Any, data: dict[str, Any]) -> object:
@@ -22,52 +27,82 @@ class Plugin(Protocol):
         """Take an event."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plugin:
+    """An installed plugin: the name of its entry point, and its module."""
+
+    name: str
+    module: PluginModule
+
+
 def installed_plugins() -> list[Plugin]:
-    """Import and return the plugins that are installed, in the order of their names."""
+    """Import and return the plugins that are installed, in the order of their names.
+
+    One that cannot be imported is reported in the log.
+    """
     from importlib import metadata
 
-    found = sorted(metadata.entry_points(group=GROUP), key=lambda entry: entry.name)
-    return [cast("Plugin", entry.load()) for entry in found]
+    found = []
+    for entry in sorted(metadata.entry_points(group=GROUP), key=lambda entry: entry.name):
+        try:
+            found.append(Plugin(name=entry.name, module=entry.load()))
+        except Exception as error:
+            log.warning("the plugin %s cannot be loaded: %s", entry.name, error)
+    return found
 
 
-def with_plugins(handlers: Handlers, config: RunnerConfig, plugins: Iterable[Plugin]) -> Handlers:
-    """Return handlers that also tell every plugin.
+def tell_plugins(handlers: Handlers, config: RunnerConfig) -> Handlers:
+    """Return handlers that also tell every installed plugin.
 
     Args:
         handlers: the caller's own.
-        config: what plugins are told of the job; its `settings` are where they look for theirs.
-        plugins: whom to tell.
+        config: what plugins are told of the job; they look for theirs in its `settings`, to which those of
+            `env/settings` are added.
 
-    Source: ansible-runner's process tells its plugins of a status before, and of an event after, the caller's handler.
+    Raises:
+        ConfigError: there are plugins, and `env/settings` cannot be understood.
+
+    Source: ansible-runner's process tells its plugins of a status before, and of an event after, the caller's
+    handler. There a plugin that fails ends the reading of the results; here it is reported in the log.
     """
-    told = list(plugins)
-    if not told:
+    plugins = installed_plugins()
+    if not plugins:
         return handlers
+    from receptor_runner.execution.inputs import read_settings
+
+    config.settings = read_settings(Path(config.private_data_dir), config.settings)
     return dataclasses.replace(
         handlers,
-        status_handler=_status_handler(handlers.status_handler, config, told),
-        event_handler=_event_handler(handlers.event_handler, config, told),
+        status_handler=_status_handler(handlers.status_handler, config, plugins),
+        event_handler=_event_handler(handlers.event_handler, config, plugins),
     )
 
 
 def _status_handler(
-    own: Callable[..., Any], config: RunnerConfig, plugins: list[Plugin]
+    own: Callable[..., Any], config: RunnerConfig, plugins: Sequence[Plugin]
 ) -> Callable[..., Any]:
     def tell(data: dict[str, Any], runner_config: RunnerConfig) -> None:
         for plugin in plugins:
-            plugin.status_handler(config, data)
+            _call(plugin, plugin.module.status_handler, config, data)
         own(data, runner_config=runner_config)
 
     return tell
 
 
-def _event_handler(
-    own: Callable[[dict[str, Any]], Any] | None, config: RunnerConfig, plugins: list[Plugin]
-) -> Callable[[dict[str, Any]], Any]:
+def _event_handler(own: EventHandler | None, config: RunnerConfig, plugins: Sequence[Plugin]) -> EventHandler:
     def tell(event: dict[str, Any]) -> Any:
         keep = own(event) if own else True
         for plugin in plugins:
-            plugin.event_handler(config, event)
+            _call(plugin, plugin.module.event_handler, config, event)
         return keep
 
     return tell
+
+
+def _call(
+    plugin: Plugin, handler: Callable[[Any, dict[str, Any]], object], config: Any, data: dict[str, Any]
+) -> None:
+    try:
+        handler(config, data)
+    except Exception as error:
+        log.warning("the plugin %s failed: %s: %s", plugin.name, type(error).__name__, error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -24,7 +25,7 @@ from receptor_runner.artifacts import (
     writing,
 )
 from receptor_runner.errors import StreamError
-from receptor_runner.job import check_ident
+from receptor_runner.handlers import EventHandler, Handlers, RunnerConfig, runner_config
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.stream.decoder import EXCERPT_SIZE, Decoder, Position
 from receptor_runner.stream.extraction import ExtractionRules, extract
@@ -40,6 +41,8 @@ from receptor_runner.stream.messages import (
     WorkerLine,
 )
 
+__all__ = ["Checkpoint", "EventHandler", "Handlers", "Processor", "RunnerConfig", "process", "runner_config"]
+
 log = logging.getLogger("receptor_runner.process")
 
 BAD_LINE = "Failed to JSON parse a line from worker stream."
@@ -52,66 +55,7 @@ _RULES = ExtractionRules(reserved=RESERVED_NAMES, written_last=frozenset({"rc", 
 _SAFE_UUID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,127}").fullmatch
 
 _HIGHEST_COUNTER = 1 << 63
-
-EventHandler = Callable[[dict[str, Any]], Any]
-
-
-@dataclass(slots=True, kw_only=True)
-class RunnerConfig:
-    """What handlers may want to know of the job, with the names of ansible-runner's runner config.
-
-    `command`, `cwd` and `env` are known once the worker has said that it starts.
-    """
-
-    private_data_dir: str
-    artifact_dir: str
-    ident: str | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
-    command: list[str] = field(default_factory=list)
-    cwd: str | None = None
-    env: dict[str, str] = field(default_factory=dict)
-
-
-def runner_config(
-    private_data_dir: Path, ident: str | None, artifact_dir: Path | None = None
-) -> RunnerConfig:
-    """Return the config of a job whose artifacts go to the usual place.
-
-    Args:
-        private_data_dir: it need not exist.
-        ident: the directory below `artifacts/`; without one, artifacts go to `artifacts/` itself.
-        artifact_dir: another place, instead of `artifacts/<ident>`.
-
-    Source: the places that ansible-runner's process chooses.
-    """
-    base = Path(os.path.abspath(private_data_dir))
-    usual = base / "artifacts" / check_ident(ident) if ident else base / "artifacts"
-    return RunnerConfig(
-        private_data_dir=str(base),
-        artifact_dir=os.path.abspath(artifact_dir or usual),
-        ident=ident,
-    )
-
-
-def _nothing(*_arguments: object, **_options: object) -> None:
-    return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Handlers:
-    """Whom to tell what, with ansible-runner's names and arguments.
-
-    Attributes:
-        event_handler: takes an event; returns whether its file is to be kept. None keeps all.
-        status_handler: takes a status line and, as `runner_config`, the config.
-        artifacts_handler: takes the artifacts directory's path once its archive is extracted.
-        display: takes the text of an event, to show it.
-    """
-
-    event_handler: EventHandler | None = None
-    status_handler: Callable[..., Any] = _nothing
-    artifacts_handler: Callable[[str], Any] = _nothing
-    display: Callable[[str], Any] = _nothing
+_TAIL_SIZE = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,22 +65,24 @@ class Checkpoint:
     Attributes:
         position: the place in the stream.
         counter: the last event's counter.
-        stdout_size: bytes of the artifact `stdout` written so far.
+        stdout_size: bytes of the artifact `stdout` written so far, or None once the worker's own has come.
         status: the last status heard.
         explanation: what came with it.
         damaged: how many messages were damaged so far.
+        keepalives: how many signs of life came so far.
     """
 
     position: Position = field(default_factory=Position)
     counter: int = 0
-    stdout_size: int = 0
+    stdout_size: int | None = 0
     status: str | None = None
     explanation: str | None = None
     damaged: int = 0
+    keepalives: int = 0
 
     def is_usable(self, artifact_dir: Path) -> bool:
         """Return whether the files in the artifacts directory reach as far as this checkpoint."""
-        wanted = {"stdout": self.stdout_size, SPOOL_NAME: self.position.archive_received}
+        wanted = {"stdout": self.stdout_size or 0, SPOOL_NAME: self.position.archive_received}
         return all(_size(artifact_dir / name) >= size for name, size in wanted.items())
 
 
@@ -182,11 +128,13 @@ class Processor:
         self._explanation = start.explanation
         self._last_noise: Noise | None = None
         self.damaged = start.damaged
-        self.keepalives = 0
+        self.keepalives = start.keepalives
         with writing(artifact_dir):
             make_directory(artifact_dir)
             self._events = open_directory(artifact_dir / "job_events")
-            self._stdout = open_at(artifact_dir / "stdout", start.stdout_size)
+            self._stdout: IO[bytes] | None = None
+            if start.stdout_size is not None:
+                self._stdout = open_at(artifact_dir / "stdout", start.stdout_size)
             self._spool: IO[bytes] | None = None
             if start.position.archive_size is not None:
                 self._spool = open_at(artifact_dir / SPOOL_NAME, start.position.archive_received)
@@ -229,10 +177,9 @@ class Processor:
     def checkpoint(self) -> Checkpoint:
         """Write out everything and return the place from which another processor can go on."""
         with writing(self.artifact_dir):
-            self._stdout.flush()
             if self._spool:
                 self._spool.flush()
-            size = self._stdout.tell()
+            size = self._stdout.tell() if self._stdout else None
         return Checkpoint(
             position=self._decoder.position,
             counter=self._counter,
@@ -240,6 +187,7 @@ class Processor:
             status=self._status,
             explanation=self._explanation,
             damaged=self.damaged,
+            keepalives=self.keepalives,
         )
 
     def finish(self) -> Outcome:
@@ -264,6 +212,13 @@ class Processor:
             raise StreamError(f"{self.damaged} messages of the stream are damaged", cause=self.progress())
         return self._outcome()
 
+    def last_output(self) -> str:
+        """Return the end of the job's output so far, to show it in an explanation."""
+        with contextlib.suppress(OSError), (self.artifact_dir / "stdout").open("rb") as file:
+            file.seek(max(os.fstat(file.fileno()).st_size - _TAIL_SIZE, 0))
+            return file.read().decode(errors="replace").strip()
+        return ""
+
     def progress(self) -> str:
         """Return how far the stream got, in words."""
         return f"last status: {self._status or 'none'}, events: {self._counter}"
@@ -286,10 +241,14 @@ class Processor:
         return f"{NO_LINE} {detail}"
 
     def close(self) -> None:
-        """Close the files; what is written stays."""
-        self._stdout.close()
-        if self._spool:
-            self._spool.close()
+        """Close the files; what is written stays.
+
+        What a full disk keeps from being written now was told before, or lies behind the last checkpoint.
+        """
+        for file in (self._stdout, self._spool):
+            with contextlib.suppress(OSError):
+                if file:
+                    file.close()
         os.close(self._events)
 
     def _outcome(self) -> Outcome:
@@ -367,33 +326,37 @@ class Processor:
 
     def _show(self, text: str) -> None:
         self._handlers.display(text + "\n")
-        with writing(self.artifact_dir):
-            self._stdout.write(text.encode(errors="surrogatepass") + b"\n")
-            self._stdout.flush()
+        if self._stdout:
+            with writing(self.artifact_dir):
+                self._stdout.write(text.encode(errors="surrogatepass") + b"\n")
+                self._stdout.flush()
 
     def _take_archive(self) -> None:
         assert self._spool is not None
         try:
             with writing(self.artifact_dir):
+                self._spool.flush()
                 for skipped in extract(self._spool, self.artifact_dir, _RULES):
                     log.warning("left out of the artifacts: %s", skipped)
-                self._take_over_stdout()
+                self._give_up_stdout()
         finally:
             self._drop_spool()
         self._handlers.artifacts_handler(str(self.artifact_dir))
 
-    def _take_over_stdout(self) -> None:
-        """Go on behind the worker's own `stdout`; where it kept none, ours goes too."""
+    def _give_up_stdout(self) -> None:
+        """Leave `stdout` to the worker, whose own has come; where it kept none, ours goes."""
+        if self._stdout is None:
+            return
         path = self.artifact_dir / "stdout"
-        ours = os.fstat(self._stdout.fileno())
-        self._stdout.close()
-        if os.path.samestat(path.lstat(), ours):
+        if os.path.samestat(path.lstat(), os.fstat(self._stdout.fileno())):
             path.unlink()
-        self._stdout = open_at(path, _size(path))
+        self._stdout.close()
+        self._stdout = None
 
     def _drop_spool(self) -> None:
         if self._spool:
-            self._spool.close()
+            with contextlib.suppress(OSError):  # a full disk; what it would not take is not wanted any more
+                self._spool.close()
             self._spool = None
             (self.artifact_dir / SPOOL_NAME).unlink(missing_ok=True)
 

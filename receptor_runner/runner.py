@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from receptor_runner.errors import MissingInput
+from receptor_runner.artifacts import make_directory, write_atomically
+from receptor_runner.errors import MissingInput, UsageError
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.process import RunnerConfig
 
@@ -16,6 +19,7 @@ _EVENT_FILE = re.compile(r"(\d+)-(?!.*-partial).+\.json").fullmatch
 _STATS = ("skipped", "ok", "dark", "failures", "ignored", "rescued", "processed", "changed")
 _HOST_NAME = re.compile(r"[^/\0]+").fullmatch
 _CACHE_PREFIX = "s1_"
+_FOLLOW_POLL_S = 0.1
 
 
 class Runner:
@@ -28,11 +32,22 @@ class Runner:
         explanation: why, where the status alone does not say.
     """
 
-    def __init__(self, config: RunnerConfig) -> None:
+    def __init__(self, config: RunnerConfig, *, fact_cache: str = "fact_cache") -> None:
         self.config = config
         self.status = "unstarted"
         self.rc: int | None = None
         self.explanation: str | None = None
+        self._fact_cache = self.artifact_dir / fact_cache
+        self._is_active = False
+
+    @contextlib.contextmanager
+    def working(self) -> Iterator[None]:
+        """Mark the time during which the artifacts grow, so that `events` waits for more."""
+        self._is_active = True
+        try:
+            yield
+        finally:
+            self._is_active = False
 
     def settle(self, outcome: Outcome) -> None:
         """Take over how the job ended."""
@@ -86,26 +101,41 @@ class Runner:
 
     @property
     def events(self) -> Iterator[dict[str, Any]]:
-        """The kept events, by counter."""
+        """The kept events, by counter; while the job runs also those to come, until it ends."""
+        told = 0
+        is_over = False
+        while not is_over:
+            is_over = not self._is_active
+            for counter, event in self._events_after(told):
+                told = counter
+                yield event
+            if not is_over:
+                time.sleep(_FOLLOW_POLL_S)
+
+    def _events_after(self, counter: int) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield number and event of each finished file; one that is being written ends the list."""
         directory = self.artifact_dir / "job_events"
         names = [path.name for path in directory.iterdir()] if directory.is_dir() else []
         numbered = [(int(match[1]), match[0]) for name in names if (match := _EVENT_FILE(name))]
-        for _counter, name in sorted(numbered):
-            yield json.loads((directory / name).read_bytes())
+        for number, name in sorted(entry for entry in numbered if entry[0] > counter):
+            try:
+                yield number, json.loads((directory / name).read_bytes())
+            except ValueError:
+                return
 
     @property
     def stats(self) -> dict[str, Any] | None:
         """The numbers of the play recap: kind to host to count; None where the job had no recap."""
         for event in self.events:
             if event.get("event") == "playbook_on_stats":
-                data = event.get("event_data") or {}
+                data = _data(event)
                 return {key: data.get(key, {}) for key in _STATS}
         return None
 
     def host_events(self, host: str) -> Iterator[dict[str, Any]]:
         """Yield the events of one host."""
         for event in self.events:
-            if (event.get("event_data") or {}).get("host") == host:
+            if _data(event).get("host") == host:
                 yield event
 
     def get_fact_cache(self, host: str) -> dict[str, Any]:
@@ -116,11 +146,46 @@ class Runner:
         """
         if not _HOST_NAME(host):
             return {}
-        directory = self.artifact_dir / "fact_cache"
-        for name in (_CACHE_PREFIX + host, host):
-            path = directory / name
-            if path.is_file():
-                value = json.loads(path.read_bytes())
-                payload = value.get("__payload__")
-                return dict(json.loads(payload)) if isinstance(payload, str) else dict(value)
+        names = sorted((_CACHE_PREFIX + host, host), key=lambda name: -_written_at(self._fact_cache / name))
+        for name in names:
+            with contextlib.suppress(OSError):
+                return _facts((self._fact_cache / name).read_bytes())
         return {}
+
+    def set_fact_cache(self, host: str, data: Mapping[str, Any]) -> None:
+        """Keep facts of a host for the next job of the same ident, which finds them in its cache.
+
+        Args:
+            host: the name in the inventory.
+            data: fact by name.
+
+        Raises:
+            UsageError: the name of the host cannot be that of a file.
+
+        Source: the two forms that `get_fact_cache` reads; each ansible-core passes over the other's.
+        """
+        if not _HOST_NAME(host) or host in {".", ".."}:
+            raise UsageError(f"`{host}` cannot be a host in the fact cache")
+        directory = make_directory(self._fact_cache)
+        text = json.dumps(dict(data))
+        write_atomically(directory / host, text.encode())
+        write_atomically(directory / (_CACHE_PREFIX + host), json.dumps({"__payload__": text}).encode())
+
+
+def _data(event: dict[str, Any]) -> dict[str, Any]:
+    data = event.get("event_data")
+    return data if isinstance(data, dict) else {}
+
+
+def _written_at(path: Path) -> float:
+    """Return when a file was written; 0 where there is none."""
+    try:
+        return path.stat().st_mtime
+    except (OSError, ValueError):
+        return 0
+
+
+def _facts(text: bytes) -> dict[str, Any]:
+    value = json.loads(text)
+    payload = value.get("__payload__")
+    return dict(json.loads(payload)) if isinstance(payload, str) else dict(value)

@@ -84,16 +84,17 @@ def prepare(
         raise MissingInput(f"private data directory {private_data_dir} does not exist", hint=hint)
     load = _Load(job, root)
     load.translate()
+    load.check()
     travelling = dataclasses.replace(job, **load.changes)
     if only_kwargs:
         return Shipment(travelling)
-    wanted = _travels(root, job.ident, include_artifacts=include_artifacts)
+    wanted = _travels(root, job, include_artifacts=include_artifacts)
     return Shipment(travelling, pack(root, wanted=wanted, extra=load.files))
 
 
-def _travels(root: Path, ident: str | None, *, include_artifacts: bool) -> Callable[[str], bool]:
+def _travels(root: Path, job: Job, *, include_artifacts: bool) -> Callable[[str], bool]:
     """Return the rule that says what of the private data directory is shipped."""
-    facts = f"artifacts/{check_ident(ident)}/fact_cache" if ident else ""
+    facts = f"artifacts/{check_ident(job.ident)}/{job.fact_cache or 'fact_cache'}" if job.ident else ""
     has_facts = bool(facts) and (root / facts).is_dir()
 
     def travels(name: str) -> bool:
@@ -124,6 +125,18 @@ class _Load:
         self._directories()
         self._environment()
 
+    def check(self) -> None:
+        """Refuse files that could not be placed on the worker, below what is no directory."""
+        for name in self.files:
+            for parent in Path(name).parents:
+                place = self.root / parent
+                if parent.name and (place.is_symlink() or place.is_file()):
+                    raise UsageError(
+                        f"`{parent}` in the private data directory is no directory of its own",
+                        cause=f"the job needs a file {name} there, on the worker",
+                        hint=f"make {place} a directory, or put {name} where it leads",
+                    )
+
     def _role(self) -> None:
         """Turn a role into a play; the role is found in the shipped `roles/`, wherever that lies on the worker."""
         job = self.job
@@ -141,7 +154,8 @@ class _Load:
             ("role", "role_vars", "role_skip_facts", "hosts", "host_pattern", "roles_path")
         )
         envvars = dict(job.envvars or {})
-        envvars["ANSIBLE_ROLES_PATH"] = ":".join([".", *further])
+        named = [str(envvars["ANSIBLE_ROLES_PATH"])] if "ANSIBLE_ROLES_PATH" in envvars else []
+        envvars["ANSIBLE_ROLES_PATH"] = ":".join([".", *further, *named])
         self.changes["envvars"] = envvars
 
     def _add_playbook(self, plays: list[Any]) -> None:
@@ -167,7 +181,7 @@ class _Load:
         if isinstance(inventory, dict):
             self.files["inventory/hosts.json"] = MemoryFile(json.dumps(inventory).encode())
             self.changes["inventory"] = "inventory/hosts.json"
-        elif isinstance(inventory, str):
+        elif isinstance(inventory, str) and inventory:
             self.changes["inventory"] = self._inventory_source(inventory)
         elif inventory:
             sources = [self._inventory_source(source) for source in inventory]
@@ -191,9 +205,9 @@ class _Load:
         """Return the path, relative to the private data directory, of an inventory that exists in there."""
         for candidate in (self.root / "inventory" / source, Path(source), self.root / source):
             absolute = Path(os.path.normpath(Path.cwd() / candidate))
-            if absolute.exists() and absolute.is_relative_to(self.root):
+            if absolute.is_relative_to(self.root) and _exists(absolute):
                 return str(absolute.relative_to(self.root))
-        if Path(source).is_absolute() and Path(source).exists():
+        if Path(source).is_absolute() and _exists(Path(source)):
             raise UsageError(
                 f"inventory {source} lies outside of the private data directory",
                 cause="it would not exist on the worker",
@@ -202,8 +216,10 @@ class _Load:
         return None
 
     def _inventory_text(self, text: str) -> str:
-        self.files["inventory/hosts"] = MemoryFile(text.encode() + b"\n")
-        return "inventory/hosts"
+        count = sum(name.startswith("inventory/hosts") for name in self.files)
+        name = f"inventory/hosts_{count + 1}" if count else "inventory/hosts"
+        self.files[name] = MemoryFile(text.encode() + b"\n")
+        return name
 
     def _directories(self) -> None:
         for key in ("project_dir", "artifact_dir"):
@@ -239,5 +255,17 @@ class _Load:
         envvars = self.changes.get("envvars", self.job.envvars) or {}
         if "ANSIBLE_ROLES_PATH" in envvars:
             paths = str(envvars["ANSIBLE_ROLES_PATH"]).split(":")
-            below = [self._inside(path, self.root / "roles") or path for path in paths]
+            below = [self._from_roles(path) for path in paths]
             self.changes["envvars"] = {**envvars, "ANSIBLE_ROLES_PATH": ":".join(below)}
+
+    def _from_roles(self, path: str) -> str:
+        """Return a path of the private data directory as it reads from `roles/`; another stays as it is."""
+        inside = self._inside(path, self.root)
+        return os.path.relpath(inside, "roles") if inside else path
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a text that is too long for a name
+        return False

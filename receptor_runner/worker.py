@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import shutil
 import tempfile
 import threading
 import time
@@ -26,6 +25,8 @@ from receptor_runner.errors import (
     StreamError,
     UsageError,
 )
+from receptor_runner.execution.cleanup_claim import TEMPORARY_PREFIX, claimed, mark
+from receptor_runner.execution.cleanup_protected import Protected
 from receptor_runner.execution.guard import Guard
 from receptor_runner.execution.seam import StopRequest, artifact_directory
 from receptor_runner.job import Job, check_ident
@@ -35,6 +36,7 @@ from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.encoder import EOF_LINE, KEEPALIVE_LINE, encode_archive, encode_line
 from receptor_runner.stream.extraction import FROM_TRANSMIT, extract
 from receptor_runner.stream.messages import ArchiveData, ArchiveStart, Kwargs, Message, Noise
+from receptor_runner.trees import remove_tree
 
 BAD_STREAM = "Failed to JSON parse a line from transmit stream."
 BAD_ARCHIVE = "Failed to extract private data directory on worker."
@@ -180,7 +182,7 @@ class _Received:
             case Kwargs(options):
                 self.options = options
             case ArchiveStart():
-                self.archives.append(_new_spool())
+                self.archives.append(tempfile.SpooledTemporaryFile(max_size=SPOOL_MEMORY))  # noqa: SIM115 - see close
             case ArchiveData(data):
                 self.archives[-1].write(data)
             case Noise(damaged=True):
@@ -191,10 +193,6 @@ class _Received:
     def close(self) -> None:
         for archive in self.archives:
             archive.close()
-
-
-def _new_spool() -> IO[bytes]:
-    return tempfile.SpooledTemporaryFile(max_size=SPOOL_MEMORY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,8 +212,10 @@ class Place:
         if self.private_data_dir is None or not self.delete:
             return
         path = self.private_data_dir.resolve()
-        if len(path.parts) <= 2 or path == Path.home() or Path.cwd().is_relative_to(path):
-            raise UsageError(f"--delete would remove {path}", hint="name a directory of its own")
+        why = Protected().reason(path)
+        if why or len(path.parts) <= 2:
+            cause = f"it is {why or 'just below the root'}"
+            raise UsageError(f"--delete would remove {path}", cause=cause, hint="name a directory of its own")
 
     def open(self) -> Path:
         """Return the directory, made if it is missing.
@@ -225,12 +225,13 @@ class Place:
         """
         try:
             if self.private_data_dir is None:
-                return Path(tempfile.mkdtemp(prefix="receptor-runner-"))
+                return _marked(Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX)))
             directory = self.private_data_dir.resolve()
             if self.delete:
                 remove_tree(directory)
+            is_new = not directory.exists()
             directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
-            return directory
+            return _marked(directory) if is_new else directory
         except OSError as error:
             cause = f"{error.strerror}: {error.filename}"
             raise OutputFailed("cannot make the private data directory", cause=cause) from error
@@ -246,19 +247,9 @@ class Place:
             remove_tree(directory)
 
 
-def remove_tree(directory: Path) -> None:
-    """Remove a directory with all that is in it, read-only directories too; what cannot be removed stays."""
-    _make_writable(directory)
-    for parent, names, _files in os.walk(directory):
-        for name in names:
-            _make_writable(Path(parent, name))
-    shutil.rmtree(directory, ignore_errors=True)
-
-
-def _make_writable(directory: Path) -> None:
-    if not directory.is_symlink() and not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
-        with contextlib.suppress(OSError):
-            directory.chmod(DIRECTORY_MODE)
+def _marked(directory: Path) -> Path:
+    mark(directory)
+    return directory
 
 
 def work(
@@ -318,45 +309,48 @@ def _work(
 ) -> Outcome:
     received = _Received()
     try:
-        _receive(chunks, received, stop)
-        if stop.requested:
+        if not _receive(chunks, received, stop):
             return _canceled(stream)
-        directory = place.open()
-        try:
-            with _guarded(place, directory) as guard:
-                _extract(received, directory)
-                received.close()
-                job = Job.from_kwargs({**defaults, **(received.options or {})})
-                return _run(_located(job, directory), directory, stream, stop, guard)
-        finally:
-            place.close(directory)
+        with _guarded(place) as (directory, guard):
+            _extract(received, directory)
+            received.close()
+            if stop.requested:
+                return _canceled(stream)
+            job = Job.from_kwargs({**defaults, **(received.options or {})})
+            return _run(_located(job, directory), directory, stream, stop, guard)
     finally:
         received.close()
 
 
 @contextlib.contextmanager
-def _guarded(place: Place, directory: Path) -> Iterator[Guard]:
-    """Provide a guardian, which removes a passing directory also when this process is killed."""
+def _guarded(place: Place) -> Iterator[tuple[Path, Guard]]:
+    """Provide the directory and a guardian, which removes a passing one also when this process is killed."""
     with Guard() as guard:
+        directory = place.open()
         if place.is_passing:
             guard.doom(directory)
-        yield guard
+        try:
+            with claimed(directory):
+                yield directory, guard
+        finally:
+            place.close(directory)
 
 
 def _located(job: Job, directory: Path) -> Job:
     """Return the job with its directories where they are here: relative ones are in the private data directory."""
-    named = {key: value for key in ("project_dir", "artifact_dir") if (value := getattr(job, key))}
-    return dataclasses.replace(job, **{key: str(directory / value) for key, value in named.items()})
+    keys = ("project_dir", "artifact_dir")
+    named: dict[str, Any] = {key: str(directory / value) for key in keys if (value := getattr(job, key))}
+    return dataclasses.replace(job, **named)
 
 
 def _canceled(stream: ResultStream) -> Outcome:
-    explanation = "stopped before the job had come"
+    explanation = "stopped before the job began"
     stream.status({"status": Status.CANCELED.value, "job_explanation": explanation})
     return Outcome(status=Status.CANCELED, rc=RC_STOPPED, explanation=explanation)
 
 
-def _receive(chunks: Iterator[bytes], received: _Received, stop: StopRequest) -> None:
-    """Read until the end marker."""
+def _receive(chunks: Iterator[bytes], received: _Received, stop: StopRequest) -> bool:
+    """Read until the end marker; return False if a stop came first."""
     decoder = Decoder()
     try:
         for chunk in chunks:
@@ -367,10 +361,11 @@ def _receive(chunks: Iterator[bytes], received: _Received, stop: StopRequest) ->
         for message in decoder.finish():
             received.take(message)
         if stop.requested:
-            return
+            return False
         decoder.check_complete()
         if received.options is None:
             raise StreamError("it holds no job", cause="its end marker came before any options")
+        return True
     except ArchiveError as error:
         raise ArchiveError(BAD_ARCHIVE, cause=str(error), offset=error.offset) from error
     except StreamError as error:
@@ -383,8 +378,8 @@ def _receive(chunks: Iterator[bytes], received: _Received, stop: StopRequest) ->
 
 def _extract(received: _Received, directory: Path) -> None:
     for archive in received.archives:
-        archive.seek(0)
         try:
+            archive.seek(0)
             extract(archive, directory, FROM_TRANSMIT)
         except (ArchiveError, OSError) as error:
             raise ArchiveError(BAD_ARCHIVE, cause=str(error)) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import uuid
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from receptor_runner._version import __version__
 WIRE_VERSION = "2.4.3"
 """The ansible-runner whose streams and options this worker understands."""
 
+_PLAIN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+\.\d+\.\d+[0-9a-z.+]*").fullmatch
 _UUID_FILE = ".ansible_runner_uuid"
 
 
@@ -37,7 +39,7 @@ def _facts() -> tuple[dict[str, object], list[str]]:
     for key, read in (("mem_in_bytes", _memory_bytes), ("uuid", _node_uuid)):
         try:
             facts[key] = read()
-        except (OSError, StopIteration) as error:
+        except (OSError, RuntimeError, ValueError, StopIteration) as error:
             facts[key] = None
             errors.append(f"{key}: {error}")
     return facts, errors
@@ -64,6 +66,4 @@ def _node_uuid() -> str:
 
 def _yaml(value: object) -> str:
     """Return a value as YAML: plain where that is unmistakable, else as JSON, which YAML includes."""
-    if isinstance(value, str) and value.count(".") != 1 and value.replace("-", "").replace(".", "").isalnum():
-        return value
-    return json.dumps(value)
+    return value if isinstance(value, str) and _PLAIN(value) else json.dumps(value)

@@ -22,6 +22,7 @@ PUBLIC = [
     "Interrupted",
     "Job",
     "MissingInput",
+    "NeverStarted",
     "NodeUnavailable",
     "Outcome",
     "OutputFailed",

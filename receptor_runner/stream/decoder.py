@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import json
+import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,7 @@ LINE_LIMIT = 256 * 1024 * 1024
 EXCERPT_SIZE = 200
 
 _BLANKS = b" \t\r\n"
+_BLANK_TEXT = re.compile(r"[ \t\r\n]*")
 _scan = json.JSONDecoder().raw_decode
 
 
@@ -41,11 +43,13 @@ class Position:
         offset: bytes of the stream before it.
         archive_size: size of the archive it lies in, or None outside of archives.
         archive_received: bytes of that archive before it.
+        ended: whether the stream's own end lies before it.
     """
 
     offset: int = 0
     archive_size: int | None = None
     archive_received: int = 0
+    ended: bool = False
 
 
 class Decoder:
@@ -60,12 +64,12 @@ class Decoder:
 
     def __init__(self, position: Position | None = None) -> None:
         start = position or Position()
-        self._offset = start.offset
+        self._offset = self._began = start.offset
         self._size = start.archive_size
         self._received = start.archive_received
         self._buffer = bytearray()
         self._scanned = 0
-        self.ended = False
+        self.ended = start.ended
 
     @property
     def position(self) -> Position:
@@ -74,6 +78,7 @@ class Decoder:
             offset=self._offset,
             archive_size=self._size,
             archive_received=self._received if self._size is not None else 0,
+            ended=self.ended,
         )
 
     @property
@@ -101,7 +106,7 @@ class Decoder:
     def finish(self) -> Iterator[Message]:
         """Say that no more bytes come; yield what the last line holds, although it has no line end."""
         if not self.ended and self._size is None and self._buffer:
-            yield from self.feed(b"\n")
+            yield from self._pieces(bytes(self._buffer))
 
     def check_complete(self) -> None:
         """Raise StreamError unless the stream reached its own end."""
@@ -121,6 +126,7 @@ class Decoder:
 
     def _advance(self, count: int) -> None:
         del self._buffer[:count]
+        self._began = self._offset
         self._offset += count
         self._scanned = 0
 
@@ -137,6 +143,8 @@ class Decoder:
             value = json.loads(line.decode())
         except (ValueError, RecursionError):
             yield from self._pieces(line)
+            if not self.ended and self._size is None:
+                self._advance(1)
         else:
             self._advance(end + 1)
             yield self._message(value, line)
@@ -150,25 +158,18 @@ class Decoder:
         if first > start:
             yield self._noise(text[start:first], glued=first < len(text))
         start = first
-        while start < len(text) and not self.ended:
-            try:
-                value, end = _scan(text, start)
-            except (ValueError, RecursionError):
-                yield self._noise(text[start:], glued=False)
-                break
+        while start < len(text) and not self.ended and self._size is None:
+            value, end = _scan(text, start)
             raw = text[start:end].encode(errors="surrogateescape")
             self._advance(len(raw))
             yield self._message(value, raw)
-            if self._size is not None:
-                return
-            start = self._skip_blanks(text, end)
-        if not self.ended:
-            self._advance(1)
+            if self._size is None:
+                start = self._skip_blanks(text, end)
 
     def _skip_blanks(self, text: str, start: int) -> int:
-        blanks = len(text) - start - len(text[start:].lstrip(" \t\r"))
-        self._advance(blanks)
-        return start + blanks
+        end = _behind_blanks(text, start)
+        self._advance(end - start)
+        return end
 
     def _noise(self, text: str, *, glued: bool) -> Noise:
         raw = text.encode(errors="surrogateescape")
@@ -182,7 +183,7 @@ class Decoder:
         if "status" in value:
             return StatusLine(value)
         if "zipfile" in value:
-            return self._archive_start(value)
+            return self._archive_start(value["zipfile"], raw)
         if "eof" in value:
             self.ended = True
             return Eof()
@@ -190,16 +191,15 @@ class Decoder:
             return Kwargs(value["kwargs"])
         if value.get("event") == "keepalive":
             return Keepalive()
-        if isinstance(value.get("counter"), int) and value["counter"] and value.get("uuid"):
+        if type(value.get("counter")) is int and value["counter"] and value.get("uuid"):
             return Event(value, raw)
         if isinstance(value.get("worker_output"), str):
             return WorkerLine(value["worker_output"])
         return Unknown(value)
 
-    def _archive_start(self, value: dict[str, Any]) -> Message:
-        size = value["zipfile"]
-        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
-            return Unknown(value)
+    def _archive_start(self, size: Any, raw: bytes) -> Message:
+        if not _is_size(size):
+            return Noise(self._began, len(raw), raw[:EXCERPT_SIZE], damaged=True)
         self._size, self._received = size, 0
         return ArchiveStart(size)
 
@@ -226,27 +226,44 @@ class Decoder:
             raise ArchiveError(
                 "the stream's archive is damaged", cause=f"base64: {error}", offset=self._offset
             ) from error
-        if not data or self._received + len(data) > (self._size or 0):
+        assert self._size is not None
+        if len(data) != min(len(text) // 4 * 3, self._size - self._received):
             raise ArchiveError("the stream's archive is damaged", cause="wrong length", offset=self._offset)
         return data
 
 
 def _first_object(text: str, start: int) -> int:
-    """Return where the first object of a line begins, or the line's length if it holds none.
+    """Return where the messages of a line begin, or the line's length if it holds none.
 
-    A line that begins like an object is never searched further: an object inside of a damaged message is not a
-    message.
+    They reach to the line's end: an object with something else behind it may lie inside of a damaged message, and
+    then is none itself. A line that begins like an object is never searched further.
     """
-    if text.startswith("{", start):
-        return start
-    first = text.find('{"', start)
+    if not _only_values(text, start):
+        start = -1 if text.startswith("{", start) else text.find('{"', start)
+        if start < 0 or not _only_values(text, start):
+            return len(text)
+    return start
+
+
+def _is_size(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _behind_blanks(text: str, start: int) -> int:
+    blanks = _BLANK_TEXT.match(text, start)
+    return blanks.end() if blanks else start
+
+
+def _only_values(text: str, start: int) -> bool:
+    """Return whether objects and lists, with blanks between them, are all there is up to the end."""
     try:
-        if first >= 0:
-            _scan(text, first)
-            return first
+        while start < len(text):
+            if text[start] not in "{[":
+                return False
+            start = _behind_blanks(text, _scan(text, start)[1])
     except (ValueError, RecursionError):
-        pass
-    return len(text)
+        return False
+    return True
 
 
 def _take(buffer: bytearray, wanted: int) -> tuple[int, bytes]:

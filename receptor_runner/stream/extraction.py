@@ -1,0 +1,356 @@
+"""Zip archives to directories, safely.
+
+Every archive is treated as hostile: nothing is written outside of the target, no link is followed, modes come after
+contents, and nothing at all is written of an archive that is refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+import struct
+import time
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from receptor_runner.errors import ArchiveError
+from receptor_runner.stream.archive import CHUNK_SIZE, DEEPEST, TIMESTAMP_FIELD
+
+_LONGEST_NAME = 255
+_LONGEST_LINK = 4095
+_DAMAGES = (
+    zipfile.BadZipFile,
+    zlib.error,
+    NotImplementedError,
+    EOFError,
+    RuntimeError,
+    struct.error,
+    OverflowError,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtractionRules:
+    """How far an archive is trusted.
+
+    Attributes:
+        links_stay_inside: refuse links that could lead out of the target (for what a worker sends back).
+        keep_special_bits: keep setuid, setgid and sticky bits.
+        reserved: names at the top that an archive may not bring.
+        written_last: names at the top whose appearance tells others that everything else is there.
+    """
+
+    links_stay_inside: bool = True
+    keep_special_bits: bool = False
+    reserved: frozenset[str] = frozenset()
+    written_last: frozenset[str] = frozenset()
+
+
+FROM_TRANSMIT = ExtractionRules(links_stay_inside=False, keep_special_bits=True)
+"""For a private data directory: an operator's own links may lead anywhere, as on the machine they come from."""
+
+
+def extract(archive: IO[bytes], target: Path, rules: ExtractionRules) -> list[str]:
+    """Extract an archive over a directory: what is there and not in the archive stays.
+
+    The whole archive is checked before anything is written. Files and links that stand where a file or a link
+    goes are replaced, never followed; where a directory goes, they are an error.
+
+    Args:
+        archive: the zip file, seekable.
+        target: the directory; it is created if it is missing.
+        rules: how far the archive is trusted.
+
+    Returns:
+        `name: reason` of each entry that was skipped.
+
+    Raises:
+        ArchiveError: the archive is damaged, or an entry would leave the target.
+        OSError: the disk is full or refuses.
+
+    Source: the modes (to the bit), times (to two seconds), merging and links of ansible-runner 2.4.3's extraction;
+    unlike there, nothing is written through a link or outside of the target.
+    """
+    skipped: list[str] = []
+    try:
+        opened = zipfile.ZipFile(archive)
+        entries = list(_checked_entries(opened, rules, skipped))
+        _check_contents(opened, entries)
+    except (*_DAMAGES, ValueError, OSError) as error:
+        raise _damaged(error) from error
+    _check_target(target, entries)
+    target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        _Extraction(opened, rules).run(target, entries)
+    except _DAMAGES as error:
+        raise _damaged(error) from error
+    return skipped
+
+
+def _damaged(error: Exception) -> ArchiveError:
+    return ArchiveError("the archive is damaged", cause=str(error) or type(error).__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    info: zipfile.ZipInfo
+    parts: tuple[str, ...]
+    mode: int
+    link: str | None = None
+
+    @property
+    def is_directory(self) -> bool:
+        return self.info.is_dir()
+
+
+def _checked_entries(
+    archive: zipfile.ZipFile, rules: ExtractionRules, skipped: list[str]
+) -> Iterator[_Entry]:
+    kinds: dict[tuple[str, ...], bool] = {}
+    for info in archive.infolist():
+        parts = _safe_parts(info.filename)
+        if not parts:
+            continue
+        if parts[0] in rules.reserved:
+            skipped.append(f"{info.filename}: a reserved name")
+            continue
+        entry = _entry(archive, info, parts)
+        reason = _refusal(entry, rules)
+        if reason:
+            skipped.append(f"{info.filename}: {reason}")
+            continue
+        if kinds.setdefault(parts, entry.is_directory) is not entry.is_directory:
+            raise ArchiveError(f"the archive's entry `{info.filename}` is both a directory and none")
+        yield entry
+    _check_parents(kinds)
+
+
+def _check_parents(kinds: Mapping[tuple[str, ...], bool]) -> None:
+    for parts in kinds:
+        for depth in range(1, len(parts)):
+            if kinds.get(parts[:depth]) is False:
+                raise ArchiveError(f"the archive's entry `{'/'.join(parts)}` lies below something else")
+
+
+def _check_contents(archive: zipfile.ZipFile, entries: list[_Entry]) -> None:
+    """Read every file once, so that a damaged one is known before anything is written."""
+    for entry in entries:
+        if entry.link is None and not entry.is_directory:
+            with archive.open(entry.info) as source:
+                while source.read(CHUNK_SIZE):
+                    pass
+
+
+def _check_target(target: Path, entries: list[_Entry]) -> None:
+    """Refuse an archive that does not fit over what stands in the target."""
+    kinds: dict[tuple[str, ...], int] = {}
+    for entry in entries:
+        for depth in range(1, len(entry.parts) + 1):
+            parts = entry.parts[:depth]
+            if parts not in kinds:
+                kinds[parts] = _kind_of(target.joinpath(*parts))
+            if not kinds[parts]:
+                break
+            wants_directory = depth < len(entry.parts) or entry.is_directory
+            if wants_directory is not stat.S_ISDIR(kinds[parts]):
+                raise _in_the_way(parts, wants_directory=wants_directory)
+
+
+def _kind_of(path: Path) -> int:
+    """Return the kind of what stands at a path, or 0 if nothing does that can be seen."""
+    try:
+        return stat.S_IFMT(path.lstat().st_mode)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return 0
+
+
+def _in_the_way(parts: tuple[str, ...], *, wants_directory: bool) -> ArchiveError:
+    name = "/".join(parts)
+    if wants_directory:
+        what = f"the archive's directory `{name}` is something else here"
+        return ArchiveError(what, cause="a file or a link stands in its place")
+    return ArchiveError(f"the archive's entry `{name}` is a directory here")
+
+
+def _safe_parts(name: str) -> tuple[str, ...]:
+    parts = tuple(part for part in name.split("/") if part not in {"", "."})
+    if name.startswith("/") or ".." in parts or "\0" in name:
+        raise ArchiveError(f"the archive's entry `{name}` leads out of its target")
+    if len(parts) > DEEPEST or any(len(part.encode()) > _LONGEST_NAME for part in parts):
+        raise ArchiveError(f"the archive's entry `{name[:80]}...` has too long a name")
+    return parts
+
+
+def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, parts: tuple[str, ...]) -> _Entry:
+    mode = info.external_attr >> 16
+    if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        raise ArchiveError(f"the archive's entry `{info.filename}` is packed in a way that is not supported")
+    if not stat.S_ISLNK(mode):
+        return _Entry(info, parts, mode)
+    if not 0 < info.file_size <= _LONGEST_LINK or b"\0" in (text := archive.read(info)):
+        raise ArchiveError(f"the archive's link `{info.filename}` leads to no name")
+    return _Entry(info, parts, mode, os.fsdecode(text))
+
+
+def _refusal(entry: _Entry, rules: ExtractionRules) -> str | None:
+    kind = stat.S_IFMT(entry.mode)
+    if kind not in {0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK}:
+        return "neither a file, a directory nor a link"
+    if kind and entry.is_directory is not (kind == stat.S_IFDIR):
+        return "its name and its mode do not agree on what it is"
+    if entry.link is not None and rules.links_stay_inside and not _stays_inside(entry):
+        return f"a link that leads out of the directory, to {entry.link}"
+    return None
+
+
+def _stays_inside(entry: _Entry) -> bool:
+    """Whether a link can only lead to places inside: no absolute target, and `..` only at its beginning.
+
+    A `..` behind a name could climb out through another link.
+    """
+    assert entry.link is not None
+    parts = [part for part in entry.link.split("/") if part not in {"", "."}]
+    climbs = next((index for index, part in enumerate(parts) if part != ".."), len(parts))
+    return not entry.link.startswith("/") and climbs < len(entry.parts) and ".." not in parts[climbs:]
+
+
+def _depth(entry: _Entry) -> int:
+    return len(entry.parts)
+
+
+class _Extraction:
+    """One extraction: directories are opened one below the other, never through a link."""
+
+    def __init__(self, archive: zipfile.ZipFile, rules: ExtractionRules) -> None:
+        self._archive = archive
+        self._rules = rules
+        self._open: list[tuple[str, int]] = []
+        self._loosened: list[tuple[int, int]] = []
+        self._root = -1
+
+    def run(self, target: Path, entries: list[_Entry]) -> None:
+        self._root = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            directories = sorted((entry for entry in entries if entry.is_directory), key=_depth)
+            made = [entry for entry in directories if self._make_directory(entry)]
+            files = [entry for entry in entries if entry.link is None and not entry.is_directory]
+            for entry in sorted(files, key=self._is_last):
+                self._write_file(entry)
+            for entry in entries:
+                if entry.link is not None:
+                    self._make_link(entry)
+            for entry in sorted(made, key=_depth, reverse=True):
+                self._finish_directory(entry)
+        finally:
+            self._leave(0)
+            self._tighten()
+            os.close(self._root)
+
+    def _is_last(self, entry: _Entry) -> bool:
+        return len(entry.parts) == 1 and entry.parts[0] in self._rules.written_last
+
+    def _leave(self, depth: int) -> None:
+        while len(self._open) > depth:
+            os.close(self._open.pop()[1])
+
+    def _enter(self, parts: tuple[str, ...]) -> int:
+        """Return a descriptor of a directory below the target, made where it is missing."""
+        shared = 0
+        while shared < min(len(parts), len(self._open)) and self._open[shared][0] == parts[shared]:
+            shared += 1
+        self._leave(shared)
+        for name in parts[shared:]:
+            descriptor = self._open_below(self._current, name)
+            self._open.append((name, descriptor))
+            self._loosen(descriptor)
+        return self._current
+
+    def _loosen(self, descriptor: int) -> None:
+        """Make a directory that stood there already writable while it is written to."""
+        mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+        if mode & stat.S_IRWXU != stat.S_IRWXU:
+            with contextlib.suppress(PermissionError):
+                os.fchmod(descriptor, mode | stat.S_IRWXU)
+                self._loosened.append((os.dup(descriptor), mode))
+
+    def _tighten(self) -> None:
+        for descriptor, mode in self._loosened:
+            os.fchmod(descriptor, mode)
+            os.close(descriptor)
+
+    @property
+    def _current(self) -> int:
+        return self._open[-1][1] if self._open else self._root
+
+    @staticmethod
+    def _open_below(parent: int, name: str) -> int:
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            return os.open(name, flags, dir_fd=parent)
+        except FileNotFoundError:
+            os.mkdir(name, 0o700, dir_fd=parent)
+            return os.open(name, flags, dir_fd=parent)
+        except NotADirectoryError as error:
+            raise _in_the_way((name,), wants_directory=True) from error
+
+    def _make_directory(self, entry: _Entry) -> bool:
+        """Make a directory; return whether it is new, and so whether the archive decides its mode."""
+        parent = self._enter(entry.parts[:-1])
+        try:
+            os.mkdir(entry.parts[-1], 0o700, dir_fd=parent)
+        except FileExistsError:
+            self._enter(entry.parts)
+            return False
+        return True
+
+    def _clear(self, entry: _Entry) -> int:
+        """Return the parent's descriptor, with nothing left where the entry goes."""
+        parent = self._enter(entry.parts[:-1])
+        try:
+            os.unlink(entry.parts[-1], dir_fd=parent)
+        except FileNotFoundError:
+            pass
+        except IsADirectoryError as error:
+            raise _in_the_way(entry.parts, wants_directory=False) from error
+        return parent
+
+    def _write_file(self, entry: _Entry) -> None:
+        parent = self._clear(entry)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(entry.parts[-1], flags, 0o600, dir_fd=parent)
+        with open(descriptor, "wb") as file, self._archive.open(entry.info) as source:
+            shutil.copyfileobj(source, file, CHUNK_SIZE)
+            file.flush()
+            os.fchmod(descriptor, self._permissions(entry))
+            os.utime(descriptor, (_modified(entry.info),) * 2)
+
+    def _permissions(self, entry: _Entry) -> int:
+        if not entry.mode:
+            return 0o700 if entry.is_directory else 0o600
+        return entry.mode & (0o7777 if self._rules.keep_special_bits else 0o777)
+
+    def _make_link(self, entry: _Entry) -> None:
+        assert entry.link is not None
+        os.symlink(entry.link, entry.parts[-1], dir_fd=self._clear(entry))
+
+    def _finish_directory(self, entry: _Entry) -> None:
+        descriptor = self._enter(entry.parts)
+        os.utime(descriptor, (_modified(entry.info),) * 2)
+        os.fchmod(descriptor, self._permissions(entry))
+
+
+def _modified(info: zipfile.ZipInfo) -> float:
+    """Return when an entry was modified: in UTC where the archive says so, else as a local time."""
+    extra = info.extra
+    while len(extra) >= 4:
+        tag, size = struct.unpack_from("<HH", extra)
+        if tag == TIMESTAMP_FIELD and size >= 5 and extra[4] & 1 and len(extra) >= 9:
+            return float(struct.unpack_from("<l", extra, 5)[0])
+        extra = extra[4 + size :]
+    return time.mktime((*info.date_time, 0, 0, -1))

@@ -1,0 +1,361 @@
+"""The Python interface: the three phases by ansible-runner's names, in any thread, over any files."""
+
+from __future__ import annotations
+
+import gc
+import io
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import pytest
+from receptor_runner import Runner, run, run_async
+from receptor_runner.errors import MissingInput, OutputFailed, UsageError
+from receptor_runner.stream.encoder import EOF_LINE, encode_line
+
+from tests.conftest import BIN, Project
+
+JOBS: dict[str, dict[str, Any]] = {
+    "playbook": {"playbook": "test.yml"},
+    "ad-hoc": {"module": "debug", "module_args": "msg='Hello world!'", "host_pattern": "all"},
+}
+
+
+@pytest.fixture(autouse=True)
+def places(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], tmp_path: Path) -> Path:
+    """The isolated environment for this process too, with a temporary directory that shows what is left in it."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PATH", f"{BIN}:{os.environ['PATH']}")
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    return temporary
+
+
+def pipe_through(
+    project: Project, job: dict[str, Any], target: Path, **handlers: Any
+) -> tuple[Runner, bytes]:
+    """Run the three phases one after the other over memory; return the last runner and the results."""
+    sent, results = io.BytesIO(), io.BytesIO()
+    transmitter = run(streamer="transmit", _output=sent, private_data_dir=project.path, **job)
+    assert (transmitter.status, transmitter.rc) == ("unstarted", None)
+    sent.seek(0)
+    run(streamer="worker", _input=sent, _output=results)
+    results.seek(0)
+    processor = run(streamer="process", _input=results, private_data_dir=target, **handlers)
+    return processor, results.getvalue()
+
+
+@pytest.mark.parametrize("kind", JOBS)
+def test_three_phases_over_memory(project: Project, tmp_path: Path, places: Path, kind: str) -> None:
+    """Files in memory, without a name, do as streams; the runner tells status, code, events and output."""
+    runner, _results = pipe_through(project, JOBS[kind], tmp_path / "out", ident=123, quiet=True)
+    assert (runner.status, runner.rc) == ("successful", 0)
+    assert runner.artifact_dir == tmp_path / "out/artifacts/123"
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["artifacts"]
+    with runner.stdout as shown:
+        assert "Hello world!" in shown.read()
+    assert any("Hello world!" in event["stdout"] for event in runner.events)
+    assert list(places.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", JOBS)
+def test_three_phases_over_sockets_in_threads(project: Project, tmp_path: Path, kind: str) -> None:
+    """In threads, over files of sockets that stay open, with the job's options given to every phase."""
+    sending, receiving = socket.socketpair()
+    answering, hearing = socket.socketpair()
+    statuses: list[str] = []
+    job = JOBS[kind] | {"envvars": {"A": "b"}}
+
+    def note(data: dict[str, Any], runner_config: Any) -> None:
+        assert runner_config.private_data_dir == str(tmp_path / "out")
+        statuses.append(data["status"])
+
+    with (
+        sending.makefile("wb") as to_worker,
+        receiving.makefile("rb") as from_transmit,
+        answering.makefile("wb") as to_process,
+        hearing.makefile("rb") as from_worker,
+    ):
+        started = [
+            run_async(streamer="transmit", _output=to_worker, private_data_dir=project.path, **job),
+            run_async(
+                streamer="worker",
+                _input=from_transmit,
+                _output=to_process,
+                private_data_dir=tmp_path / "work",
+                keepalive_seconds=1,
+                **job,
+            ),
+            run_async(
+                streamer="process",
+                _input=from_worker,
+                private_data_dir=tmp_path / "out",
+                status_handler=note,
+                ident=5,
+                quiet=True,
+                **job,
+            ),
+        ]
+        for thread, _runner in started:
+            thread.join(60)
+            assert not thread.is_alive()
+    for end in (sending, receiving, answering, hearing):
+        end.close()
+    assert statuses == ["starting", "running", "successful"]
+    assert [runner.rc for _thread, runner in started] == [None, 0, 0]
+    assert {path.name for path in (tmp_path / "work").iterdir()} == {
+        "artifacts",
+        "inventory",
+        "project",
+        "env",
+    }
+
+
+def test_handlers_and_callbacks(project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Event, status, artifacts and finished handlers are called, the last one last; the output is shown."""
+    heard: list[str] = []
+    runner, _results = pipe_through(
+        project,
+        JOBS["playbook"],
+        tmp_path / "out",
+        event_handler=lambda event: heard.append(event["event"]),
+        status_handler=lambda data, runner_config: heard.append(data["status"]),
+        artifacts_handler=heard.append,
+        finished_callback=lambda done: heard.append(done.status),
+    )
+    assert heard[:3] == ["starting", "running", "playbook_on_start"]
+    assert heard[-3:] == ["successful", str(tmp_path / "out/artifacts"), "successful"]
+    assert list(runner.events) == []
+    assert "Hello world!" in capsys.readouterr().out
+
+
+def test_text_that_stdout_cannot_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Output with characters that stdout does not have is shown escaped, and does not end the phase."""
+    raw = io.BytesIO()
+    shown = io.TextIOWrapper(raw, encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", shown)
+    event = encode_line({"counter": 1, "uuid": "u", "stdout": "→ \udcff"})
+    stream = io.BytesIO(event + encode_line({"status": "successful"}) + EOF_LINE)
+    assert run(streamer="process", _input=stream, private_data_dir=tmp_path).status == "successful"
+    assert raw.getvalue() == b"\\u2192 \\udcff\n"
+
+
+@pytest.mark.parametrize(
+    ("stream", "text"),
+    [
+        (b"", "Unexpected empty line encountered during worker stream."),
+        (b"not JSON\n", "Failed to JSON parse a line from worker stream."),
+        (b"x" * 10_000 + b"\n", "Failed to JSON parse a line from worker stream."),
+    ],
+)
+def test_a_broken_result_stream_is_an_error_status(tmp_path: Path, stream: bytes, text: str) -> None:
+    """As with ansible-runner a broken stream is no exception but the status `error`, told to the handler."""
+    heard: list[dict[str, Any]] = []
+    finished: list[Any] = []
+    runner = run(
+        streamer="process",
+        _input=io.BytesIO(stream),
+        private_data_dir=tmp_path,
+        status_handler=lambda data, runner_config: heard.append(data),
+        finished_callback=finished.append,
+    )
+    assert runner.status == "error"
+    assert runner.errored
+    assert heard[-1]["job_explanation"].startswith(text)
+    assert len(json.dumps(heard)) < 2000
+    assert finished == [runner]
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        b"",
+        b'{"kwargs": {"playbook": "debug.yml"}}\n{"zipfile": 5}\n\x7f\x80\x81\x82\x83{"eof": true}\n',
+        b'{"kwargs": {"bogus": 1}}\n{"eof": true}\n',
+        b'{"kwargs": {"playbook": "x", "process_isolation": true}}\n{"eof": true}\n',
+    ],
+)
+def test_a_broken_job_stream_is_an_error_status(places: Path, stream: bytes) -> None:
+    """A worker that cannot begin says so on its stream and in its status, and leaves nothing behind."""
+    out = io.BytesIO()
+    runner = run(streamer="worker", _input=io.BytesIO(stream), _output=out)
+    assert (runner.status, runner.rc) == ("error", None)
+    first, last = out.getvalue().splitlines()
+    assert json.loads(first)["status"] == "error"
+    assert last + b"\n" == EOF_LINE
+    assert list(places.iterdir()) == []
+
+
+def test_transmit_without_a_directory(places: Path) -> None:
+    """Without a private data directory an empty one is sent, and no temporary one stays."""
+    out = io.BytesIO()
+    run(
+        streamer="transmit",
+        _output=out,
+        playbook="x",
+        process_isolation=True,
+        process_isolation_executable="nope",
+    )
+    assert json.loads(out.getvalue().splitlines()[0])["kwargs"] == {
+        "playbook": "x",
+        "process_isolation": True,
+        "process_isolation_executable": "nope",
+    }
+    assert list(places.iterdir()) == []
+
+
+def test_options_alone(project: Project) -> None:
+    """only_transmit_kwargs sends no archive."""
+    out = io.BytesIO()
+    run(
+        streamer="transmit",
+        _output=out,
+        private_data_dir=project.path,
+        only_transmit_kwargs=True,
+        playbook="x",
+        ident=3,
+    )
+    assert out.getvalue() == b'{"kwargs": {"ident": "3", "playbook": "x"}}\n{"eof": true}\n'
+
+
+def test_calls_that_make_no_sense(tmp_path: Path) -> None:
+    """Unknown streamers, unknown options, missing directories and nothing to run are errors at once."""
+    with pytest.raises(UsageError, match="unknown streamer"):
+        run(streamer="receive")
+    with pytest.raises(UsageError, match="unknown job option"):
+        run(streamer="transmit", _output=io.BytesIO(), private_data_dir=tmp_path, playbok="x")
+    with pytest.raises(MissingInput):
+        run(streamer="transmit", _output=io.BytesIO(), private_data_dir=tmp_path / "nope", playbook="x")
+    with pytest.raises(UsageError, match="nothing to run"):
+        run(private_data_dir=tmp_path)
+
+
+def test_an_output_that_is_closed(project: Project) -> None:
+    """Writing to a closed file is an output error."""
+    closed = io.BytesIO()
+    closed.close()
+    with pytest.raises(OutputFailed):
+        run(streamer="transmit", _output=closed, private_data_dir=project.path, playbook="x")
+
+
+def test_a_cancel_callback_ends_the_processing(tmp_path: Path) -> None:
+    """Once the callback says so, process ends as canceled although its input stays open."""
+    reader, writer = os.pipe()
+    os.write(writer, encode_line({"status": "running"}))
+    with open(reader, "rb") as source:
+        runner = run(
+            streamer="process",
+            _input=source,
+            private_data_dir=tmp_path,
+            cancel_callback=(tmp_path / "artifacts/stdout").exists,
+        )
+    os.close(writer)
+    assert runner.status == "canceled"
+    assert runner.canceled
+
+
+def test_a_cancel_callback_ends_the_job(project: Project, tmp_path: Path) -> None:
+    """Once the callback says so, the worker stops its job: canceled, 254."""
+    started = tmp_path / "started"
+    project.playbook(f"- shell: touch {started}; sleep 987")
+    sent, results = io.BytesIO(), io.BytesIO()
+    run(streamer="transmit", _output=sent, private_data_dir=project.path, playbook="test.yml")
+    sent.seek(0)
+    runner = run(streamer="worker", _input=sent, _output=results, cancel_callback=started.exists)
+    assert (runner.status, runner.rc) == ("canceled", 254)
+    assert results.getvalue().endswith(EOF_LINE)
+
+
+def test_keepalives_by_environment(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the argument the environment variable decides, as with ansible-runner."""
+    project.playbook("- command: sleep 2")
+    monkeypatch.setenv("ANSIBLE_RUNNER_KEEPALIVE_SECONDS", "1")
+    sent = io.BytesIO()
+    run(streamer="transmit", _output=sent, private_data_dir=project.path, playbook="test.yml")
+    for keepalive_seconds, some in ((None, True), (0, False)):
+        sent.seek(0)
+        results = io.BytesIO()
+        run(streamer="worker", _input=sent, _output=results, keepalive_seconds=keepalive_seconds)
+        assert (b'"keepalive"' in results.getvalue()) is some
+
+
+def state() -> tuple[Any, ...]:
+    """Return what a library must leave alone."""
+    handlers = [
+        signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
+    ]
+    return handlers, list(logging.root.handlers), logging.root.level, dict(os.environ), Path.cwd()
+
+
+def test_nothing_of_the_process_is_touched(project: Project, tmp_path: Path) -> None:
+    """No signal handler, logger, environment variable, descriptor or thread is different afterwards."""
+    pipe_through(project, JOBS["playbook"], tmp_path / "first", quiet=True)
+    gc.collect()
+    before, descriptors = state(), len(list(Path("/proc/self/fd").iterdir()))
+    pipe_through(project, JOBS["playbook"], tmp_path / "second", quiet=True)
+    assert state() == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
+    assert [thread.name for thread in threading.enumerate() if thread.name == "result-stream"] == []
+
+
+STDIN_LEFT_OPEN = """
+import sys
+from receptor_runner import run
+runner = run(streamer="process", private_data_dir=sys.argv[1], quiet=True)
+print(runner.status)
+"""
+
+
+def test_standard_input_may_stay_open(tmp_path: Path) -> None:
+    """After the end marker process returns and the program exits cleanly, although its input is still open."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", STDIN_LEFT_OPEN, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(encode_line({"status": "successful"}) + EOF_LINE)
+    process.stdin.flush()
+    assert process.wait(30) == 0
+    assert process.stdout.read() == b"successful\n"
+    process.stdin.close()
+    process.stdout.close()
+
+
+class Slow(io.RawIOBase):
+    """A file of no descriptor that gives a byte at a time."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data: Iterator[int] = iter(data)
+
+    def readable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Give the next byte."""
+        for byte in self._data:
+            buffer[0] = byte
+            return 1
+        return 0
+
+
+def test_files_of_any_kind(tmp_path: Path) -> None:
+    """A raw file that gives a byte at a time, buffered or not, does as a stream."""
+    stream = encode_line({"status": "failed"}) + EOF_LINE
+    for source in (Slow(stream), io.BufferedReader(Slow(stream))):
+        runner = run(streamer="process", _input=cast("BinaryIO", source), private_data_dir=tmp_path)
+        assert runner.status == "failed"

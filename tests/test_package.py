@@ -1,0 +1,122 @@
+"""The wheel: what is in it, and that a job runs with nothing but it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import subprocess
+import sys
+import tomllib
+import venv
+import zipfile
+from collections.abc import Iterator
+from email import message_from_bytes
+from email.message import Message
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Commands, Project
+
+ROOT = Path(__file__).parents[1]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+
+def run(words: list[str], what: str) -> None:
+    """Run a step of packaging; fail with what it was for and its last words."""
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
+        pytest.fail(f"{what} failed (does the package index answer?), exit code {done.returncode}:\n{last}")
+
+
+@contextlib.contextmanager
+def shared_directory(factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Hold a directory that all processes of this test session share."""
+    base = factory.getbasetemp()
+    directory = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "package"
+    directory.mkdir(exist_ok=True)
+    with open(directory / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield directory
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built once for all tests."""
+    with shared_directory(tmp_path_factory) as directory:
+        if not list(directory.glob("*.whl")):
+            build = [sys.executable, "-m", "build", "--wheel", "--outdir", str(directory)]
+            run(build, "building the wheel")
+        (built,) = directory.glob("*.whl")
+        return built
+
+
+@pytest.fixture(scope="session")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `bin` directory of a virtual environment that holds the wheel and what it depends on, nothing else."""
+    with shared_directory(tmp_path_factory) as directory:
+        home = directory / "venv"
+        if not (home / "complete").exists():
+            venv.create(home, with_pip=True, clear=True)
+            run([str(home / "bin/pip"), "install", "--quiet", str(wheel)], "installing the wheel")
+            (home / "complete").touch()
+    return home / "bin"
+
+
+def metadata(archive: zipfile.ZipFile, name: str) -> Message:
+    """Return a file of the wheel's metadata directory."""
+    (path,) = [path for path in archive.namelist() if path.endswith(f".dist-info/{name}")]
+    return message_from_bytes(archive.read(path))
+
+
+def test_wheel_holds_the_whole_package(wheel: Path) -> None:
+    """The wheel holds every module, the callback plugin, the type marker and the templates; nothing else."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+    modules = {str(path.relative_to(ROOT)) for path in (ROOT / "receptor_runner").rglob("*.py")}
+    templates = {f"receptor_runner/configs/templates/{path.name}" for path in (ROOT / "configs").glob("*.j2")}
+    assert {"receptor_runner/py.typed", "receptor_runner/configs/templates/local.yml.j2"} <= names
+    assert "receptor_runner/execution/callback/receptor_runner_events.py" in names
+    assert modules | templates <= names
+    assert {name for name in names if not name.startswith("receptor_runner/")} == set()
+
+
+def test_wheel_says_what_it_is(wheel: Path) -> None:
+    """Name, licence, Python version, every dependency and the command are in the metadata."""
+    with zipfile.ZipFile(wheel) as archive:
+        about = metadata(archive, "METADATA")
+        (commands,) = [archive.read(name) for name in archive.namelist() if name.endswith("entry_points.txt")]
+        licences = [name for name in archive.namelist() if name.endswith("/licenses/LICENSE")]
+    assert (about["Name"], about["License-Expression"]) == ("receptor-runner", "Apache-2.0")
+    assert about["Requires-Python"] == ">=3.11"
+    required = {line for line in about.get_all("Requires-Dist") or [] if "extra ==" not in line}
+    assert required == set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"])
+    assert b"receptor-runner = receptor_runner.cli:main" in commands
+    assert len(licences) == 1
+
+
+def test_installed_wheel_runs_a_job(installed: Path, environment: dict[str, str], project: Project) -> None:
+    """In an empty virtual environment the wheel alone runs a job through its own embedded node."""
+    alone = environment | {"PATH": f"{installed}:/usr/bin:/bin"}
+    commands = Commands(alone, project.path.parent)
+    done = commands.run(installed / "receptor-runner", "run", project.path, "-p", "test.yml", "-i", "1")
+    assert done.rc == 0, done.text + done.stderr
+    assert "embedded node" in done.stderr
+    assert "Hello world!" in done.text
+    assert (project.artifacts("1") / "status").read_text() == "successful"
+    assert len(list((project.artifacts("1") / "job_events").iterdir())) == 6
+
+
+def test_installed_wheel_is_a_module_too(
+    installed: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """`python -m receptor_runner` is the same command, and `config render` finds its templates."""
+    commands = Commands(environment, tmp_path)
+    version = commands.run(installed / "python", "-m", "receptor_runner", "--version")
+    assert version.rc == 0, version.stderr
+    assert version.text.startswith("receptor-runner ")
+    rendered = commands.run(installed / "python", "-m", "receptor_runner", "config", "render", "local")
+    assert rendered.rc == 0, rendered.stderr
+    assert "control-service" in rendered.text

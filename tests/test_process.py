@@ -1,0 +1,541 @@
+"""Phase 3: what is written, who hears of it, and how it goes on after a break."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from receptor_runner.artifacts import FILE_MODE
+from receptor_runner.errors import OutputFailed, StreamError, UsageError
+from receptor_runner.outcome import Outcome, Status
+from receptor_runner.process import (
+    BAD_LINE,
+    NO_LINE,
+    Checkpoint,
+    Handlers,
+    Processor,
+    process,
+    runner_config,
+)
+from receptor_runner.stream.archive import pack
+from receptor_runner.stream.encoder import EOF_LINE, KEEPALIVE_LINE, encode_archive, encode_line
+
+from tests.conftest import Commands, Finished, Project, wait_until
+
+STARTING = encode_line(
+    {"status": "starting", "runner_ident": "1", "command": ["a"], "env": {"B": "c"}, "cwd": "/w"}
+)
+RUNNING = encode_line({"status": "running", "runner_ident": "1"})
+STDOUT = b"\r\nfirst\r\nsecond \xe2\x86\x92\r\n"
+
+
+def event(counter: Any, stdout: str = "", **more: Any) -> bytes:
+    """Return an event as a line."""
+    fixed = {"uuid": f"uuid-{counter}", "counter": counter, "stdout": stdout, "event": "verbose"}
+    return encode_line(fixed | more)
+
+
+def verdict(status: str = "successful", **more: Any) -> bytes:
+    """Return the last status line."""
+    return encode_line({"status": status, "runner_ident": "1", **more})
+
+
+@pytest.fixture
+def archived(tmp_path: Path) -> Callable[..., bytes]:
+    """Return an archive block with artifacts as a worker sends them."""
+
+    def make(**files: str) -> bytes:
+        source = tmp_path / "worker's"
+        (source / "job_events").mkdir(parents=True, exist_ok=True)
+        (source / "fact_cache").mkdir(exist_ok=True)
+        (source / "fact_cache/host").write_text("{}")
+        (source / "stdout").write_bytes(STDOUT)
+        for name, text in ({"rc": "0", "status": "successful", "command": "{}"} | files).items():
+            (source / name).write_text(text)
+            (source / name).chmod(FILE_MODE)
+        packed = pack(source)
+        block = b"".join(encode_archive(packed.size, packed.chunks()))
+        packed.close()
+        return block
+
+    return make
+
+
+@pytest.fixture
+def stream(archived: Callable[..., bytes]) -> bytes:
+    """A whole stream of a good job."""
+    events = event(1, "\r\nfirst") + KEEPALIVE_LINE + event(2) + event(3, "second →")
+    return STARTING + RUNNING + events + verdict() + archived() + EOF_LINE
+
+
+def worked_off(stream: bytes, directory: Path, handlers: Handlers | None = None) -> Outcome:
+    """Work off a stream in one piece."""
+    config = runner_config(directory, "1")
+    return process(iter([stream]), Processor(Path(config.artifact_dir), config=config, handlers=handlers))
+
+
+def files_of(directory: Path) -> dict[str, bytes]:
+    """Return the files below a directory."""
+    found = [path for path in directory.rglob("*") if path.is_file()]
+    return {str(path.relative_to(directory)): path.read_bytes() for path in found}
+
+
+def names_in(directory: Path) -> list[str]:
+    """Return the names in a directory, sorted."""
+    return sorted(path.name for path in directory.iterdir())
+
+
+def test_files_and_modes(stream: bytes, tmp_path: Path) -> None:
+    """The artifacts are those of the peer, with its names, contents and modes, and nothing else."""
+    assert worked_off(stream, tmp_path / "pdd") == Outcome(status=Status.SUCCESSFUL, rc=0)
+    artifacts = tmp_path / "pdd/artifacts/1"
+    found = files_of(artifacts)
+    assert set(found) == {
+        "command",
+        "rc",
+        "status",
+        "stdout",
+        "fact_cache/host",
+        "job_events/1-uuid-1.json",
+        "job_events/2-uuid-2.json",
+        "job_events/3-uuid-3.json",
+    }
+    assert found["stdout"] == STDOUT
+    assert found["job_events/1-uuid-1.json"] == event(1, "\r\nfirst").strip(b"\n")
+    for directory in (tmp_path / "pdd", artifacts, artifacts / "job_events"):
+        assert directory.stat().st_mode & 0o777 == 0o700
+    for name in ("rc", "job_events/1-uuid-1.json"):
+        assert (artifacts / name).stat().st_mode & 0o777 == 0o600
+    assert names_in(tmp_path / "pdd") == ["artifacts"]
+
+
+def test_places(tmp_path: Path) -> None:
+    """Artifacts go below the ident, to artifacts/ without one, or to a place of the caller's choice."""
+    assert runner_config(tmp_path, "7").artifact_dir == str(tmp_path / "artifacts/7")
+    assert runner_config(tmp_path, None).artifact_dir == str(tmp_path / "artifacts")
+    assert runner_config(tmp_path, "7", tmp_path / "x").artifact_dir == str(tmp_path / "x")
+    with pytest.raises(UsageError):
+        runner_config(tmp_path, "../7")
+
+
+def test_handlers_hear_everything_in_order(stream: bytes, tmp_path: Path) -> None:
+    """Statuses with the config, events, the artifacts and the text to show come once each, in order."""
+    heard: list[Any] = []
+
+    def on_status(data: dict[str, Any], runner_config: Any) -> None:
+        heard.append((data["status"], runner_config.command, runner_config.env, runner_config.cwd))
+
+    handlers = Handlers(
+        event_handler=lambda data: heard.append(data["counter"]) or True,  # type: ignore[func-returns-value]
+        status_handler=on_status,
+        artifacts_handler=lambda path: heard.append((path, (Path(path) / "rc").read_text())),
+        display=heard.append,
+    )
+    worked_off(stream, tmp_path, handlers)
+    about = (["a"], {"B": "c"}, "/w")
+    assert heard == [
+        ("starting", *about),
+        ("running", *about),
+        "\r\nfirst\n",
+        1,
+        2,
+        "second →\n",
+        3,
+        ("successful", *about),
+        (str(tmp_path / "artifacts/1"), "0"),
+    ]
+
+
+@pytest.mark.parametrize(("answer", "kept"), [(None, False), (False, False), (True, True), ("yes", True)])
+def test_a_handler_decides_on_an_events_file(tmp_path: Path, answer: Any, kept: bool) -> None:
+    """An event's file is kept if its handler says something true; without a word it is not."""
+    worked_off(event(1) + verdict() + EOF_LINE, tmp_path, Handlers(event_handler=lambda _data: answer))
+    assert (tmp_path / "artifacts/1/job_events/1-uuid-1.json").exists() is kept
+
+
+def test_a_changed_event_is_what_is_written(tmp_path: Path) -> None:
+    """What a handler changes in an event is in its file."""
+
+    def change(data: dict[str, Any]) -> bool:
+        data["added"] = "é"
+        return True
+
+    worked_off(event(1) + verdict() + EOF_LINE, tmp_path, Handlers(event_handler=change))
+    written = (tmp_path / "artifacts/1/job_events/1-uuid-1.json").read_bytes()
+    assert json.loads(written)["added"] == "é"
+    assert written.isascii()
+
+
+def test_a_handler_that_fails_ends_it(stream: bytes, tmp_path: Path) -> None:
+    """An error of a handler reaches the caller as it is."""
+    with pytest.raises(ZeroDivisionError):
+        worked_off(stream, tmp_path, Handlers(event_handler=lambda _data: 1 / 0))
+
+
+@pytest.mark.parametrize(
+    ("counter", "name"),
+    [
+        (1, "../../../escape"),
+        (1, "a/b"),
+        (1, "\0"),
+        (1, "x" * 300),
+        (1, ".hidden"),
+        (1, ""),
+        (1, {"a": 1}),
+        (-1, "u"),
+        (0, "u"),
+        (True, "u"),
+        (10**400, "u"),
+        ("1", "u"),
+    ],
+)
+def test_events_with_hostile_names_are_not_kept(tmp_path: Path, counter: Any, name: Any) -> None:
+    """An event whose counter and uuid make no safe file name is dropped, and the job goes on."""
+    lines = event(counter, "text", uuid=name) + event(1, "good") + verdict() + EOF_LINE
+    assert worked_off(lines, tmp_path).status is Status.SUCCESSFUL
+    assert names_in(tmp_path / "artifacts/1/job_events") == ["1-uuid-1.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["artifacts"]
+
+
+@pytest.mark.parametrize(
+    "odd", [{"command": "text"}, {"command": 5}, {"env": ["x"]}, {"cwd": 5}, {"job_explanation": {"a": 1}}]
+)
+def test_a_status_with_odd_parts_does_no_harm(tmp_path: Path, odd: dict[str, Any]) -> None:
+    """A status line may contain anything."""
+    line = encode_line({"status": "starting", **odd})
+    assert worked_off(line + verdict() + EOF_LINE, tmp_path).status is Status.SUCCESSFUL
+
+
+BROKEN: dict[str, tuple[bytes, str]] = {
+    "empty": (b"", NO_LINE),
+    "only noise": (b"command not found\n", BAD_LINE),
+    "a long line of noise": (b"x" * 10_000 + b"\n", BAD_LINE),
+    "torn after the verdict": (STARTING + verdict(), NO_LINE),
+    "torn in a line": (STARTING + verdict()[:-9], BAD_LINE),
+    "torn in the archive": (STARTING + verdict() + b'{"zipfile": 99}\nQUJD', NO_LINE),
+    "no status": (EOF_LINE, NO_LINE),
+    "no verdict": (STARTING + RUNNING + EOF_LINE, NO_LINE),
+    "unknown verdict": (verdict("splendid") + EOF_LINE, NO_LINE),
+    "no zip file": (verdict() + b'{"zipfile": 3}\nQUJD' + EOF_LINE, NO_LINE),
+    "damaged event": (event(1)[:9] + b"\n" + verdict() + EOF_LINE, BAD_LINE),
+    "damaged header": (verdict() + b'{"zipfile": -3}\nQUJD' + EOF_LINE, BAD_LINE),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_stream_is_an_error_that_handlers_hear(tmp_path: Path, name: str) -> None:
+    """A stream that is damaged or incomplete is an error with the peer's words, and status `error` on disk."""
+    stream, text = BROKEN[name]
+    heard: list[dict[str, Any]] = []
+    with pytest.raises(StreamError) as caught:
+        worked_off(stream, tmp_path, Handlers(status_handler=lambda data, runner_config: heard.append(data)))
+    assert heard[-1]["status"] == "error"
+    assert heard[-1]["job_explanation"].startswith(text)
+    assert len(heard[-1]["job_explanation"]) < 2000
+    assert (tmp_path / "artifacts/1/status").read_text() == "error"
+    assert not (tmp_path / "artifacts/1/archive.part").exists()
+    assert len(caught.value.lines()) <= 3
+
+
+def test_the_error_says_how_far_the_stream_got(tmp_path: Path) -> None:
+    """A torn stream tells bytes, the last status and how many events came."""
+    torn = STARTING + event(1) + event(2) + b'{"zipfile": 900}\n' + b"QUJD"
+    with pytest.raises(StreamError) as caught:
+        worked_off(torn, tmp_path)
+    assert caught.value.cause == "received 3 of 900 bytes; last status: starting, events: 2"
+
+
+def test_a_damaged_message_is_said_although_the_rest_is_written(stream: bytes, tmp_path: Path) -> None:
+    """When an event is lost to damage, all artifacts are there, but the job does not count as well followed."""
+    with pytest.raises(StreamError, match="1 messages of the stream are damaged"):
+        worked_off(stream.replace(b'{"uuid": "uuid-2"', b'{"uuid": "uu', 1), tmp_path)
+    assert (tmp_path / "artifacts/1/stdout").read_bytes() == STDOUT
+
+
+def test_noise_between_messages_is_passed_over(stream: bytes, tmp_path: Path) -> None:
+    """Lines of others between messages, and all that follows the end marker, change nothing."""
+    mixed = b"\nwarning: clock\n" + stream.replace(RUNNING, RUNNING + b"  \nmore\n") + b"Released\n"
+    assert worked_off(mixed, tmp_path).status is Status.SUCCESSFUL
+    assert files_of(tmp_path / "artifacts/1")["stdout"] == STDOUT
+
+
+@pytest.mark.parametrize(
+    ("rc", "status", "read"),
+    [
+        ("2", "failed", 2),
+        ("None", "failed", None),
+        ("", "failed", None),
+        ("254", "timeout", 254),
+        ("\xff", "failed", None),
+    ],
+)
+def test_return_codes(
+    archived: Callable[..., bytes], tmp_path: Path, rc: str, status: str, read: int | None
+) -> None:
+    """The return code is what the worker recorded; what is no number is none."""
+    outcome = worked_off(verdict(status) + archived(rc=rc, status=status) + EOF_LINE, tmp_path / "pdd")
+    assert (outcome.status.value, outcome.rc) == (status, read)
+
+
+def test_a_workers_error_is_an_outcome(tmp_path: Path) -> None:
+    """An error status of the worker ends a whole stream; its words are kept, and `status` exists."""
+    outcome = worked_off(verdict("error", job_explanation="no disk") + EOF_LINE, tmp_path)
+    assert outcome == Outcome(status=Status.ERROR, explanation="no disk")
+    assert (tmp_path / "artifacts/1/status").read_text() == "error"
+
+
+def test_reserved_and_escaping_entries_are_left_out(tmp_path: Path) -> None:
+    """A worker can bring neither our own files nor links that lead out."""
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("unit.json", "unit.lock", "archive.part", "rc"):
+        (source / name).write_text("0")
+    (source / "out").symlink_to("/etc")
+    packed = pack(source)
+    block = b"".join(encode_archive(packed.size, packed.chunks()))
+    packed.close()
+    worked_off(verdict() + block + EOF_LINE, tmp_path / "pdd")
+    assert names_in(tmp_path / "pdd/artifacts/1") == ["job_events", "rc", "status"]
+
+
+def test_a_job_without_output_file_has_none_here(archived: Callable[..., bytes], tmp_path: Path) -> None:
+    """Where the worker kept no stdout, the one that grew here is gone in the end."""
+    archived()
+    (tmp_path / "worker's/stdout").unlink()
+    packed = pack(tmp_path / "worker's")
+    block = b"".join(encode_archive(packed.size, packed.chunks()))
+    packed.close()
+    stream = event(1, "text") + verdict() + block + EOF_LINE
+    worked_off(stream, tmp_path / "pdd")
+    assert not (tmp_path / "pdd/artifacts/1/stdout").exists()
+    checkpoint = _broken_off(stream, tmp_path / "again")
+    assert _gone_on(stream, tmp_path / "again", checkpoint).rc == 0
+    assert not (tmp_path / "again/artifacts/1/stdout").exists()
+
+
+def test_stdout_grows_while_the_job_runs(stream: bytes, tmp_path: Path) -> None:
+    """The text of each event is on disk when it came, and at the end the file is the worker's, byte for byte."""
+    config = runner_config(tmp_path, "1")
+    processor = Processor(Path(config.artifact_dir), config=config)
+    grown = tmp_path / "artifacts/1/stdout"
+    head = stream.index(event(3, "second →"))
+    processor.feed(stream[:head])
+    assert grown.read_bytes() == b"\r\nfirst\n"
+    processor.feed(stream[head:])
+    assert grown.read_bytes() == STDOUT
+    assert processor.finish().rc == 0
+    processor.close()
+
+
+def test_going_on_from_every_place(stream: bytes, tmp_path: Path) -> None:
+    """Broken off after any byte and taken up by another processor, the artifacts are byte for byte the same."""
+    worked_off(stream, tmp_path / "whole")
+    expected = files_of(tmp_path / "whole")
+    step = max(len(stream) // 150, 1)
+    for place in [*range(0, len(stream), step), len(stream) - 1, len(stream)]:
+        directory = tmp_path / f"cut{place}"
+        checkpoint = _broken_off(stream[:place], directory)
+        assert _gone_on(stream, directory, checkpoint) == Outcome(status=Status.SUCCESSFUL, rc=0), place
+        assert files_of(directory) == expected, place
+
+
+def _processor(directory: Path, checkpoint: Checkpoint | None, handlers: Handlers | None = None) -> Processor:
+    config = runner_config(directory, "1")
+    return Processor(Path(config.artifact_dir), config=config, checkpoint=checkpoint, handlers=handlers)
+
+
+def _broken_off(piece: bytes, directory: Path) -> Checkpoint:
+    processor = _processor(directory, None)
+    processor.feed(piece)
+    checkpoint = processor.checkpoint()
+    processor.close()
+    return checkpoint
+
+
+def _gone_on(stream: bytes, directory: Path, checkpoint: Checkpoint) -> Outcome:
+    processor = _processor(directory, checkpoint)
+    processor.feed(stream[processor.received :])
+    outcome = processor.finish()
+    processor.close()
+    return outcome
+
+
+def test_going_on_from_an_old_checkpoint(stream: bytes, tmp_path: Path) -> None:
+    """A checkpoint that is older than the files, as after a crash, leads to the same artifacts too."""
+    worked_off(stream, tmp_path / "whole")
+    expected = files_of(tmp_path / "whole")
+    for place in range(0, len(stream), len(stream) // 25):
+        directory = tmp_path / f"cut{place}"
+        checkpoint = _broken_off(stream[:place], directory)
+        _processor_run(stream, directory)
+        assert _gone_on(stream, directory, checkpoint).rc == 0, place
+        assert files_of(directory) == expected, place
+
+
+def _processor_run(stream: bytes, directory: Path) -> None:
+    processor = _processor(directory, None)
+    processor.feed(stream)
+    processor.close()
+
+
+def test_going_on_where_files_are_gone(stream: bytes, tmp_path: Path) -> None:
+    """If the artifacts do not reach as far as the checkpoint, the stream is taken from its beginning."""
+    inside = stream.index(b'{"zipfile"') + 100
+    checkpoint = _broken_off(stream[:inside], tmp_path)
+    (tmp_path / "artifacts/1/archive.part").unlink()
+    fresh = _processor(tmp_path, checkpoint)
+    assert fresh.offset == 0
+    fresh.close()
+    assert _gone_on(stream, tmp_path, checkpoint).rc == 0
+
+
+def test_events_come_once_to_handlers(stream: bytes, tmp_path: Path) -> None:
+    """Over a break at a checkpoint each event reaches a handler exactly once."""
+    counters: list[int] = []
+    handlers = Handlers(event_handler=lambda data: counters.append(data["counter"]))
+    checkpoint: Checkpoint | None = None
+    for start in range(0, len(stream), 97):
+        processor = _processor(tmp_path, checkpoint, handlers)
+        processor.feed(stream[processor.received : start + 97])
+        checkpoint = processor.checkpoint()
+        processor.close()
+    assert counters == [1, 2, 3]
+    assert checkpoint is not None
+    assert checkpoint.position.ended
+
+
+def test_the_spooled_archive_is_private(stream: bytes, tmp_path: Path) -> None:
+    """The archive on its way is readable by nobody else."""
+    _broken_off(stream[: stream.index(b'{"zipfile"') + 100], tmp_path)
+    assert (tmp_path / "artifacts/1/archive.part").stat().st_mode & 0o777 == 0o600
+
+
+def test_artifacts_that_cannot_be_written(tmp_path: Path) -> None:
+    """A file where the directory should be is an output error with the system's reason."""
+    (tmp_path / "artifacts").write_text("x")
+    with pytest.raises(OutputFailed, match="cannot write the artifacts") as caught:
+        worked_off(EOF_LINE, tmp_path)
+    assert caught.value.cause
+
+
+def test_a_cancel_is_an_outcome(stream: bytes, tmp_path: Path) -> None:
+    """When the caller wants no more, the outcome is canceled, on disk and for handlers; after the end it is late."""
+    config = runner_config(tmp_path, "1")
+
+    def outcome(pieces: Iterator[bytes]) -> Outcome:
+        return process(pieces, Processor(Path(config.artifact_dir), config=config), canceled=lambda: True)
+
+    assert outcome(iter([STARTING])).status is Status.CANCELED
+    assert (tmp_path / "artifacts/1/status").read_text() == "canceled"
+    assert outcome(iter([stream])).status is Status.SUCCESSFUL
+
+
+class TestCommand:
+    """The command line of process."""
+
+    def run(self, commands: Commands, project: Project, stream: bytes, *words: str) -> Finished:
+        """Process a stream."""
+        return commands.ours("process", project.path, "-i", "1", *words, stdin=stream)
+
+    @pytest.mark.parametrize(
+        ("status", "rc", "code"),
+        [
+            ("successful", "0", 0),
+            ("failed", "2", 2),
+            ("failed", "None", 1),
+            ("timeout", "254", 254),
+            ("failed", "256", 255),
+        ],
+    )
+    def test_exit_codes(
+        self,
+        commands: Commands,
+        project: Project,
+        archived: Callable[..., bytes],
+        status: str,
+        rc: str,
+        code: int,
+    ) -> None:
+        """A verdict exits with the job's own code."""
+        stream = verdict(status) + archived(rc=rc, status=status) + EOF_LINE
+        assert self.run(commands, project, stream).rc == code
+
+    def test_a_workers_error_is_76(self, commands: Commands, project: Project) -> None:
+        """What the worker reports is shown, safely, and exits 76."""
+        done = self.run(commands, project, verdict("error", job_explanation="no\x1b[31m disk") + EOF_LINE)
+        assert done.rc == 76
+        assert "no?[31m disk" in done.stderr
+
+    @pytest.mark.parametrize("stream", [b"", b"garbage\n", STARTING, verdict()[:-5]])
+    def test_a_broken_stream_is_65(self, commands: Commands, project: Project, stream: bytes) -> None:
+        """A stream that is broken exits 65 with at most three lines."""
+        done = self.run(commands, project, stream)
+        assert done.rc == 65
+        assert len([line for line in done.stderr.splitlines() if not line.startswith("warning")]) <= 3
+
+    def test_a_closed_stdout_is_74_and_the_artifacts_are_complete(
+        self, commands: Commands, project: Project, stream: bytes
+    ) -> None:
+        """When the reader of the output is gone, everything is still written."""
+        process = commands.start("process", project.path, "-i", "1", stdin=subprocess.PIPE)
+        assert process.stdout is not None
+        process.stdout.close()
+        process.stdout = None
+        process.communicate(stream, timeout=30)
+        assert process.returncode == 74
+        assert files_of(project.artifacts("1"))["stdout"] == STDOUT
+
+    def test_output_is_shown(self, commands: Commands, project: Project, stream: bytes) -> None:
+        """The output of the job is printed, and nothing of it with --quiet."""
+        assert self.run(commands, project, stream).stdout == "\r\nfirst\nsecond →\n".encode()
+        assert self.run(commands, project, stream, "-q").stdout == b""
+
+    @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+    def test_signals(self, commands: Commands, project: Project, number: int, code: int) -> None:
+        """SIGTERM, and Ctrl-C pressed twice, end it with their code and a canceled job on disk."""
+        process = commands.start("process", project.path, "-i", "1", stdin=subprocess.PIPE)
+        assert process.stdin is not None
+        process.stdin.write(STARTING + event(1, "text"))
+        process.stdin.flush()
+        shown = project.artifacts("1") / "stdout"
+        wait_until(lambda: shown.exists() and shown.read_text() == "text\n", "the event is there")
+        process.send_signal(number)
+        if number == signal.SIGINT:
+            assert process.stderr is not None
+            assert b"interrupted" in process.stderr.readline()
+            process.send_signal(number)
+        assert process.wait(10) == code
+        assert (project.artifacts("1") / "status").read_text() == "canceled"
+
+    def test_the_last_word_after_ctrl_c_is_heard(
+        self, commands: Commands, project: Project, stream: bytes
+    ) -> None:
+        """After the first Ctrl-C the worker's last word still arrives."""
+        process = commands.start("process", project.path, "-i", "1", stdin=subprocess.PIPE)
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(STARTING)
+        process.stdin.flush()
+        wait_until((project.artifacts("1") / "stdout").exists, "process has begun")
+        process.send_signal(signal.SIGINT)
+        assert b"interrupted" in process.stderr.readline()
+        process.communicate(stream.removeprefix(STARTING), timeout=30)
+        assert process.returncode == 130
+        assert files_of(project.artifacts("1"))["stdout"] == STDOUT
+
+
+def test_the_peers_worker_and_ours_give_the_same_files(project: Project, commands: Commands) -> None:
+    """Artifacts of both workers have the same names but for ids, and rc and status are the same."""
+    stream = commands.peer("transmit", project.path, "-p", "test.yml").stdout
+    found = {}
+    for ident, run in (("ours", commands.ours), ("peer", commands.peer)):
+        results = run("worker", stdin=stream).stdout
+        assert commands.ours("process", project.path, "-i", ident, stdin=results).rc == 0
+        files = files_of(project.artifacts(ident))
+        found[ident] = {name.split("-")[0] for name in files}, files["rc"], files["status"]
+    assert found["ours"] == found["peer"]

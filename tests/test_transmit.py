@@ -1,0 +1,316 @@
+"""Phase 1: what a job becomes on the wire, and that the caller's directory stays as it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import uuid
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from receptor_runner.errors import MissingInput, UsageError
+from receptor_runner.job import Job
+from receptor_runner.stream.decoder import Decoder
+from receptor_runner.stream.messages import ArchiveData, ArchiveStart, Eof, Kwargs
+from receptor_runner.transmit import prepare
+
+from tests.conftest import Commands, Project
+
+SECRETS: dict[str, Any] = {
+    "passwords": {"^word": "s3cret-password"},
+    "envvars": {"TOKEN": "s3cret-token"},
+    "extravars": {"key": "s3cret-extra"},
+    "settings": {"job_timeout": 40},
+    "ssh_key": "s3cret-key\n",
+    "cmdline": "--diff",
+}
+
+
+@dataclass
+class Sent:
+    """A stream from transmit, taken apart."""
+
+    kwargs: dict[str, Any]
+    files: dict[str, bytes]
+    modes: dict[str, int]
+    line: bytes
+
+    def read(self, name: str) -> Any:
+        """Return a JSON file of the archive."""
+        return json.loads(self.files[name])
+
+
+def take_apart(stream: bytes) -> Sent:
+    """Check the order of a stream and return its parts."""
+    messages = list(Decoder().feed(stream))
+    kinds = [type(message) for message in messages]
+    assert kinds[0] is Kwargs
+    assert kinds[-1] is Eof
+    assert kinds.count(ArchiveStart) <= 1
+    data = b"".join(message.data for message in messages if isinstance(message, ArchiveData))
+    assert isinstance(messages[0], Kwargs)
+    files, modes = {}, {}
+    if data:
+        with zipfile.ZipFile(BytesIO(data)) as archive:
+            files = {info.filename: archive.read(info) for info in archive.infolist()}
+            modes = {info.filename: stat.S_IMODE(info.external_attr >> 16) for info in archive.infolist()}
+    return Sent(messages[0].options, files, modes, stream.partition(b"\n")[0])
+
+
+def snapshot(directory: Path) -> dict[str, tuple[int, int, bytes]]:
+    """Return names, modes, times and contents of a directory."""
+    return {
+        str(path.relative_to(directory)): (
+            path.lstat().st_mode,
+            path.lstat().st_mtime_ns,
+            path.read_bytes() if path.is_file() else b"",
+        )
+        for path in [directory, *directory.rglob("*")]
+    }
+
+
+Send = Callable[..., Sent]
+
+
+@pytest.fixture
+def send(project: Project) -> Send:
+    """Prepare and send a job of the project; whatever it is, the project's directory is unchanged afterwards."""
+
+    def send(*, only_kwargs: bool = False, include_artifacts: bool = False, **options: Any) -> Sent:
+        before = snapshot(project.path)
+        shipment = prepare(
+            Job.from_kwargs(options),
+            project.path,
+            only_kwargs=only_kwargs,
+            include_artifacts=include_artifacts,
+        )
+        stream = b"".join(shipment.chunks())
+        shipment.close()
+        assert snapshot(project.path) == before
+        return take_apart(stream)
+
+    return send
+
+
+def test_a_plain_job(send: Send) -> None:
+    """A stream holds the options that were given and the whole directory."""
+    sent = send(ident="42", playbook="test.yml", limit=None)
+    assert sent.line == b'{"kwargs": {"ident": "42", "playbook": "test.yml"}}'
+    assert set(sent.files) == {"inventory/", "inventory/hosts", "project/", "project/test.yml"}
+
+
+def test_secrets_travel_in_the_archive_alone(send: Send) -> None:
+    """Options with files of their own are in the archive, 0600, and not in the options, which are often logged."""
+    sent = send(playbook="test.yml", **SECRETS)
+    assert b"s3cret" not in sent.line
+    assert sent.kwargs == {"playbook": "test.yml"}
+    for key, value in SECRETS.items():
+        text = sent.files[f"env/{key}"]
+        assert (text.decode() if isinstance(value, str) else json.loads(text)) == value
+        assert sent.modes[f"env/{key}"] == 0o600
+
+
+def test_suppressed_env_files_stay_options(send: Send) -> None:
+    """With suppress_env_files everything travels in the options and no file of env/ is made up."""
+    sent = send(playbook="test.yml", suppress_env_files=True, **SECRETS)
+    assert sent.kwargs == {"playbook": "test.yml", "suppress_env_files": True, **SECRETS}
+    assert not any(name.startswith("env") for name in sent.files)
+
+
+@pytest.mark.parametrize("key", SECRETS)
+def test_an_option_whose_file_is_there_stays_an_option(send: Send, project: Project, key: str) -> None:
+    """Where env/ has a file already, the file travels as it is and the option beside it."""
+    project.write(f"env/{key}", "{}")
+    sent = send(playbook="test.yml", **SECRETS)
+    assert sent.kwargs[key] == SECRETS[key]
+    assert sent.files[f"env/{key}"] == b"{}"
+    assert len([name for name in sent.files if name.startswith("env/")]) == len(SECRETS) + 1
+
+
+def test_extravars_as_text_stay_an_option(send: Send) -> None:
+    """Extra variables that name a file or are words stay as they are."""
+    assert send(playbook="x", extravars="a=b").kwargs["extravars"] == "a=b"
+
+
+@pytest.mark.parametrize("playbook", [{"hosts": "all"}, [{"hosts": "all"}]])
+def test_a_playbook_as_data(send: Send, playbook: Any) -> None:
+    """A play or a list of plays becomes project/main.json, with the same content."""
+    sent = send(playbook=playbook)
+    assert sent.kwargs["playbook"] == "main.json"
+    assert sent.read("project/main.json") == [{"hosts": "all"}]
+
+
+def test_absolute_paths_inside_become_relative(send: Send, project: Project) -> None:
+    """What names a place below the private data directory names it on the worker too; elsewhere it stays."""
+    sent = send(
+        playbook=str(project.path / "project/sub/../test.yml"),
+        inventory=str(project.path / "inventory/hosts"),
+        project_dir=str(project.path / "project"),
+        artifact_dir=str(project.path / "results"),
+    )
+    assert sent.kwargs == {
+        "playbook": "test.yml",
+        "inventory": "inventory/hosts",
+        "project_dir": "project",
+        "artifact_dir": "results",
+    }
+    assert send(playbook="/usr/share/x.yml").kwargs["playbook"] == "/usr/share/x.yml"
+
+
+def test_a_role_becomes_a_play(send: Send) -> None:
+    """A role becomes a play that finds it in the shipped roles/, with its variables, on its hosts."""
+    sent = send(role="r", role_vars={"a": 1}, role_skip_facts=True, hosts="web", roles_path=["/opt/roles"])
+    play = sent.read("project/main.json")
+    assert play == [{"hosts": "web", "roles": [{"name": "r", "vars": {"a": 1}}], "gather_facts": False}]
+    assert list(play[0]) == ["hosts", "roles", "gather_facts"]
+    assert sent.kwargs == {"playbook": "main.json", "envvars": {"ANSIBLE_ROLES_PATH": ".:/opt/roles"}}
+
+
+def test_a_role_keeps_the_callers_own_roles_path(send: Send, project: Project) -> None:
+    """ANSIBLE_ROLES_PATH of the caller counts behind the shipped roles, as it reads on the worker."""
+    paths = f"{project.path}/roles:{project.path}/project/roles:/opt"
+    sent = send(role="r", envvars={"ANSIBLE_ROLES_PATH": paths, "OTHER": "x"})
+    assert sent.kwargs["envvars"] == {"ANSIBLE_ROLES_PATH": ".:.:../project/roles:/opt"}
+    assert sent.read("env/envvars") == {"OTHER": "x"}
+
+
+def test_inventories_that_are_there(send: Send, project: Project) -> None:
+    """A name in inventory/, a path below the directory and a list of both become paths below it."""
+    project.write("inventory/more", "x")
+    assert send(playbook="p", inventory="hosts").kwargs["inventory"] == "inventory/hosts"
+    assert send(playbook="p", inventory="inventory/more").kwargs["inventory"] == "inventory/more"
+    assert send(playbook="p", inventory=["hosts", "more"]).kwargs["inventory"] == [
+        "inventory/hosts",
+        "inventory/more",
+    ]
+    assert send(playbook="p", inventory=["more"]).kwargs["inventory"] == "inventory/more"
+    nothings: list[Any] = ["", []]
+    for nothing in nothings:
+        assert not send(playbook="p", inventory=nothing).kwargs.get("inventory")
+
+
+def test_inventories_from_memory(send: Send) -> None:
+    """A mapping, a text and a list of hosts become files of the archive; several texts become several files."""
+    sent = send(playbook="p", inventory={"all": {"hosts": {"a": None}}})
+    assert sent.kwargs["inventory"] == "inventory/hosts.json"
+    assert sent.read("inventory/hosts.json") == {"all": {"hosts": {"a": None}}}
+    sent = send(playbook="p", inventory="a x=1\nb")
+    assert (sent.kwargs["inventory"], sent.files["inventory/hosts"]) == ("inventory/hosts", b"a x=1\nb\n")
+    sent = send(playbook="p", inventory=["a,b,", "c x=1"])
+    first, second = sent.kwargs["inventory"]
+    assert [sent.files[first], sent.files[second]] == [b"a\nb\n", b"c x=1\n"]
+    long = ",".join(f"host{number}" for number in range(1000))
+    assert send(playbook="p", inventory=long).files["inventory/hosts"].count(b"\n") == 1000
+
+
+def test_an_inventory_outside_is_refused(send: Send, tmp_path: Path) -> None:
+    """An inventory that would not exist on the worker is an error that says where to put it."""
+    (tmp_path / "elsewhere").write_text("a")
+    with pytest.raises(UsageError, match="outside") as caught:
+        send(playbook="p", inventory=str(tmp_path / "elsewhere"))
+    assert str(tmp_path / "elsewhere") in str(caught.value.hint)
+    with pytest.raises(UsageError, match="does not exist"):
+        send(playbook="p", inventory="nope")
+
+
+def test_a_file_that_has_no_place_is_refused(send: Send, project: Project, tmp_path: Path) -> None:
+    """Where env/ or project/ is a link, a file from memory would land elsewhere: that is said at once."""
+    (tmp_path / "elsewhere").mkdir()
+    (project.path / "env").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UsageError, match="`env`"):
+        send(playbook="p", passwords={"a": "b"})
+    assert send(playbook="p").kwargs == {"playbook": "p"}
+
+
+def test_artifacts_stay_here_but_for_this_jobs_facts(send: Send, project: Project) -> None:
+    """Of artifacts/ only artifacts/IDENT/fact_cache travels, or the name the job has for it."""
+    for name in ("1/fact_cache/host", "1/facts/host", "1/stdout", "1/unit.json", "2/fact_cache/host"):
+        project.write(f"artifacts/{name}", "x")
+    kept = {"artifacts/", "artifacts/1/", "artifacts/1/fact_cache/", "artifacts/1/fact_cache/host"}
+
+    def shipped(**options: Any) -> set[str]:
+        return {name for name in send(playbook="p", **options).files if name.startswith("artifacts")}
+
+    assert shipped(ident="1") == kept
+    assert shipped(ident="1", fact_cache="facts") == {name.replace("fact_cache", "facts") for name in kept}
+    assert shipped(ident="3") == shipped() == set()
+    everything = shipped(ident="1", include_artifacts=True)
+    assert "artifacts/1/unit.json" not in everything
+    assert {"artifacts/1/stdout", "artifacts/2/fact_cache/host"} < everything
+
+
+def test_options_alone(send: Send) -> None:
+    """With only_kwargs there is no archive at all."""
+    sent = send(only_kwargs=True, playbook="p")
+    assert (sent.kwargs, sent.files) == ({"playbook": "p"}, {})
+
+
+def test_idents(send: Send) -> None:
+    """A uuid travels as its digits, a number as text; what cannot name a directory is refused."""
+    one = uuid.uuid4()
+    assert send(ident=one, playbook="p").kwargs["ident"] == one.hex
+    assert send(ident=7, playbook="p").kwargs["ident"] == "7"
+    for bad in ("../x", "a/b", "..", "x" * 256):
+        with pytest.raises(UsageError, match="no ident"):
+            send(ident=bad, playbook="p")
+
+
+def test_a_missing_directory_is_missing_input(tmp_path: Path) -> None:
+    """A private data directory that does not exist is an error, and is not made."""
+    for place in (tmp_path / "nope", tmp_path / "file"):
+        (tmp_path / "file").write_text("x")
+        with pytest.raises(MissingInput, match="does not exist"):
+            prepare(Job(playbook="p"), place)
+    assert not (tmp_path / "nope").exists()
+
+
+def test_what_cannot_travel_is_named_and_the_rest_goes(send: Send, project: Project) -> None:
+    """A FIFO in the directory never blocks, and the shipment says that it stays here."""
+    os.mkfifo(project.path / "pipe")
+    shipment = prepare(Job(playbook="p"), project.path)
+    assert shipment.skipped == ["pipe: a FIFO"]
+    shipment.close()
+
+
+def test_the_digest_is_of_job_and_inputs(project: Project) -> None:
+    """Equal jobs have equal digests whatever ident and artifacts; another option or file changes it."""
+
+    def digest(**options: Any) -> str:
+        shipment = prepare(Job.from_kwargs({"playbook": "test.yml", **options}), project.path)
+        try:
+            return shipment.digest()
+        finally:
+            shipment.close()
+
+    first = digest(ident="1")
+    project.write("artifacts/1/stdout", "x")
+    assert digest(ident="2") == first
+    assert digest(tags="x") != first
+    assert digest(passwords={"a": "b"}) != digest(passwords={"a": "c"})
+    project.write("project/test.yml", "other")
+    assert digest(ident="1") != first
+
+
+def test_a_role_runs_on_workers_of_both_kinds(project: Project, commands: Commands) -> None:
+    """A role from the shipped roles/ runs on our worker and on the peer's."""
+    project.write("roles/greet/tasks/main.yml", "- debug: msg='role {{ whom }}'\n")
+    words = (
+        "transmit",
+        project.path,
+        "-r",
+        "greet",
+        "--role-vars",
+        "whom=world",
+        "--role-skip-facts",
+        "--hosts",
+        "all",
+    )
+    stream = commands.ours(*words).stdout
+    for run in (commands.ours, commands.peer):
+        assert b"role world" in run("worker", stdin=stream).stdout, run

@@ -1,0 +1,525 @@
+"""Phase 2: whatever comes in, what goes out is a whole stream, and nothing is left behind."""
+
+from __future__ import annotations
+
+import base64
+import json
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from receptor_runner.errors import ConfigError, OutputFailed, UsageError
+from receptor_runner.execution.seam import StopRequest
+from receptor_runner.stream.decoder import Decoder
+from receptor_runner.stream.encoder import EOF_LINE, encode_line
+from receptor_runner.stream.messages import (
+    ArchiveEnd,
+    Eof,
+    Event,
+    Keepalive,
+    Message,
+    Noise,
+    StatusLine,
+    WorkerLine,
+)
+from receptor_runner.worker import (
+    BAD_ARCHIVE,
+    BAD_STREAM,
+    COALESCE_S,
+    Place,
+    ResultStream,
+    keepalive_interval,
+)
+
+from tests.conftest import BIN, Commands, Finished, Project, wait_until
+
+KWARGS = encode_line({"kwargs": {"ident": "1", "playbook": "test.yml"}})
+
+
+def messages_of(stream: bytes) -> list[Message]:
+    """Decode a whole stream that must end with its end marker and hold no noise."""
+    decoder = Decoder()
+    found = [*decoder.feed(stream), *decoder.finish()]
+    decoder.check_complete()
+    assert not [message for message in found if isinstance(message, Noise)]
+    assert found[-1] == Eof()
+    return found
+
+
+def statuses(stream: bytes) -> list[dict[str, Any]]:
+    """Return the status lines of a stream."""
+    return [message.data for message in messages_of(stream) if isinstance(message, StatusLine)]
+
+
+@dataclass
+class Bench:
+    """A worker with a temporary directory of its own, so that what it leaves can be seen."""
+
+    commands: Commands
+    project: Project
+    temporary: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def transmit(self, *words: str) -> bytes:
+        """Return the stream of a job."""
+        done = self.commands.ours("transmit", self.project.path, *(words or ("-p", "test.yml", "-i", "1")))
+        assert done.rc == 0, done.stderr
+        return done.stdout
+
+    def work(self, stream: bytes, *words: str | Path) -> Finished:
+        """Run a worker on a stream; it leaves nothing in the temporary directory."""
+        done = self.commands.ours("worker", *words, stdin=stream)
+        assert list(self.temporary.iterdir()) == []
+        return done
+
+    def start(self, *words: str | Path) -> subprocess.Popen[bytes]:
+        """Start a worker that reads from a pipe."""
+        return self.commands.start("worker", *words, stdin=subprocess.PIPE)
+
+
+@pytest.fixture
+def bench(commands: Commands, project: Project, tmp_path: Path) -> Bench:
+    """A worker's bench."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    commands.environment["TMPDIR"] = str(temporary)
+    return Bench(commands, project, temporary)
+
+
+def zip_of(data: bytes, size: int | None = None) -> bytes:
+    """Return an archive block that need not be right."""
+    return encode_line({"zipfile": len(data) if size is None else size}) + base64.b64encode(data)
+
+
+BROKEN: dict[str, tuple[bytes, str, int]] = {
+    "empty": (b"", BAD_STREAM, 65),
+    "blank": (b"\n\n", BAD_STREAM, 65),
+    "garbage": (b"\xff\x00 no stream\n" * 9, BAD_STREAM, 65),
+    "no end marker": (KWARGS, BAD_STREAM, 65),
+    "torn in a line": (KWARGS[:-9], BAD_STREAM, 65),
+    "torn in the archive": (KWARGS + zip_of(b"x" * 99, 200), BAD_STREAM, 65),
+    "damaged message": (KWARGS + b'{"zipfile": "x"}\n' + EOF_LINE, BAD_STREAM, 65),
+    "no options": (EOF_LINE, BAD_STREAM, 65),
+    "wrong base64": (
+        KWARGS + encode_line({"zipfile": 5}) + b"\x00\x01\x02\x03\x04" + EOF_LINE,
+        BAD_ARCHIVE,
+        65,
+    ),
+    "no zip file": (KWARGS + zip_of(b"hello") + EOF_LINE, BAD_ARCHIVE, 65),
+    "unknown option": (
+        encode_line({"kwargs": {"playbok": "x"}}) + EOF_LINE,
+        "unknown job option `playbok`",
+        64,
+    ),
+    "wrong option": (encode_line({"kwargs": {"playbook": 5}}) + EOF_LINE, "job option `playbook`", 64),
+    "wrong ident": (
+        encode_line({"kwargs": {"ident": "../x", "playbook": "x"}}) + EOF_LINE,
+        "is no ident",
+        64,
+    ),
+    "nothing to run": (encode_line({"kwargs": {}}) + EOF_LINE, "Runner playbook required", 78),
+    "isolation": (
+        encode_line({"kwargs": {"playbook": "x", "process_isolation": True}}) + EOF_LINE,
+        "process isolation",
+        78,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_stream_gives_an_error_status_and_the_end_marker(bench: Bench, name: str) -> None:
+    """Whatever comes in, one error status and the end marker go out, nothing runs and nothing is left."""
+    stream, text, code = BROKEN[name]
+    done = bench.work(stream)
+    (status,) = statuses(done.stdout)
+    assert status["status"] == "error"
+    assert "runner_ident" not in status
+    assert text in status["job_explanation"]
+    assert ("result_traceback" in status) is (text == BAD_ARCHIVE)
+    assert done.rc == code
+    assert 1 <= len(done.stderr.splitlines()) <= 3
+    assert "Traceback" not in done.stderr
+
+
+def test_the_peers_sentences_stand_alone_at_the_beginning(bench: Bench) -> None:
+    """The explanations that callers match on begin as the peer's do, the detail follows."""
+    assert statuses(bench.work(b"").stdout)[0]["job_explanation"].startswith(BAD_STREAM + " ")
+    bad = bench.work(KWARGS + zip_of(b"hello") + EOF_LINE)
+    assert statuses(bad.stdout)[0]["job_explanation"].startswith(BAD_ARCHIVE + " ")
+
+
+def test_a_job_runs_and_its_stream_is_in_order(bench: Bench) -> None:
+    """A good job gives starting, running, events 1 to n, its verdict, the archive and the end marker."""
+    done = bench.work(bench.transmit())
+    assert done.rc == 0, done.stderr
+    found = messages_of(done.stdout)
+    assert [line["status"] for line in statuses(done.stdout)] == ["starting", "running", "successful"]
+    assert all(line["runner_ident"] == "1" for line in statuses(done.stdout))
+    counters = [message.data["counter"] for message in found if isinstance(message, Event)]
+    assert counters == list(range(1, len(counters) + 1))
+    kinds = [type(message) for message in found]
+    last_status = max(index for index, kind in enumerate(kinds) if kind is StatusLine)
+    assert kinds[:2] == [StatusLine, StatusLine]
+    assert Event not in kinds[last_status:]
+    assert kinds.count(ArchiveEnd) == 1
+    assert done.stdout.endswith(EOF_LINE)
+    assert any("Hello world!" in message.data["stdout"] for message in found if isinstance(message, Event))
+
+
+def test_a_failed_job_gives_its_own_return_code(bench: Bench) -> None:
+    """A job whose hosts fail is a verdict, with ansible's code."""
+    bench.project.playbook("- fail: msg=no")
+    done = bench.work(bench.transmit())
+    assert statuses(done.stdout)[-1]["status"] == "failed"
+    assert done.rc == 2
+
+
+def test_noise_and_several_options_and_archives_are_taken(bench: Bench) -> None:
+    """Noise, unknown kinds, options that come twice (the last counts) and bytes after the end do no harm."""
+    stream = bench.transmit()
+    mixed = b"\n warning\n" + encode_line({"kwargs": {"playbook": "nope.yml"}}) + encode_line({"new": "kind"})
+    done = bench.work(mixed + stream.replace(EOF_LINE, zip_of(stream_archive(stream)) + EOF_LINE) + b"tail")
+    assert done.rc == 0, done.stderr
+    assert statuses(done.stdout)[-1]["status"] == "successful"
+
+
+def stream_archive(stream: bytes) -> bytes:
+    """Return the zip file in a stream."""
+    from receptor_runner.stream.messages import ArchiveData
+
+    return b"".join(message.data for message in Decoder().feed(stream) if isinstance(message, ArchiveData))
+
+
+def test_a_kept_directory_is_merged_into_and_stays(bench: Bench, tmp_path: Path) -> None:
+    """With --private-data-dir the files stay, beside what was there, in a directory that is private."""
+    kept = tmp_path / "deep" / "kept"
+    done = bench.work(bench.transmit(), "--private-data-dir", kept)
+    assert done.rc == 0, done.stderr
+    assert kept.stat().st_mode & 0o777 == 0o700
+    (kept / "own").write_text("own")
+    assert bench.work(bench.transmit(), "--private-data-dir", kept).rc == 0
+    assert {path.name for path in kept.iterdir()} == {"artifacts", "inventory", "project", "own"}
+
+
+def test_delete_empties_before_and_removes_afterwards(bench: Bench, tmp_path: Path) -> None:
+    """With --delete what was there is gone before the job, and all of it afterwards, read-only parts too."""
+    doomed = tmp_path / "doomed"
+    (doomed / "project" / "old").mkdir(parents=True)
+    (doomed / "project" / "old").chmod(0o555)
+    bench.project.playbook(
+        "- stat: path={{ playbook_dir }}/old\n  register: it\n- assert: {that: not it.stat.exists}"
+    )
+    done = bench.work(bench.transmit(), "--private-data-dir", doomed, "--delete")
+    assert done.rc == 0, done.text
+    assert not doomed.exists()
+
+
+def test_delete_through_a_link_leaves_the_link(bench: Bench, tmp_path: Path) -> None:
+    """With --delete a link to a directory has that directory emptied before and removed afterwards."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real/old").write_text("old")
+    (tmp_path / "link").symlink_to("real")
+    bench.project.playbook(
+        "- stat: path={{ playbook_dir }}/../old\n  register: it\n- assert: {that: not it.stat.exists}"
+    )
+    assert bench.work(bench.transmit(), "--private-data-dir", tmp_path / "link", "--delete").rc == 0
+    assert not (tmp_path / "real").exists()
+
+
+def test_directories_that_must_not_be_deleted(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--delete refuses the root, system directories, a home and where we are, before anything is read."""
+    home = bench.commands.environment["HOME"]
+    for place in ("/", "/etc", home, bench.commands.cwd):
+        done = bench.work(b"", "--private-data-dir", place, "--delete")
+        assert (done.rc, done.stdout) == (64, b""), place
+    monkeypatch.chdir(bench.temporary)
+    with pytest.raises(UsageError, match="--delete"):
+        Place(private_data_dir=bench.temporary.parent, delete=True).check()
+
+
+def test_a_directory_that_cannot_be_made(bench: Bench, tmp_path: Path) -> None:
+    """A private data directory below a file is an error on the stream, without a traceback for people."""
+    (tmp_path / "file").write_text("x")
+    done = bench.work(bench.transmit(), "--private-data-dir", tmp_path / "file" / "d")
+    assert done.rc == 74
+    assert "cannot make the private data directory" in statuses(done.stdout)[0]["job_explanation"]
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_reading_ends_at_once(bench: Bench, number: int) -> None:
+    """A worker that waits for its job ends on a signal, with a canceled status and the end marker."""
+    worker = bench.start()
+    assert worker.stdin is not None
+    worker.stdin.write(KWARGS + encode_line({"zipfile": 10**6}) + b"QUJD" * 5000)
+    worker.stdin.flush()
+    _wait_until_it_listens(worker)
+    worker.send_signal(number)
+    worker.wait(20)
+    assert worker.stdout is not None
+    assert [line["status"] for line in statuses(worker.stdout.read())] == ["canceled"]
+    assert worker.returncode == 254
+    assert list(bench.temporary.iterdir()) == []
+
+
+def _wait_until_it_listens(worker: subprocess.Popen[bytes]) -> None:
+    """Wait until a worker handles SIGTERM itself."""
+    mask = 1 << (signal.SIGTERM - 1)
+
+    def handles() -> bool:
+        lines = Path(f"/proc/{worker.pid}/status").read_text().splitlines()
+        caught = next(line for line in lines if line.startswith("SigCgt:"))
+        return bool(int(caught.split()[1], 16) & mask)
+
+    wait_until(handles, "the worker handles SIGTERM")
+
+
+@pytest.fixture
+def running(bench: Bench) -> Callable[..., subprocess.Popen[bytes]]:
+    """Start a worker whose job waits for ever, and return once the task runs."""
+
+    def start(*words: str) -> subprocess.Popen[bytes]:
+        started = bench.project.path.parent / "started"
+        bench.project.playbook(f"- shell: touch {started}; sleep 987")
+        stream = bench.transmit()
+        worker = bench.start(*words)
+        assert worker.stdin is not None
+        worker.stdin.write(stream)
+        worker.stdin.close()
+        worker.stdin = None
+        wait_until(started.exists, "the task runs")
+        return worker
+
+    return start
+
+
+def descendants(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """Return what a worker has started."""
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def check_gone(processes: list[psutil.Process]) -> None:
+    """Check that processes end."""
+    wait_until(lambda: not any(process.is_running() for process in processes), "no process is left")
+
+
+def test_a_signal_while_the_job_runs(bench: Bench, running: Callable[..., subprocess.Popen[bytes]]) -> None:
+    """SIGTERM stops the job: canceled, the archive, the end marker, rc 254; no process and no file is left."""
+    worker = running()
+    started = descendants(worker)
+    assert started
+    worker.terminate()
+    out, _err = worker.communicate(timeout=30)
+    assert statuses(out)[-1]["status"] == "canceled"
+    assert any(isinstance(message, ArchiveEnd) for message in messages_of(out))
+    assert worker.returncode == 254
+    check_gone(started)
+    assert list(bench.temporary.iterdir()) == []
+
+
+def test_a_worker_that_is_killed(bench: Bench, running: Callable[..., subprocess.Popen[bytes]]) -> None:
+    """Of a worker killed with -9 neither processes nor its temporary directory with the secrets stay."""
+    worker = running()
+    started = descendants(worker)
+    worker.kill()
+    check_gone(started)
+    wait_until(
+        lambda: not list(bench.temporary.glob("receptor-runner-*")), "the private data directory is gone"
+    )
+
+
+def test_an_output_that_is_closed(bench: Bench, running: Callable[..., subprocess.Popen[bytes]]) -> None:
+    """When nobody reads any more the job is stopped, the exit code is 74 and nothing is left."""
+    worker = running("--keepalive-seconds", "0.2")
+    started = descendants(worker)
+    assert worker.stdout is not None
+    worker.stdout.close()
+    worker.stdout = None
+    assert worker.wait(30) == 74
+    check_gone(started)
+    assert list(bench.temporary.iterdir()) == []
+
+
+def test_stray_prints_do_not_reach_the_stream(bench: Bench, tmp_path: Path) -> None:
+    """What anything in the worker prints becomes a line of its own kind; the peer's process passes over it."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/sitecustomize.py").write_text(
+        "import os, sys\n"
+        "if 'worker' in sys.argv:\n"
+        "    import receptor_runner.job as job\n"
+        "    real = job.Job.from_kwargs\n"
+        "    def noisy(given):\n"
+        "        print('stray on stdout', flush=True); os.write(2, b'stray on stderr\\n')\n"
+        "        return real(given)\n"
+        "    job.Job.from_kwargs = noisy\n"
+    )
+    stream = bench.transmit()
+    bench.commands.environment["PYTHONPATH"] = str(tmp_path / "site")
+    done = bench.work(stream)
+    strays = {message.text for message in messages_of(done.stdout) if isinstance(message, WorkerLine)}
+    assert strays == {"stray on stdout", "stray on stderr"}
+    assert done.rc == 0
+    peer = bench.commands.peer("process", tmp_path / "peer", "-i", "1", stdin=done.stdout)
+    assert b"Hello world!" in peer.stdout
+
+
+class TestKeepalives:
+    """Signs of life."""
+
+    def count(self, bench: Bench, *words: str, interval: str | None = None) -> int:
+        """Return how many keepalives a job of two seconds sends."""
+        bench.project.playbook("- command: sleep 2")
+        stream = bench.transmit()
+        if interval is not None:
+            bench.commands.environment["ANSIBLE_RUNNER_KEEPALIVE_SECONDS"] = interval
+        done = bench.work(stream, *words)
+        assert done.rc == 0, done.stderr
+        return sum(isinstance(message, Keepalive) for message in messages_of(done.stdout))
+
+    def test_none_unless_wanted(self, bench: Bench) -> None:
+        """Without the option, with 0, or with 0 against the environment, none is sent."""
+        assert self.count(bench, "--keepalive-seconds", "0", interval="1") == 0
+
+    @pytest.mark.parametrize(("words", "interval"), [(["--keepalive-seconds", "1"], None), ([], "1")])
+    def test_one_a_second(self, bench: Bench, words: list[str], interval: str | None) -> None:
+        """With an interval of a second, by option or environment, there are some, at most one a second."""
+        started = time.monotonic()
+        count = self.count(bench, *words, interval=interval)
+        assert 1 <= count <= time.monotonic() - started
+
+    def test_a_tiny_interval_never_splits_anything(self, bench: Bench) -> None:
+        """With an interval next to nothing every line and the archive are whole."""
+        assert self.count(bench, "--keepalive-seconds", "0.000000001") > 5
+
+    def test_intervals(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The caller's word counts, else the variable; what is no number is a configuration error."""
+        monkeypatch.setenv("ANSIBLE_RUNNER_KEEPALIVE_SECONDS", "2.5")
+        assert [keepalive_interval(given) for given in (None, 0, 3, -1)] == [2.5, 0, 3, 0]
+        monkeypatch.setenv("ANSIBLE_RUNNER_KEEPALIVE_SECONDS", "soon")
+        with pytest.raises(ConfigError, match="`soon`"):
+            keepalive_interval(None)
+        monkeypatch.delenv("ANSIBLE_RUNNER_KEEPALIVE_SECONDS")
+        assert keepalive_interval(None) == 0
+
+
+@dataclass
+class Recorder:
+    """An output that keeps each write."""
+
+    writes: list[bytes] = field(default_factory=list)
+    failure: OSError | None = None
+
+    def write(self, data: bytes) -> None:
+        """Keep a write, or fail."""
+        if self.failure:
+            raise self.failure
+        self.writes.append(data)
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+    @property
+    def data(self) -> bytes:
+        """All that was written."""
+        return b"".join(self.writes)
+
+
+def test_writes_are_collected_and_keep_their_order() -> None:
+    """Many small lines from several threads arrive in few writes, whole, and each thread's in its order."""
+    output = Recorder()
+    stream = ResultStream(output)
+
+    def send(letter: str) -> None:
+        for number in range(500):
+            stream.event({"letter": letter, "number": number})
+
+    threads = [threading.Thread(target=send, args=(letter,)) for letter in "abc"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    stream.archive(3, [b"abc"])
+    stream.finish()
+    lines = [json.loads(line) for line in output.data.splitlines()[:1500]]
+    for letter in "abc":
+        assert [line["number"] for line in lines if line["letter"] == letter] == list(range(500))
+    assert output.data.endswith(b'{"zipfile": 3}\nYWJj{"eof": true}\n')
+    assert len(output.writes) < 300
+
+
+def test_a_single_line_goes_out_although_nothing_follows() -> None:
+    """A line that waits for company is sent soon when none comes."""
+    output = Recorder()
+    stream = ResultStream(output)
+    for number in range(3):
+        stream.event({"number": number})
+    wait_until(lambda: output.data.count(b"\n") == 3, "all lines are out")
+    stream.finish()
+
+
+def test_nothing_follows_the_end_marker() -> None:
+    """What is sent after the end, whenever, is dropped, and ending twice is ending once."""
+    output = Recorder()
+    stream = ResultStream(output, keepalive_s=0.001)
+    stream.finish()
+    size = len(output.data)
+    time.sleep(COALESCE_S)  # after that silence a line would be written at once
+    stream.event({"late": 1})
+    stream.archive(1, [b"x"])
+    stream.finish()
+    assert len(output.data) == size
+    assert output.data.endswith(EOF_LINE)
+
+
+@pytest.mark.parametrize("keepalive_s", [1e300, float("inf"), float("nan"), -1.0])
+def test_odd_intervals_do_not_stop_the_writing(keepalive_s: float) -> None:
+    """An interval beyond measure is as good as none, and lines still go out."""
+    output = Recorder()
+    stream = ResultStream(output, keepalive_s=keepalive_s)
+    stream.event({"a": 1})
+    stream.event({"b": 1})
+    wait_until(lambda: output.data.count(b"\n") == 2, "both lines are out")
+    stream.finish()
+    assert b"keepalive" not in output.data
+
+
+def test_an_output_that_fails_asks_for_a_stop() -> None:
+    """When writing fails the job is asked to stop, and later lines do no harm."""
+    stop = StopRequest()
+    stream = ResultStream(Recorder(failure=BrokenPipeError(32, "Broken pipe")), stop=stop)
+    stream.event({"a": 1})
+    wait_until(lambda: stop.requested, "the stop is requested")
+    stream.finish()
+    assert isinstance(stream.failure, BrokenPipeError)
+    stop.close()
+
+
+def test_a_place_is_made_private_and_goes(tmp_path: Path) -> None:
+    """A temporary place is 0700 and gone at the end with read-only directories in it; a named one stays."""
+    place = Place()
+    directory = place.open()
+    assert directory.stat().st_mode & 0o777 == 0o700
+    (directory / "a/b").mkdir(parents=True)
+    (directory / "a").chmod(0o500)
+    place.close(directory)
+    assert not directory.exists()
+    named = Place(private_data_dir=tmp_path / "x" / "y")
+    named.close(named.open())
+    assert (tmp_path / "x" / "y").is_dir()
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputFailed):
+        Place(private_data_dir=tmp_path / "file").open()
+
+
+def test_the_worker_starts_without_what_it_does_not_need(commands: Commands) -> None:
+    """The worker imports neither receptorctl nor yaml nor ansible before a job needs them."""
+    heavy = "{'yaml', 'receptorctl', 'ansible', 'tenacity', 'click'}"
+    code = f"import sys, receptor_runner.worker; print(sorted({heavy} & set(sys.modules)))"
+    assert commands.run(BIN / "python", "-c", code).text.strip() == "[]"
