@@ -21,6 +21,8 @@ COMMANDS = {
     "cancel": "Stop a running job",
     "release": "Remove a job's work unit from its node",
     "jobs": "List the jobs of a private data directory",
+    "nodes": "List the nodes of the mesh and what they offer",
+    "cleanup": "Remove what jobs left behind on a node",
     "node": "Serve an embedded, local-only Receptor node",
     "config": "List, render and check receptor.yml files",
     "completion": "Print the shell completion script",
@@ -60,7 +62,14 @@ class LazyGroup(click.Group):
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(message="%(version)s", callback=show.print_version, expose_value=False, is_eager=True)
+@click.option(
+    "--version",
+    is_flag=True,
+    callback=show.print_version,
+    expose_value=False,
+    is_eager=True,
+    help="Show the versions of this and of what it stands on.",
+)
 @click.option("--debug", is_flag=True, help="Log everything to stderr; show tracebacks.")
 @click.option(
     "--log-format",

@@ -59,7 +59,9 @@ def _attach_all(private_data_dir: Path, following: mesh.JobFollowing) -> int:
     if following.json_output:
         records = [RecordFile(private_data_dir, ident).require() for ident in idents]
         show.data({"schema": 1, "jobs": [mesh.describe(record) for record in records]})
-    return max((_report(ident, end) for ident, end in sorted(ended.items())), default=0)
+    code = max((_report(ident, end) for ident, end in sorted(ended.items())), default=0)
+    following.check("what became of the jobs is above")
+    return code
 
 
 def _report(ident: str, end: Outcome | RunnerError) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,6 @@ import click
 from receptor_runner.cli import mesh, options, show
 
 if TYPE_CHECKING:
-    from receptor_runner.receptor.destination import Destination
     from receptor_runner.receptor.leftovers import Leftover
 
 EPILOG = """\b
@@ -42,6 +40,7 @@ _CLEAR = "\x1b[H\x1b[2J"
 @click.option(
     "--orphans", is_flag=True, help="List units of the node that ran nothing and that no job knows."
 )
+@click.option("--force", is_flag=True, help="Give up jobs whose node does not answer: it is gone for good.")
 @click.option("--socket", help="The node whose orphans are meant; by default as in `run`.")
 @mesh.reaching
 @mesh.as_json
@@ -51,13 +50,20 @@ def jobs(
     interval: float,
     prune: bool,
     orphans: bool,
+    force: bool,
     json_output: bool,
     **given: Any,
 ) -> None:
     """List the jobs that were submitted from DIR, as they were last seen."""
     where = mesh.destination(given)
-    if prune or orphans:
-        _show_leftovers(private_data_dir, where, prune=prune, with_orphans=orphans, json_output=json_output)
+    if prune or orphans or force:
+        from receptor_runner.receptor.leftovers import leftovers
+        from receptor_runner.receptor.leftovers import orphans as find_orphans
+
+        found = list(leftovers(private_data_dir, where, prune=prune, force=force))
+        if orphans:
+            found += find_orphans(private_data_dir, where.control(where.address()), prune=prune)
+        _show_leftovers(found, json_output=json_output)
     elif watch:
         _watch(private_data_dir, interval, json_output=json_output)
     else:
@@ -73,7 +79,7 @@ def _show(private_data_dir: Path, *, json_output: bool) -> bool:
         show.data({"schema": 1, "jobs": described})
     elif described:
         rows = [[str("-" if job[key] is None else job[key]) for key in _COLUMNS] for job in described]
-        _print_table([list(_COLUMNS), *rows])
+        show.table([list(_COLUMNS), *rows])
     return any(job["active"] for job in described)
 
 
@@ -88,14 +94,7 @@ def _watch(private_data_dir: Path, interval_s: float, *, json_output: bool) -> N
             time.sleep(interval_s)
 
 
-def _show_leftovers(
-    private_data_dir: Path, where: Destination, *, prune: bool, with_orphans: bool, json_output: bool
-) -> None:
-    from receptor_runner.receptor.leftovers import leftovers, orphans
-
-    found = list(leftovers(private_data_dir, where, prune=prune))
-    if with_orphans:
-        found += orphans(private_data_dir, where.control(where.address()), prune=prune)
+def _show_leftovers(found: list[Leftover], *, json_output: bool) -> None:
     if json_output:
         show.data({"schema": 1, "leftovers": [dataclasses.asdict(entry) for entry in found]})
         return
@@ -107,10 +106,3 @@ def _leftover_line(entry: Leftover) -> str:
     name = entry.ident or "orphan"
     state = "removed" if entry.removed else "left"
     return f"{name}: {state}: unit {entry.unit_id or '-'} at {entry.socket}: {entry.reason}"
-
-
-def _print_table(rows: Iterable[Sequence[str]]) -> None:
-    table = list(rows)
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    for row in table:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import os
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -45,18 +48,44 @@ reaching = options.together(
     ),
 )
 
-where_to_run = options.together(
+socket_of_node = click.option(
+    "--socket",
+    help="The control socket of the node to ask: a path, tcp://host:port or tls://host:port. By default "
+    "$RECEPTORCTL_SOCKET, else one of the usual places, else the embedded node.",
+)
+
+passing_on = options.together(
     click.option(
-        "--socket",
-        help="The control socket of the node to ask: a path, tcp://host:port or tls://host:port. By default "
-        "$RECEPTORCTL_SOCKET, else one of the usual places, else the embedded node.",
+        "--tls-client",
+        help="Which tls-client of its receptor.yml the asked node uses towards the other. By default the only one "
+        "there, if the other wants TLS.",
     ),
+    click.option(
+        "--config",
+        type=click.Path(path_type=Path),
+        envvar="RECEPTORCTL_CONFIG",
+        show_envvar=True,
+        metavar="FILE",
+        help="The receptor.yml of the asked node, for its tls-client; by default the one it was started with.",
+    ),
+    click.option(
+        "--signwork/--no-signwork",
+        "sign",
+        default=None,
+        help="Have the asked node sign the request, or not. By default as the other advertises.",
+    ),
+)
+
+where_to_run = options.together(
+    socket_of_node,
     click.option("--node", help="The node where the job runs; by default the one that is asked."),
     click.option("--work-type", help="Its work-command; by default receptor-runner, else ansible-runner."),
     click.option("--work-params", "params", help="Further words for the worker's command line."),
-    click.option("--tls-client", help="The asked node's TLS configuration towards the other."),
-    click.option("--ttl", help="How long a remote job may wait for its start: 30s, 10m, 1h."),
-    click.option("--signwork/--no-signwork", "sign", default=None, help="Sign the request, or do not."),
+    passing_on,
+    click.option(
+        "--ttl",
+        help="How long a remote job may wait for its start: 30s, 10m, 1h; then nothing of it runs.  [default: 10m]",
+    ),
     click.option("--no-preflight", is_flag=True, help="Upload without checking node and work type first."),
     reaching,
 )
@@ -72,6 +101,46 @@ how_to_follow = options.together(
         type=float,
         metavar="SECONDS",
         help="Give up after this silence, where the worker sends keepalives.",
+    ),
+    click.option(
+        "--pending-timeout",
+        type=click.FloatRange(min=0),
+        default=600.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Take the job back if it has not started by then.",
+    ),
+    click.option(
+        "--node-timeout",
+        type=click.FloatRange(min=0),
+        default=300.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long the node of a running job may be out of the mesh before it counts as lost.",
+    ),
+    click.option(
+        "--runner-timeout",
+        type=click.FloatRange(min=0),
+        default=10.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long a silent job may run on without its unit's command runner before it counts as lost.",
+    ),
+    click.option(
+        "--results-timeout",
+        type=click.FloatRange(min=0),
+        default=300.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long known results of an ended job may fail to come.",
+    ),
+    click.option(
+        "--cancel-timeout",
+        type=click.FloatRange(min=0),
+        default=15.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long a canceled job may be silent before its end.",
     ),
 )
 
@@ -94,8 +163,38 @@ def destination(given: dict[str, Any]) -> Destination:
     retry = RetryPolicy(deadline_s=given.pop("retry_deadline"), max_wait_s=given.pop("retry_max_wait"))
     tls = Tls(**take(given, "rootcas", "key", "cert"))
     preflight = not given.pop("no_preflight", False)
-    where = take(given, "socket", "node", "work_type", "params", "tls_client", "ttl", "sign")
+    where = take(given, "socket", "node", "work_type", "params", "tls_client", "config", "ttl", "sign")
     return Destination(**where, preflight=preflight, tls=tls, retry=retry)
+
+
+_LOOK_FIRST = "it may have run, or run on: look there before the same command with --rerun"
+
+
+@contextlib.contextmanager
+def submitting(private_data_dir: Path, ident: str) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM break a submit off, and say how to attach if the job may have started all the same."""
+
+    def terminate(number: int, _frame: FrameType | None) -> None:
+        raise Interrupted("terminated", signal_number=number)
+
+    previous = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    except (KeyboardInterrupt, Interrupted) as stop:
+        number = signal.SIGTERM if isinstance(stop, Interrupted) else signal.SIGINT
+        raise _broken_off(private_data_dir, ident, number) from stop
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _broken_off(private_data_dir: Path, ident: str, number: int) -> Interrupted:
+    from receptor_runner.receptor.record import RecordFile
+
+    record = RecordFile(private_data_dir, ident).read()
+    if record and record.is_active and record.unit_id:
+        way = f"receptor-runner attach {private_data_dir} -i {ident}"
+        return Interrupted("interrupted; the job may run", signal_number=number, hint=way)
+    return Interrupted("interrupted; nothing of the job has run", signal_number=number)
 
 
 class JobFollowing:
@@ -118,6 +217,11 @@ class JobFollowing:
         timeouts = {
             "wait_timeout_s": given.pop("wait_timeout"),
             "contact_timeout_s": given.pop("contact_timeout"),
+            "pending_timeout_s": given.pop("pending_timeout"),
+            "node_gone_s": given.pop("node_timeout"),
+            "dead_runner_s": given.pop("runner_timeout"),
+            "missing_s": given.pop("results_timeout"),
+            "canceled_silence_s": given.pop("cancel_timeout"),
         }
         self.following: Following = Following(
             handlers=Handlers(display=self._output.show),
@@ -135,7 +239,8 @@ class JobFollowing:
         if self.signal_number:
             self._wishes.detach.set()
         else:
-            show.note("canceling the job; waiting for its last word (again to detach)")
+            with contextlib.suppress(OSError):  # not by print: the signal may have come in the middle of one
+                os.write(2, b"canceling the job; waiting for its last word (again to detach)\n")
             self._wishes.cancel.set()
             self.destination.retry.interrupt.set()
         self.signal_number = self.signal_number or number
@@ -170,10 +275,17 @@ class JobFollowing:
 
     def _exit_code(self, outcome: Outcome) -> int:
         from receptor_runner.cli.process import verdict
+        from receptor_runner.outcome import Status
 
-        if self.signal_number:
-            raise Interrupted("interrupted; the job is canceled", signal_number=self.signal_number)
+        self.check(f"the job is {outcome.status}")
+        if outcome.status is Status.LOST:
+            raise ContactLost("the job is lost", cause=outcome.explanation, hint=_LOOK_FIRST)
         return verdict(outcome)
+
+    def check(self, state: str) -> None:
+        """Raise Interrupted if we were, with what became of the job."""
+        if self.signal_number:
+            raise Interrupted(f"interrupted; {state}", signal_number=self.signal_number)
 
 
 def describe(record: Record) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import sys
 import time
@@ -11,8 +13,8 @@ from types import FrameType
 import click
 
 from receptor_runner.cli import options, show
-from receptor_runner.errors import Interrupted, UsageError, WorkerFailed
-from receptor_runner.outcome import Outcome
+from receptor_runner.errors import ContactLost, Interrupted, UsageError, WorkerFailed
+from receptor_runner.outcome import Outcome, Status
 
 LAST_WORD_S = 12.0
 """How long an interrupted process waits for the worker's last word; a worker needs up to 10 s."""
@@ -32,6 +34,7 @@ Examples:
 def process(private_data_dir: Path, ident: str | None, quiet: bool, logfile: str | None, debug: bool) -> int:
     """Turn a worker's stream on stdin into artifacts below DIR, and exit with the job's return code."""
     from receptor_runner.edges import read_descriptor
+    from receptor_runner.plugins import tell_plugins
     from receptor_runner.process import Handlers, Processor, process, runner_config
 
     if logfile or debug:
@@ -43,7 +46,8 @@ def process(private_data_dir: Path, ident: str | None, quiet: bool, logfile: str
         )
     output = show.JobOutput(quiet=quiet)
     config = runner_config(private_data_dir, ident)
-    processor = Processor(Path(config.artifact_dir), config=config, handlers=Handlers(display=output.show))
+    handlers = tell_plugins(Handlers(display=output.show), config)
+    processor = Processor(Path(config.artifact_dir), config=config, handlers=handlers)
     patience = Patience()
     chunks = read_descriptor(sys.stdin.fileno(), lambda: patience.exhausted)
     outcome = process(chunks, processor, canceled=lambda: patience.exhausted)
@@ -67,12 +71,13 @@ class Patience:
         return time.monotonic() > self._deadline
 
     def _interrupted(self, number: int, _frame: FrameType | None) -> None:
-        if self.signal_number or number == signal.SIGTERM:
+        again, self.signal_number = bool(self.signal_number), number
+        if again or number == signal.SIGTERM:
             self._deadline = 0
-        else:
-            self._deadline = time.monotonic() + LAST_WORD_S
-            show.note("interrupted; waiting for the worker's last word (Ctrl-C again to quit)")
-        self.signal_number = number
+            return
+        self._deadline = time.monotonic() + LAST_WORD_S
+        with contextlib.suppress(OSError):  # not by print: the signal may have come in the middle of one
+            os.write(2, b"interrupted; waiting for the worker's last word (Ctrl-C again to quit)\n")
 
     def check(self) -> None:
         """Raise Interrupted if we were."""
@@ -85,7 +90,10 @@ def verdict(outcome: Outcome) -> int:
 
     Raises:
         WorkerFailed: the worker had an error of its own.
+        ContactLost: how it ended will not be known.
     """
+    if outcome.status is Status.LOST:
+        raise ContactLost("the job is lost", cause=outcome.explanation)
     if not outcome.is_verdict:
         raise WorkerFailed("the worker reports an error", cause=outcome.explanation)
     if outcome.explanation:

@@ -41,7 +41,8 @@ def run(private_data_dir: Path, include_artifacts: bool, rerun: bool, json_outpu
     try:
         for skipped in shipment.skipped:
             show.note(f"warning: left out: {skipped}")
-        record = start(shipment, private_data_dir, where, rerun=rerun, on_route=mesh.tell_route)
+        with mesh.submitting(private_data_dir, str(job.ident)):
+            record = start(shipment, private_data_dir, where, rerun=rerun, on_route=mesh.tell_route)
     finally:
         shipment.close()
     following.catch_signals()

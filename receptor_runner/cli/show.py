@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -67,6 +68,13 @@ def bug(failure: Exception) -> int:
 def data(value: Any) -> None:
     """Print one JSON object for a program to read, on stdout."""
     click.echo(json.dumps(value, default=str))
+
+
+def table(rows: Sequence[Sequence[str]]) -> None:
+    """Print rows of equal length with aligned columns, on stdout."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def print_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:

@@ -37,7 +37,8 @@ def submit(
     try:
         for skipped in shipment.skipped:
             show.note(f"warning: left out: {skipped}")
-        record = start(shipment, private_data_dir, where, rerun=rerun, on_route=mesh.tell_route)
+        with mesh.submitting(private_data_dir, str(job.ident)):
+            record = start(shipment, private_data_dir, where, rerun=rerun, on_route=mesh.tell_route)
     finally:
         shipment.close()
     if json_output:

@@ -13,21 +13,21 @@ from typing import Self
 import click
 
 from receptor_runner.cli import show
-from receptor_runner.errors import ConfigError, UsageError
-
-KEEPALIVE_VARIABLE = "ANSIBLE_RUNNER_KEEPALIVE_SECONDS"
+from receptor_runner.cli.worker_cleanup import cleanup
+from receptor_runner.errors import UsageError
 
 EPILOG = """\b
 Examples:
   receptor-runner transmit ./demo -p site.yml | receptor-runner worker | receptor-runner process ./demo
   receptor-runner worker --worker-info
+  receptor-runner worker cleanup --help
 \b
 As a work-command in receptor.yml:
   - work-command: {worktype: receptor-runner, command: /path/to/receptor-runner, params: worker}
 """
 
 
-@click.command(epilog=EPILOG)
+@click.group(invoke_without_command=True, subcommand_metavar="[cleanup ...]", epilog=EPILOG)
 @click.option(
     "--private-data-dir",
     type=click.Path(file_okay=False, path_type=Path),
@@ -39,12 +39,14 @@ As a work-command in receptor.yml:
 @click.option(
     "--keepalive-seconds",
     type=click.FloatRange(min=0),
-    help=f"Send a sign of life after this silence; by default ${KEEPALIVE_VARIABLE}, else never.",
+    help="Send a sign of life after this silence; by default $ANSIBLE_RUNNER_KEEPALIVE_SECONDS, else never.",
 )
 @click.option("--worker-info", is_flag=True, help="Print what this node offers, as YAML, and exit.")
 @click.option("--logfile", help="Log to this file instead of stderr.")
 @click.option("--debug", is_flag=True, help="Log everything.")
+@click.pass_context
 def worker(
+    context: click.Context,
     private_data_dir: Path | None,
     delete: bool,
     keepalive_seconds: float | None,
@@ -53,6 +55,8 @@ def worker(
     debug: bool,
 ) -> int:
     """Run the job of the stream on stdin and send its results to stdout."""
+    if context.invoked_subcommand:
+        return 0
     if worker_info:
         return _print_info()
     if sys.stdin.isatty():
@@ -62,7 +66,10 @@ def worker(
         )
     if logfile or debug:
         show.start_logging(debug=debug, logfile=logfile)
-    return _work(private_data_dir, delete=delete, keepalive_s=_keepalive_s(keepalive_seconds))
+    return _work(private_data_dir, delete=delete, keepalive_seconds=keepalive_seconds)
+
+
+worker.add_command(cleanup)
 
 
 def _print_info() -> int:
@@ -72,25 +79,14 @@ def _print_info() -> int:
     return 0
 
 
-def _keepalive_s(given: float | None) -> float:
-    if given is not None:
-        return given
-    text = os.environ.get(KEEPALIVE_VARIABLE, "0")
-    try:
-        return max(float(text), 0)
-    except ValueError as error:
-        raise ConfigError(
-            f"{KEEPALIVE_VARIABLE} is `{text}`", cause="a number of seconds is wanted"
-        ) from error
-
-
-def _work(private_data_dir: Path | None, *, delete: bool, keepalive_s: float) -> int:
+def _work(private_data_dir: Path | None, *, delete: bool, keepalive_seconds: float | None) -> int:
     from receptor_runner.edges import DescriptorOutput, read_descriptor
     from receptor_runner.execution.seam import StopRequest
-    from receptor_runner.worker import Place, ResultStream, work
+    from receptor_runner.worker import Place, ResultStream, keepalive_interval, work
 
     place = Place(private_data_dir=private_data_dir, delete=delete)
     place.check()
+    keepalive_s = keepalive_interval(keepalive_seconds)
     stop = StopRequest()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.request())

@@ -64,7 +64,8 @@ class Guard:
     """A guardian process and the conversation with it.
 
     It should be made as soon as there is something to guard, and closed when all is done. If this process dies
-    without closing it, every process of the job is killed and every doomed directory removed within seconds.
+    without closing it, every process of the job is killed and every doomed directory removed within seconds; so they
+    are when an exception ends its `with` block.
     """
 
     def __init__(self) -> None:
@@ -84,8 +85,11 @@ class Guard:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_exc: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_exception: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._abandon()
 
     def fileno(self) -> int:
         """Return the descriptor that is readable when there is a report."""
@@ -143,6 +147,11 @@ class Guard:
         """End helpers and guardian; what the job left running on purpose lives on."""
         with contextlib.suppress(RunnerError):
             self._request({"do": "end"})
+        self._socket.close()
+        self._process.wait()
+
+    def _abandon(self) -> None:
+        """Leave all to the guardian, which kills every process and removes the doomed directories."""
         self._socket.close()
         self._process.wait()
 

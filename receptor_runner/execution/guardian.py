@@ -69,6 +69,16 @@ def send_signal(pids: set[int], number: int) -> None:
             os.kill(pid, number)
 
 
+def remove_tree(directory: Path) -> None:
+    """Remove a directory with all that is in it, read-only directories too; what cannot be removed stays."""
+    for parent, names, _files in os.walk(directory):
+        for path in (Path(parent, name) for name in names):
+            if not path.is_symlink():
+                with contextlib.suppress(OSError):
+                    path.chmod(0o700)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
 class Ladder:
     """The way down: interrupt the job as Ctrl-C does, terminate its whole tree, kill what is left."""
 
@@ -216,7 +226,7 @@ class Guardian:
             time.sleep(KILL_PAUSE_S)
             self._reap()
         for path in self._doomed:
-            shutil.rmtree(path, ignore_errors=True)
+            remove_tree(path)
         self._ended = True
 
 

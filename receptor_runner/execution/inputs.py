@@ -78,7 +78,7 @@ def read_inputs(job: Job, private_data_dir: Path) -> Inputs:
         ConfigError: a file is no mapping, not readable or has open quotes.
     """
     env = private_data_dir / "env"
-    settings = _mapping(env / "settings", job.settings)
+    settings = read_settings(private_data_dir, job.settings)
     job = _overridden(job, settings)
     extravars = env / "extravars"
     return Inputs(
@@ -94,6 +94,15 @@ def read_inputs(job: Job, private_data_dir: Path) -> Inputs:
         raw_command=_raw_command(private_data_dir / "args"),
         extravars_file=extravars if extravars.is_file() else None,
     )
+
+
+def read_settings(private_data_dir: Path, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the settings that are given and those of `env/settings`; where both have one, the file's.
+
+    Raises:
+        ConfigError: the file is no mapping.
+    """
+    return _mapping(private_data_dir / "env" / "settings", given)
 
 
 def _overridden(job: Job, settings: Mapping[str, Any]) -> Job:

@@ -73,6 +73,7 @@ class Session:
         self._stop = stop
         self._cause: Cause | None = None
         self._exit: Exit | None = None
+        self._stopping = False
         self._stopped: Stopped | None = None
         self._may_prompt = False
         self._last_line = ""
@@ -105,15 +106,19 @@ class Session:
                 ready = {entry[0] for entry in poller.poll(self._pause_ms())}
                 self._hear(terminal, channel, ready)
                 self._answer(terminal)
-                if self._cause is None and (cause := self._due(terminal, self._stop.fileno() in ready)):
+                if not self._stopping and (cause := self._due(terminal, self._stop.fileno() in ready)):
                     self._cause, self._last_line = cause, self._answers.last_line
                     poller.unregister(self._stop.fileno())
-                    self._guard.stop()
+                    self._stop_all()
                 if self._guard.fileno() in ready or self._guard.has_heard:
                     self._take_reports()
 
     def _has_ended(self) -> bool:
-        return self._exit is not None if self._cause is None else self._stopped is not None
+        return self._stopped is not None if self._stopping else self._exit is not None
+
+    def _stop_all(self) -> None:
+        self._stopping = True
+        self._guard.stop()
 
     def _pause_ms(self) -> float:
         return 0 if self._guard.has_heard else TICK_S * 1000
@@ -174,6 +179,8 @@ class Session:
                 self._stopped = report
             elif report.name == JOB:
                 self._exit = report
+                if report.code < 0 and not self._stopping:  # it could not stop what it had started
+                    self._stop_all()
 
     def _drain(self, terminal: Terminal, channel: Channel) -> None:
         """Read what is left; a stray process may hold terminal and channel open, so no end of file is awaited."""

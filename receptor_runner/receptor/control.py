@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import re
-import select
+import signal
 import socket
 import ssl
 import struct
@@ -22,11 +23,15 @@ from typing import Any, Self
 from receptorctl import ReceptorControl
 from receptorctl.socket_interface import shutdown_write
 
-from receptor_runner.errors import NodeUnavailable, RunnerError, UnknownUnit, Unreachable, UsageError
+from receptor_runner.errors import NodeUnavailable, RunnerError, UnknownUnit, UsageError
+from receptor_runner.receptor.results import Results
 from receptor_runner.receptor.translation import translate
 from receptor_runner.receptor.work import UnitStatus, WorkOrder
 
+log = logging.getLogger("receptor_runner.control")
+
 _CREATED = re.compile(r"Work unit created with ID (.+)\. Send stdin data and EOF\.")
+_SLOW_LINK_BYTES_PER_S = 1024 * 1024
 _ADDRESS = re.compile(
     r"(?P<kind>tcp|tls):(?://)?(?:\[(?P<ipv6>[0-9A-Fa-f:]+)\]|(?P<host>[^:\[\]/]+)):(?P<port>\d+)"
     r"|(?:unix:(?://)?)?(?P<path>(?!tcp:|tls:)[^:]+)"
@@ -41,8 +46,8 @@ class Deadlines:
         connect_s: connecting and the greeting.
         reply_s: the reply to a command.
         cancel_s: the reply to cancel and release; the daemon answers when the worker is gone, up to 10 s later.
-        payload_s: one write of the payload, and the reply behind it; with a remote node that takes 15 s if the
-            node does not answer.
+        payload_s: one write of the payload, and the reply behind it, beyond the time that a slow link takes: the
+            daemon first passes the payload on to a remote node, which takes 15 s if that node does not answer.
     """
 
     connect_s: float = 5.0
@@ -196,30 +201,54 @@ class Control:
         Args:
             unit_id: the unit.
             force: remove it here even if the other node cannot be asked.
+
+        Source: where only the other node has forgotten the unit, the answer is the same as for one that is unknown
+        here, and the unit stays.
         """
         verb = "force-release" if force else "release"
-        return "released" in self._command(f"work {verb} {unit_id}", self._deadlines.cancel_s)
+        try:
+            return "released" in self._command(f"work {verb} {unit_id}", self._deadlines.cancel_s)
+        except UnknownUnit:
+            if force:
+                raise
+            return self.release(unit_id, force=True)
 
     def is_routed(self, node: str) -> bool:
         """Whether the asked node knows a way to another one."""
         status = self.status("NodeID", "RoutingTable")
         return node == status.get("NodeID") or node in (status.get("RoutingTable") or {})
 
+    def process_id(self) -> int | None:
+        """Return the process that serves a unix socket; None for another kind of socket."""
+        with self._connected() as connection:
+            return connection.peer_pid()
+
     def process_lives(self, pid: int) -> bool | None:
         """Whether a process on the node's machine lives; None where that cannot be seen from here.
 
         Source: the node's process ids are ours only if it answers on a unix socket and shares our pid namespace.
         """
+        return _is_alive(pid) if self._shares_processes() else None
+
+    def interrupt_worker(self, unit_id: str, pid: int) -> None:
+        """Interrupt a unit's worker without its node, if it is seen from here that the process is that worker.
+
+        Source: a unit whose command runner was killed runs on, and the daemon's cancel and release do not reach it.
+        """
+        with contextlib.suppress(OSError):
+            output = os.readlink(f"/proc/{pid}/fd/1").removesuffix(" (deleted)")
+            if self._shares_processes() and output.endswith(f"/{unit_id}/stdout"):
+                os.kill(pid, signal.SIGINT)
+
+    def _shares_processes(self) -> bool:
+        """Whether the node's process ids mean the same here."""
         try:
-            with self._connected() as connection:
-                node_pid = connection.peer_pid()
-            if node_pid is None or os.readlink(f"/proc/{node_pid}/ns/pid") != os.readlink(
+            node = self.process_id()
+            return node is not None and os.readlink(f"/proc/{node}/ns/pid") == os.readlink(
                 "/proc/self/ns/pid"
-            ):
-                return None
+            )
         except (OSError, NodeUnavailable):
-            return None
-        return Path(f"/proc/{pid}").exists()
+            return False
 
     def submit(self, order: WorkOrder) -> Submission:
         """Create a unit; its id is known before any payload is sent.
@@ -243,6 +272,10 @@ class Control:
             raise
         return Submission(self, connection, created[1])
 
+    def payload_deadline_s(self, size: int) -> float:
+        """Return how long the reply behind a payload of so many bytes may take."""
+        return self._deadlines.payload_s + size / _SLOW_LINK_BYTES_PER_S
+
     def results(self, unit_id: str, offset: int = 0) -> Results:
         """Open the results of a unit.
 
@@ -250,21 +283,13 @@ class Control:
             unit_id: the unit.
             offset: how many bytes to leave out.
         """
-        with (
-            self._translated(),
-            _Connection(self.address, self._deadlines.connect_s, self._tls) as connection,
-        ):
-            connection.connect()
+        with self._connected() as connection:
             connection.reply_within(self._deadlines.reply_s)
             stream, file = connection.get_work_results(unit_id, offset, return_socket=True)
             return Results(stream, file)
 
     def _command(self, command: str, deadline_s: float) -> dict[str, Any]:
-        with (
-            self._translated(),
-            _Connection(self.address, self._deadlines.connect_s, self._tls) as connection,
-        ):
-            connection.connect()
+        with self._connected() as connection:
             connection.reply_within(deadline_s)
             reply = connection.simple_command(command)
         if not isinstance(reply, dict):
@@ -277,7 +302,7 @@ class Control:
             self._translated(),
             _Connection(self.address, self._deadlines.connect_s, self._tls) as connection,
         ):
-            self._connect(connection)
+            connection.connect()
             yield connection
 
     def _connect(self, connection: _Connection) -> None:
@@ -306,6 +331,7 @@ class Submission:
     Attributes:
         unit_id: its id, final already.
         started: whether all of the payload is sent, so that the unit may run.
+        removed: whether it was removed again because that did not come to pass.
     """
 
     def __init__(self, control: Control, connection: _Connection, unit_id: str) -> None:
@@ -313,6 +339,7 @@ class Submission:
         self._control = control
         self._connection = connection
         self.started = False
+        self.removed = False
 
     def start(self, payload: Iterable[bytes]) -> str:
         """Send the payload and let the unit start; return the node's word for it.
@@ -320,10 +347,12 @@ class Submission:
         Source: the daemon starts whatever has arrived when the sending half is closed.
         """
         with self._control._translated():
+            sent = 0
             for chunk in payload:
-                self._connection._sockfile.write(chunk)
+                sent += self._connection._sockfile.write(chunk)
             self._connection._sockfile.flush()
             self.started = True
+            self._connection.reply_within(self._control.payload_deadline_s(sent))
             shutdown_write(self._connection._socket)
             reply = self._connection.readstr()
             if not reply:
@@ -342,57 +371,25 @@ class Submission:
         """
         try:
             if not self.started:
-                with contextlib.suppress(UnknownUnit):
-                    self._control.release(self.unit_id)
+                self.removed = self._remove()
         finally:
             self._connection.__exit__()
 
-
-class Results:
-    """The results of a unit as they come."""
-
-    def __init__(self, stream: socket.socket, file: Any) -> None:
-        self._stream = stream
-        self._stream.setblocking(False)
-        self._file = file
-        self._early: bytes = file.read1(len(head)) if (head := file.peek(1)) else b""
-
-    def read(self, wait_s: float, size: int = 256 * 1024) -> bytes | None:
-        """Return the next bytes, b"" at the end, or None if nothing came in time.
-
-        Args:
-            wait_s: how long to wait.
-            size: how many bytes at most.
-
-        Raises:
-            Unreachable: the connection broke.
-        """
-        if self._early:
-            early, self._early = self._early, b""
-            return early
+    def _remove(self) -> bool:
+        """Release the unit; return whether it is gone. A node that is away leaves the reason for that in place."""
         try:
-            if not self._has_pending() and not select.select([self._stream], [], [], wait_s)[0]:
-                return None
-            return self._stream.recv(size)
-        except (BlockingIOError, ssl.SSLWantReadError):
-            return None
-        except ConnectionResetError:
-            return b""
-        except OSError as error:
-            raise Unreachable("the connection to the node broke", cause=str(error)) from error
+            return self._control.release(self.unit_id)
+        except UnknownUnit:
+            return True
+        except NodeUnavailable as error:
+            log.warning("unit %s could not be released: %s", self.unit_id, error)
+            return False
 
-    def _has_pending(self) -> bool:
-        return isinstance(self._stream, ssl.SSLSocket) and self._stream.pending() > 0
 
-    def close(self) -> None:
-        """Close the connection; the unit is not harmed."""
-        with contextlib.suppress(OSError):
-            self._file.close()
-        with contextlib.suppress(OSError):
-            self._stream.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self.close()
+def _is_alive(pid: int) -> bool:
+    """Whether a process exists; one that only waits to be reaped does not count."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in {b"Z", b"X"}

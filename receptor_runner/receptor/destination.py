@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from receptor_runner.errors import NodeUnavailable
 from receptor_runner.receptor.control import Control, Deadlines, Tls
@@ -22,8 +23,10 @@ class Destination:
         node: the node where it runs; by default the asked one.
         work_type: the work-command there; by default ours, else ansible-runner's.
         params: further words for the worker's command line.
-        tls_client: the asked node's TLS configuration towards the other.
-        ttl: how long a remote unit may wait for its start, as a Go duration.
+        tls_client: the asked node's TLS configuration towards the other; None leaves it to what the node
+            advertises, "" means none.
+        config: the asked node's receptor.yml, where its TLS client is looked up.
+        ttl: how long a remote unit may wait for its start, as a Go duration; ten minutes by default.
         sign: whether the request is signed; None leaves it to what the node advertises.
         preflight: whether node and work type are checked before the upload.
         tls: certificates for a `tls://` socket.
@@ -36,6 +39,7 @@ class Destination:
     work_type: str | None = None
     params: str | None = None
     tls_client: str | None = None
+    config: Path | None = None
     ttl: str | None = None
     sign: bool | None = None
     preflight: bool = True

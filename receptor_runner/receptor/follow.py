@@ -9,9 +9,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from receptor_runner.artifacts import sync_filesystem
-from receptor_runner.errors import ContactLost, NodeUnavailable, RunnerError, StreamError
+from receptor_runner.artifacts import sync_filesystem, writing
+from receptor_runner.errors import (
+    ContactLost,
+    MissingInput,
+    NeverStarted,
+    NodeUnavailable,
+    OutputFailed,
+    RunnerError,
+    StreamError,
+)
 from receptor_runner.outcome import Outcome, Status
+from receptor_runner.plugins import tell_plugins
 from receptor_runner.process import Handlers, Processor, RunnerConfig, runner_config
 from receptor_runner.receptor.destination import Destination, reach
 from receptor_runner.receptor.locate import NodeAddress
@@ -61,6 +70,7 @@ def follow(private_data_dir: Path, ident: str, destination: Destination, followi
     Raises:
         MissingInput: no such job was submitted.
         StreamError: the job's results are broken or incomplete.
+        NeverStarted: no node could start it; nothing of it ran.
         ContactLost: the job may still run; it can be attached to.
     """
     file = RecordFile(private_data_dir, ident)
@@ -86,10 +96,10 @@ class _Pursuit:
 
     def run(self) -> Outcome:
         if self._record.outcome and not self._record.is_active:
-            return self._record.outcome
+            return _as_before(self._record, self._record.outcome)
         if self._record.unit_id is None:
             self._file.remove()
-            raise ContactLost(
+            raise MissingInput(
                 f"the job `{self._file.ident}` never got a unit",
                 hint="submit it again: nothing of it has run",
             )
@@ -97,7 +107,7 @@ class _Pursuit:
         processor = Processor(
             self._file.artifact_dir,
             config=self._config,
-            handlers=self._following.handlers,
+            handlers=tell_plugins(self._following.handlers, self._config),
             checkpoint=self._record.checkpoint,
         )
         try:
@@ -117,12 +127,17 @@ class _Pursuit:
         )
         try:
             outcome = follower.follow()
+            if not processor.ended:
+                processor.cut_short(outcome.status, outcome.explanation or "")
             self._save(processor)
             return outcome
-        except StreamError as error:
+        except (StreamError, NeverStarted) as error:
+            processor.cut_short(Status.ERROR, str(error))
             self._save(processor)
-            self._end(Outcome(status=Status.ERROR, explanation=str(error)))
+            self._end(Outcome(status=Status.ERROR, explanation=str(error)), error.exit_code)
             raise
+        except OutputFailed as error:
+            raise OutputFailed(error.what, cause=error.cause, hint=self._way_back()) from error
         except ContactLost as error:
             self._save(processor)
             raise self._with_way_back(error) from error
@@ -132,9 +147,10 @@ class _Pursuit:
             raise self._with_way_back(lost) from error
 
     def _with_way_back(self, error: ContactLost) -> ContactLost:
-        directory = self._file.artifact_dir.parent.parent
-        way = f"receptor-runner attach {directory} -i {self._file.ident}"
-        return ContactLost(error.what, cause=error.cause, hint=way)
+        return ContactLost(error.what, cause=error.cause, hint=self._way_back())
+
+    def _way_back(self) -> str:
+        return f"receptor-runner attach {self._file.artifact_dir.parent.parent} -i {self._file.ident}"
 
     def _progress(self, processor: Processor) -> None:
         """Save a checkpoint when the last one is a second or a thousand events old."""
@@ -152,14 +168,24 @@ class _Pursuit:
             dataclasses.replace(self._record, checkpoint=checkpoint), durable=False
         )
 
-    def _end(self, outcome: Outcome) -> Outcome:
+    def _end(self, outcome: Outcome, error_code: int | None = None) -> Outcome:
         """Write down how the job ended, then release its unit: until the artifacts are safe it is their only copy."""
-        sync_filesystem(self._file.artifact_dir)
-        self._record = self._file.write(dataclasses.replace(self._record, stage=Stage.ENDED, outcome=outcome))
+        with writing(self._file.artifact_dir):
+            sync_filesystem(self._file.artifact_dir)
+        ended = dataclasses.replace(self._record, stage=Stage.ENDED, outcome=outcome, error_code=error_code)
+        self._record = self._file.write(ended)
         keep = self._following.keep and outcome.status is not Status.SUCCESSFUL
         if not keep and self._record.unit_id and release_fully(self._control, self._record.unit_id):
             self._record = self._file.write(dataclasses.replace(self._record, released=True))
         return outcome
+
+
+def _as_before(record: Record, outcome: Outcome) -> Outcome:
+    """Return how a job ended that has ended before, or raise the error with which it did."""
+    for kind in (StreamError, NeverStarted):
+        if record.error_code == kind.exit_code:
+            raise kind(outcome.explanation or "the job ended with an error")
+    return outcome
 
 
 def follow_all(
@@ -186,6 +212,8 @@ def follow_all(
             ended[ident] = follow(private_data_dir, ident, destination, following_of(ident))
         except RunnerError as error:
             ended[ident] = error
+        except Exception as error:
+            ended[ident] = RunnerError("an unexpected error", cause=f"{type(error).__name__}: {error}")
 
     threads = [threading.Thread(target=pursue, args=(ident,), name=f"job-{ident}") for ident in idents]
     for thread in threads:

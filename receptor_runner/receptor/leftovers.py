@@ -39,72 +39,82 @@ class Leftover:
     removed: bool = False
 
 
-def leftovers(private_data_dir: Path, destination: Destination, *, prune: bool = False) -> Iterator[Leftover]:
+def leftovers(
+    private_data_dir: Path, destination: Destination, *, prune: bool = False, force: bool = False
+) -> Iterator[Leftover]:
     """Yield the jobs of a directory that have ended but whose unit is still on its node, or that never got one.
 
     Args:
         private_data_dir: whose jobs.
         destination: deadlines and retries.
-        prune: whether each is also removed, by force if its node cannot be asked.
+        prune: whether each is also removed; by force if a node behind the asked one cannot be asked.
+        force: whether jobs count whose own node does not answer; they are given up then.
     """
     for record in list(read_all(private_data_dir)):
-        found = _leftover(record, destination)
+        found = _leftover(record, destination, force=force)
         if found:
-            yield _pruned(private_data_dir, record, found, destination) if prune else found
+            yield _pruned(private_data_dir, found, destination, force=force) if prune else found
 
 
-def _leftover(record: Record, destination: Destination) -> Leftover | None:
+def _leftover(record: Record, destination: Destination, *, force: bool) -> Leftover | None:
     reason = None
     if record.stage is Stage.INTENT and record.unit_id is None:
         reason = "it never got a unit"
+    elif record.stage is Stage.ABORTED:
+        reason = "its upload broke off, its unit is not released"
     elif record.stage is Stage.ENDED and not record.released:
         reason = "it has ended, its unit is not released"
-    elif record.is_active and not _exists(record, destination):
-        reason = "its node does not know its unit any more"
+    elif record.is_active:
+        reason = _loss(record, destination, force=force)
     if reason is None:
         return None
     return Leftover(ident=record.ident, socket=record.socket, unit_id=record.unit_id, reason=reason)
 
 
-def _exists(record: Record, destination: Destination) -> bool:
-    """Whether the unit of an active job is still there; a node that does not answer leaves that open."""
+def _loss(record: Record, destination: Destination, *, force: bool) -> str | None:
+    """Return why an active job is lost, if it is; a node that does not answer leaves that open."""
     assert record.unit_id is not None
     try:
         destination.control(reach(record)).unit_status(record.unit_id)
     except UnknownUnit:
-        return False
-    except NodeUnavailable:
-        return True
-    return True
+        return "its node does not know its unit any more"
+    except NodeUnavailable as error:
+        return f"its node is gone: {error}" if force else None
+    return None
 
 
-def _pruned(private_data_dir: Path, record: Record, found: Leftover, destination: Destination) -> Leftover:
-    file = RecordFile(private_data_dir, record.ident)
+def _pruned(private_data_dir: Path, found: Leftover, destination: Destination, *, force: bool) -> Leftover:
+    assert found.ident is not None
+    file = RecordFile(private_data_dir, found.ident)
     try:
         with file.locked():
-            if record.unit_id is None:
+            record = file.read()
+            if record is None or record.unit_id is None:
                 file.remove()
-                return dataclasses.replace(found, removed=True)
-            if not _released(destination, record, record.unit_id):
+            elif record.unit_id != found.unit_id:
+                return dataclasses.replace(found, reason="it is another job by now")
+            elif not _released(destination, record, record.unit_id, force=force):
                 return found
-            lost = Outcome(status=Status.LOST, explanation=found.reason)
-            ended = dataclasses.replace(
-                record, stage=Stage.ENDED, outcome=record.outcome or lost, released=True
-            )
-            file.write(ended)
+            else:
+                _close(file, record, found.reason)
             return dataclasses.replace(found, removed=True)
     except IdentExists:
         return dataclasses.replace(found, reason="another process holds it")
 
 
-def _released(destination: Destination, record: Record, unit_id: str) -> bool:
+def _close(file: RecordFile, record: Record, reason: str) -> None:
+    outcome = record.outcome or Outcome(status=Status.LOST, explanation=reason)
+    file.write(dataclasses.replace(record, stage=Stage.ENDED, outcome=outcome, released=True))
+
+
+def _released(destination: Destination, record: Record, unit_id: str, *, force: bool) -> bool:
     try:
         control = destination.control(reach(record))
         return control.release(unit_id) or control.release(unit_id, force=True)
     except UnknownUnit:
         return True
     except NodeUnavailable:
-        return False
+        return force
 
 
 def orphans(private_data_dir: Path, control: Control, *, prune: bool = False) -> Iterator[Leftover]:
@@ -129,11 +139,14 @@ def orphans(private_data_dir: Path, control: Control, *, prune: bool = False) ->
 
 
 def _ran_nothing(control: Control, unit_id: str, status: UnitStatus) -> bool:
-    """Whether a unit ended without any job: its node or its worker says that no whole payload came."""
-    if status.state is not UnitState.FAILED:
+    """Whether a unit ended without any job: its node or its worker says that no whole payload came.
+
+    Source: ansible-runner's worker ends with success all the same.
+    """
+    if not status.state.is_complete:
         return False
     if status.stdout_size == 0:
-        return status.detail.startswith(_NEVER_RAN)
+        return status.state is UnitState.FAILED and status.detail.startswith(_NEVER_RAN)
     return status.stdout_size < _SMALL and _nothing_came(_read(control, unit_id))
 
 

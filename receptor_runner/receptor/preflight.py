@@ -9,13 +9,8 @@ from typing import Any
 
 from receptor_runner.errors import NodeUnavailable, Rejected, Unreachable
 from receptor_runner.receptor.control import Control
+from receptor_runner.receptor.nodes import MESH_FIELDS, PREFERRED_WORK_TYPES, MeshNode, read_nodes
 from receptor_runner.receptor.retry import RetryPolicy
-
-PREFERRED_WORK_TYPES = ("receptor-runner", "ansible-runner")
-"""Which work type is taken unless one is named; a worker of either kind understands the stream."""
-
-_FIELDS = ("NodeID", "Advertisements", "RoutingTable", "KnownConnectionCosts")
-_TLS_STREAM = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,17 +19,22 @@ class Route:
 
     Attributes:
         node: the node's id.
-        is_local: whether that is the node that was asked.
+        asked: the id of the node that was asked.
         work_type: the work-command there.
-        wants_signature: whether it advertises that it verifies signatures.
-        wants_tls: whether its control service is behind TLS.
+        wants_signature: whether it advertises that it verifies signatures; None if that is not known.
+        wants_tls: whether its control service is behind TLS; None if that is not known.
     """
 
     node: str
-    is_local: bool
+    asked: str
     work_type: str
-    wants_signature: bool = False
-    wants_tls: bool = False
+    wants_signature: bool | None = None
+    wants_tls: bool | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether that is the node that was asked."""
+        return self.node == self.asked
 
 
 def find_route(control: Control, node: str | None, work_type: str | None, retry: RetryPolicy) -> Route:
@@ -53,50 +53,59 @@ def find_route(control: Control, node: str | None, work_type: str | None, retry:
         Rejected: it does not offer that work type.
         Unreachable: the asked node does not answer, or the wanted one does not advertise.
     """
-    return retry.call(lambda: _route(control.status(*_FIELDS), node, work_type), "finding the node")
+    return retry.call(lambda: _route(control.status(*MESH_FIELDS), node, work_type), "finding the node")
+
+
+def assume_route(control: Control, node: str | None, work_type: str | None) -> Route:
+    """Return the route to a node and a work type of which nothing is checked.
+
+    Raises:
+        Unreachable: the asked node does not answer.
+    """
+    own = str(control.status("NodeID").get("NodeID"))
+    return Route(node=_named(node, own), asked=own, work_type=work_type or PREFERRED_WORK_TYPES[0])
+
+
+def _named(node: str | None, own: str) -> str:
+    return own if node is None or node.lower() == "localhost" else node
 
 
 def _route(status: Mapping[str, Any], wanted: str | None, work_type: str | None) -> Route:
-    own = str(status.get("NodeID", ""))
-    node = own if wanted is None or wanted.lower() == "localhost" else wanted
-    known = _known_nodes(status) | {own}
-    if node not in known:
-        raise NodeUnavailable(
-            f"unknown node `{node}`", cause=f"the mesh knows: {_listed(known)}", hint=_nearest(node, known)
-        )
-    adverts = [advert for advert in status.get("Advertisements") or [] if advert.get("NodeID") == node]
-    if not adverts:
-        raise Unreachable(f"node `{node}` is known but has not advertised its work types yet")
-    offered = {
-        str(command.get("WorkType")): bool(command.get("Secure"))
-        for advert in adverts
-        for command in advert.get("WorkCommands") or []
-    }
-    chosen = _work_type(node, offered, work_type)
+    nodes = read_nodes(status)
+    own = next(iter(nodes))
+    target = _target(nodes, _named(wanted, own))
+    chosen = _work_type(target, work_type)
     return Route(
-        node=node,
-        is_local=node == own,
+        node=target.node,
+        asked=own,
         work_type=chosen,
-        wants_signature=offered[chosen],
-        wants_tls=any(advert.get("ConnType") == _TLS_STREAM for advert in adverts),
+        wants_signature=target.work_types[chosen],
+        wants_tls=target.wants_tls,
     )
 
 
-def _known_nodes(status: Mapping[str, Any]) -> set[str]:
-    advertised = {str(advert.get("NodeID")) for advert in status.get("Advertisements") or []}
-    return advertised | set(status.get("RoutingTable") or {}) | set(status.get("KnownConnectionCosts") or {})
+def _target(nodes: Mapping[str, MeshNode], name: str) -> MeshNode:
+    if name not in nodes:
+        raise NodeUnavailable(
+            f"unknown node `{name}`", cause=f"the mesh knows: {_listed(nodes)}", hint=_nearest(name, nodes)
+        )
+    target = nodes[name]
+    if not target.is_reachable:
+        raise Unreachable(f"node `{name}` is known, but no way leads to it now")
+    if not target.is_advertised:
+        raise Unreachable(f"node `{name}` is known but has not advertised its work types yet")
+    return target
 
 
-def _work_type(node: str, offered: Mapping[str, bool], wanted: str | None) -> str:
-    candidates = (wanted,) if wanted else PREFERRED_WORK_TYPES
-    for candidate in candidates:
-        if candidate in offered:
-            return candidate
+def _work_type(target: MeshNode, wanted: str | None) -> str:
+    chosen = wanted or target.worker_type or ""
+    if chosen in target.work_types:
+        return chosen
     name = wanted or PREFERRED_WORK_TYPES[0]
     raise Rejected(
-        f"node `{node}` does not offer the work type `{name}`",
-        cause=f"it offers: {_listed(offered)}",
-        hint=_nearest(name, offered) or "add a work-command to the node's receptor.yml",
+        f"node `{target.node}` does not offer the work type `{name}`",
+        cause=f"it offers: {_listed(target.work_types)}",
+        hint=_nearest(name, target.work_types) or "add a work-command to the node's receptor.yml",
     )
 
 

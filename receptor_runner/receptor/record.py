@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import fcntl
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ from receptor_runner.outcome import Outcome, Status
 from receptor_runner.process import Checkpoint
 from receptor_runner.stream.decoder import Position
 
+log = logging.getLogger("receptor_runner.record")
+
 SCHEMA = 1
 
 
@@ -41,6 +44,8 @@ class Stage(StrEnum):
     CREATED = "created"
     STARTED = "started"
     ENDED = "ended"
+    ABORTED = "aborted"
+    """The upload broke off, so nothing has run; the unit could not be removed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +66,7 @@ class Record:
         checkpoint: from where to go on following.
         outcome: how it ended.
         released: whether its unit is gone from the node.
+        error_code: the exit code of the error that ended the following, where the job itself said no last word.
     """
 
     ident: str
@@ -76,11 +82,12 @@ class Record:
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     outcome: Outcome | None = None
     released: bool = False
+    error_code: int | None = None
 
     @property
     def is_active(self) -> bool:
         """Whether the job may still run."""
-        return self.stage is not Stage.ENDED
+        return self.stage not in {Stage.ENDED, Stage.ABORTED}
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as a JSON object."""
@@ -123,7 +130,11 @@ class RecordFile:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise MissingInput(f"the record {self._path} cannot be read", cause=str(error)) from error
+            raise MissingInput(
+                f"the record {self._path} cannot be read",
+                cause=f"{type(error).__name__}: {error}",
+                hint=f"receptorctl work list shows what runs; rm {self._path} forgets the job",
+            ) from error
 
     def require(self) -> Record:
         """Return the record.
@@ -190,6 +201,7 @@ class RecordFile:
             raise OutputFailed(f"cannot write {self.artifact_dir}", cause=error.strerror) from error
         try:
             self._take_lock(descriptor)
+            self._drop_drafts()
             try:
                 yield
             finally:
@@ -197,18 +209,24 @@ class RecordFile:
         finally:
             os.close(descriptor)
 
+    def _drop_drafts(self) -> None:
+        """Remove what a process that was killed had half written."""
+        for draft in self.artifact_dir.glob(".*.tmp"):
+            draft.unlink(missing_ok=True)
+
     def _drop_if_empty(self) -> None:
         """Leave no directory behind for a job that never came to be."""
-        if [entry.name for entry in self.artifact_dir.iterdir()] == [LOCK_NAME]:
-            self._lock_path.unlink()
-            for directory in (self.artifact_dir, self.artifact_dir.parent):
-                with contextlib.suppress(OSError):
-                    directory.rmdir()
+        with contextlib.suppress(OSError):
+            if [entry.name for entry in self.artifact_dir.iterdir()] == [LOCK_NAME]:
+                self._lock_path.unlink()
+                self.artifact_dir.rmdir()
+                self.artifact_dir.parent.rmdir()
 
     def _take_lock(self, descriptor: int) -> None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._lock_path.stat()
+            if not os.path.samestat(os.fstat(descriptor), self._lock_path.stat()):
+                raise FileNotFoundError  # the file that was locked is not the one that others lock by now
         except (BlockingIOError, FileNotFoundError) as error:
             holder = os.pread(descriptor, 32, 0).decode().strip() or "unknown"
             raise IdentExists(
@@ -221,7 +239,7 @@ class RecordFile:
 
 
 def read_all(private_data_dir: Path) -> Iterator[Record]:
-    """Yield the records of a private data directory, oldest first.
+    """Yield the records of a private data directory, oldest first; one that cannot be read is told in the log.
 
     Raises:
         MissingInput: the directory does not exist.
@@ -229,5 +247,13 @@ def read_all(private_data_dir: Path) -> Iterator[Record]:
     if not private_data_dir.is_dir():
         raise MissingInput(f"private data directory {private_data_dir} does not exist")
     found = sorted((private_data_dir / "artifacts").glob(f"*/{RECORD_NAME}"))
-    records = [RecordFile(private_data_dir, path.parent.name).require() for path in found]
-    yield from sorted(records, key=lambda record: record.created)
+    records = [_read_if_whole(RecordFile(private_data_dir, path.parent.name)) for path in found]
+    yield from sorted((record for record in records if record), key=lambda record: record.created)
+
+
+def _read_if_whole(file: RecordFile) -> Record | None:
+    try:
+        return file.read()
+    except MissingInput as error:
+        log.warning("%s", error)
+        return None

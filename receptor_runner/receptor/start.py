@@ -6,15 +6,19 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-from receptor_runner.errors import ContactLost, IdentExists, RunnerError
+from receptor_runner.errors import IdentExists
+from receptor_runner.outcome import Outcome, Status
 from receptor_runner.receptor.control import Control
-from receptor_runner.receptor.destination import Destination
+from receptor_runner.receptor.destination import Destination, reach
 from receptor_runner.receptor.locate import NodeAddress
-from receptor_runner.receptor.preflight import Route, find_route
+from receptor_runner.receptor.order import work_order
+from receptor_runner.receptor.preflight import Route, assume_route, find_route
 from receptor_runner.receptor.record import Record, RecordFile, Stage
 from receptor_runner.receptor.unit import release_quietly, submit
 from receptor_runner.receptor.work import WorkOrder
 from receptor_runner.transmit import Shipment
+
+_ABORTED = Outcome(status=Status.ERROR, explanation="the upload broke off, nothing of the job has run")
 
 
 def start(
@@ -42,21 +46,24 @@ def start(
     assert shipment.job.ident is not None
     file = RecordFile(private_data_dir, shipment.job.ident)
     with file.locked():
-        active = _active(file, shipment.digest(), rerun=rerun)
+        active = _active(file, shipment.digest(), destination, rerun=rerun)
         return active or _submit(shipment, file, destination, on_route)
 
 
-def _active(file: RecordFile, digest: str, *, rerun: bool) -> Record | None:
+def _active(file: RecordFile, digest: str, destination: Destination, *, rerun: bool) -> Record | None:
     """Return the record of the same job if it is active; clear what an ended one left if that is wanted."""
     record = file.read()
     if record and record.is_active and record.unit_id:
         if record.digest != digest:
             raise _taken(file, "an active job whose options or inputs differ")
         return record
+    if record and record.stage is Stage.ABORTED:
+        _forget(file, record, destination)
+        return None
     if (record and not record.is_active) or (record is None and file.has_artifacts()):
         if not rerun:
             raise _taken(file, "a job that has ended")
-        _forget(file, record)
+        _forget(file, record, destination)
     return None
 
 
@@ -68,10 +75,10 @@ def _taken(file: RecordFile, by: str) -> IdentExists:
     )
 
 
-def _forget(file: RecordFile, record: Record | None) -> None:
+def _forget(file: RecordFile, record: Record | None, destination: Destination) -> None:
     """Make room for a new run of an ident: nothing of the old one stays, on its node neither."""
     if record and record.unit_id and not record.released:
-        release_quietly(Control(record.socket), record.unit_id)
+        release_quietly(destination.control(reach(record)), record.unit_id)
     file.clear()
 
 
@@ -83,7 +90,8 @@ def _submit(
 ) -> Record:
     address = destination.address()
     control = destination.control(address)
-    route = _route(control, destination)
+    route = choose_route(control, destination)
+    order = work_order(destination, route, control)
     record = file.write(
         Record(
             ident=file.ident,
@@ -96,34 +104,29 @@ def _submit(
     )
     on_route(record, address)
     try:
-        return _send(shipment, file, control, record, _order(destination, route))
-    except (ContactLost, KeyboardInterrupt):
+        return _send(shipment, file, control, record, order)
+    except BaseException:
+        _drop_intent(file)
         raise
-    except RunnerError:
+
+
+def _drop_intent(file: RecordFile) -> None:
+    """Forget a job that never got a unit."""
+    record = file.read()
+    if record and record.unit_id is None:
         file.remove()
-        raise
 
 
-def _route(control: Control, destination: Destination) -> Route:
+def choose_route(control: Control, destination: Destination) -> Route:
+    """Return where work goes, checked against what the mesh advertises unless that is not wanted.
+
+    Raises:
+        NodeUnavailable: no such node is known, or it does not offer the work type, or the asked one does not answer.
+    """
     if destination.preflight:
         return find_route(control, destination.node, destination.work_type, destination.retry)
-    own = str(control.status("NodeID").get("NodeID"))
-    return Route(
-        node=destination.node or own,
-        is_local=destination.node in {None, own, "localhost"},
-        work_type=destination.work_type or "receptor-runner",
-    )
-
-
-def _order(destination: Destination, route: Route) -> WorkOrder:
-    sign = route.wants_signature if destination.sign is None else destination.sign
-    return WorkOrder(
-        node=None if route.is_local else route.node,
-        work_type=route.work_type,
-        params=destination.params,
-        tls_client=None if route.is_local else destination.tls_client,
-        ttl=None if route.is_local else destination.ttl,
-        sign=sign and not route.is_local,
+    return destination.retry.call(
+        lambda: assume_route(control, destination.node, destination.work_type), "asking the node"
     )
 
 
@@ -132,5 +135,11 @@ def _send(shipment: Shipment, file: RecordFile, control: Control, record: Record
         nonlocal record
         record = file.write(dataclasses.replace(record, unit_id=unit_id, stage=Stage.CREATED))
 
-    submit(control, order, shipment.chunks(), note_unit)
+    def note_abortion(removed: bool) -> None:
+        if removed:
+            file.remove()
+        else:
+            file.write(dataclasses.replace(record, stage=Stage.ABORTED, outcome=_ABORTED))
+
+    submit(control, order, shipment.chunks(), note_unit, note_abortion)
     return file.write(dataclasses.replace(record, stage=Stage.STARTED))

@@ -9,6 +9,7 @@ from receptor_runner.errors import NodeUnavailable, UnknownUnit
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.receptor.destination import Destination, reach
 from receptor_runner.receptor.record import Record, RecordFile, Stage
+from receptor_runner.receptor.unit import cancel_surely
 
 
 def cancel(private_data_dir: Path, ident: str, destination: Destination) -> bool:
@@ -21,12 +22,18 @@ def cancel(private_data_dir: Path, ident: str, destination: Destination) -> bool
         UnknownUnit: its node does not know it any more.
         NodeUnavailable: its node does not answer.
     """
-    record = RecordFile(private_data_dir, ident).require()
+    file = RecordFile(private_data_dir, ident)
+    record = file.require()
     if not record.is_active or record.unit_id is None:
         return True
     control = destination.control(reach(record))
     unit_id = record.unit_id
-    return destination.retry.call(lambda: control.cancel(unit_id), f"canceling unit {unit_id}")
+    try:
+        return destination.retry.call(lambda: cancel_surely(control, unit_id), f"canceling unit {unit_id}")
+    except UnknownUnit:
+        if file.require().is_active:
+            raise
+        return True  # who follows the job had its last word, and released the unit, before the node's reply
 
 
 def release(private_data_dir: Path, ident: str, destination: Destination, *, force: bool = False) -> Record:

@@ -47,10 +47,38 @@ ERRORS = (
     ),
     ErrorRow(
         kind=RuntimeError,
-        text="signature",
+        text="signature is empty",
+        error=Rejected,
+        what="the node takes signed work only",
+        hint="--signwork, and work-signing in the receptor.yml of the asked node",
+    ),
+    ErrorRow(
+        kind=RuntimeError,
+        text="did not expect a signature",
+        error=Rejected,
+        what="the work type takes no signed work",
+        hint="--no-signwork",
+    ),
+    ErrorRow(
+        kind=RuntimeError,
+        text="token is expired",
+        error=Rejected,
+        what="the signature has expired",
+        hint="compare the clocks of both nodes with tokenexpiration in work-signing",
+    ),
+    ErrorRow(
+        kind=RuntimeError,
+        text="signing key",
+        error=Rejected,
+        what="the node at {address} cannot sign work",
+        hint="work-signing, with privatekey and tokenexpiration, in its receptor.yml",
+    ),
+    ErrorRow(
+        kind=RuntimeError,
+        text="signature|audience",
         error=Rejected,
         what="the node refused the signature",
-        hint="--signwork must be given exactly where the work type asks for it",
+        hint="the publickey of its work-verification must be the other half of work-signing's privatekey",
     ),
     ErrorRow(
         kind=RuntimeError,
@@ -60,7 +88,11 @@ ERRORS = (
         hint="set allowruntimeparams: true in the node's work-command",
     ),
     ErrorRow(
-        kind=RuntimeError, text="unknown TLS config", error=Rejected, what="the node has no such TLS client"
+        kind=RuntimeError,
+        text="unknown TLS config",
+        error=Rejected,
+        what="the node at {address} has no such TLS client",
+        hint="--tls-client takes the name of a tls-client in its receptor.yml",
     ),
     ErrorRow(
         kind=RuntimeError,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from receptor_runner.errors import (
     ContactLost,
+    NeverStarted,
     NodeUnavailable,
     Rejected,
     StreamError,
@@ -20,14 +21,19 @@ from receptor_runner.errors import (
 )
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.process import Processor
-from receptor_runner.receptor.control import Control, Results
+from receptor_runner.receptor.control import Control, Submission
+from receptor_runner.receptor.results import Results
 from receptor_runner.receptor.watch import Evidence, FollowPolicy, Watch
 from receptor_runner.receptor.work import UnitState, UnitStatus, WorkOrder
 
 log = logging.getLogger("receptor_runner.unit")
 
 _TAIL_SIZE = 1000
+_CANCEL_OUT_S = 1.0
+"""How long a detach waits for a cancel's request to be on its way; the reply may take ten times as long."""
 _GONE_POLL_S = 0.1
+_NOT_YET_STARTED = "Job Submitted"
+"""The node's word for a unit whose other node it could not reach, or whose start it was refused; it tries again."""
 
 
 @dataclass(slots=True)
@@ -39,7 +45,11 @@ class Wishes:
 
 
 def submit(
-    control: Control, order: WorkOrder, payload: Iterable[bytes], on_created: Callable[[str], None]
+    control: Control,
+    order: WorkOrder,
+    payload: Iterable[bytes],
+    on_created: Callable[[str], None],
+    on_aborted: Callable[[bool], None] = lambda _removed: None,
 ) -> str:
     """Submit a unit; return its id.
 
@@ -51,27 +61,57 @@ def submit(
         order: what is to run.
         payload: what the worker reads.
         on_created: takes the unit's id, to write it down.
+        on_aborted: called if nothing of the job will run after all, with whether the unit could be removed.
 
     Raises:
         Rejected: the node or the one behind it refused; no unit is left.
         ContactLost: the payload is sent but the node's word is missing: the unit may run.
         NodeUnavailable: nothing runs.
     """
-    with control.submit(order) as submission:
-        on_created(submission.unit_id)
-        try:
-            word = submission.start(payload)
-        except Rejected:
-            release_quietly(control, submission.unit_id)
-            raise
-        except Unreachable as error:
-            if not submission.started:
-                raise
-            raise ContactLost(
-                f"unit {submission.unit_id} may have started", cause=str(error), hint="attach to it"
-            ) from error
-    log.debug("unit %s: %s", submission.unit_id, word)
+    submission = control.submit(order)
+    try:
+        with submission:
+            on_created(submission.unit_id)
+            word = _start(submission, payload)
+    except Rejected as error:
+        on_aborted(_settle_refusal(control, submission.unit_id, error))
+        raise
+    except BaseException:
+        if not submission.started:
+            on_aborted(submission.removed)
+        raise
+    if word == _NOT_YET_STARTED:
+        log.warning(
+            "node `%s` has not taken unit %s yet; it is asked again for %s",
+            order.node,
+            submission.unit_id,
+            order.ttl,
+        )
     return submission.unit_id
+
+
+def _start(submission: Submission, payload: Iterable[bytes]) -> str:
+    try:
+        return submission.start(payload)
+    except Unreachable as error:
+        if not submission.started:
+            raise
+        raise ContactLost(
+            f"unit {submission.unit_id} may have started", cause=str(error), hint="attach to it"
+        ) from error
+
+
+def _settle_refusal(control: Control, unit_id: str, refusal: Rejected) -> bool:
+    """Remove a unit that could not be started; raise ContactLost if it may have been, on another node."""
+    with contextlib.suppress(NodeUnavailable):
+        status = control.unit_status(unit_id)
+        if status.remote_unit_id:
+            raise ContactLost(
+                f"unit {unit_id} may have started as unit {status.remote_unit_id} of node `{status.remote_node}`",
+                cause=str(refusal),
+                hint="attach to it",
+            ) from refusal
+    return release_quietly(control, unit_id)
 
 
 def release_quietly(control: Control, unit_id: str, *, force: bool = False) -> bool:
@@ -83,6 +123,25 @@ def release_quietly(control: Control, unit_id: str, *, force: bool = False) -> b
     except NodeUnavailable as error:
         log.warning("unit %s could not be released: %s", unit_id, error)
         return False
+
+
+def cancel_surely(control: Control, unit_id: str, *, within_s: float = 30.0) -> bool:
+    """Stop a unit whatever it is doing; return False if the request is pending because its node is out of reach.
+
+    Source: the daemon answers `cancelled` for a unit that waits for its payload or its start, and runs it
+    nevertheless; likewise for one whose command runner is dead. A unit that is released before its start never runs.
+    """
+    deadline = time.monotonic() + within_s
+    while True:
+        done = control.cancel(unit_id)
+        status = control.unit_status(unit_id)
+        if status.worker_pid is not None:
+            control.interrupt_worker(unit_id, status.worker_pid)
+        if not done or status.remote_node or status.state is not UnitState.PENDING:
+            return done
+        if time.monotonic() > deadline:
+            return control.release(unit_id)
+        time.sleep(_GONE_POLL_S)
 
 
 def release_fully(control: Control, unit_id: str, *, within_s: float = 10.0) -> bool:
@@ -137,13 +196,14 @@ class Follower:
         self._on_progress = on_progress
         self._heard_at = self._asked_at = self._started_at = time.monotonic()
         self._watch = Watch(policy, runner_lives=control.process_lives, is_routed=control.is_routed)
-        self._cancel_sent = False
+        self._canceler: threading.Thread | None = None
 
     def follow(self) -> Outcome:
         """Return how the job ended.
 
         Raises:
             StreamError: the unit ended but its stream is broken or incomplete.
+            NeverStarted: nothing of it ran; the unit is removed.
             ContactLost: the person detached, or waiting took too long; the job goes on.
             Unreachable: the node stays away longer than the retry policy allows.
         """
@@ -155,7 +215,7 @@ class Follower:
     def _stream_once(self) -> Outcome | None:
         """Read one connection's worth of results; return the outcome if that settles it."""
         if self._processor.ended:
-            return self._processor.finish()
+            return self._finished()
         try:
             results = self._policy.retry.call(self._open, f"resuming the results of unit {self._unit_id}")
         except UnknownUnit:
@@ -163,6 +223,18 @@ class Follower:
         with results, contextlib.suppress(Unreachable):
             return self._read(results)
         return None
+
+    def _finished(self) -> Outcome:
+        """Return the stream's own verdict; for a cancel that is none of ours, with what the node says of it."""
+        outcome = self._processor.finish()
+        if outcome.status is not Status.CANCELED or self._wishes.cancel.is_set() or outcome.explanation:
+            return outcome
+        try:
+            status = self._ask()
+        except NodeUnavailable:
+            return outcome
+        explanation = f"not by this client; unit {self._unit_id} {status.state}: {status.detail}"
+        return dataclasses.replace(outcome, explanation=explanation)
 
     def _open(self) -> Results:
         return self._control.results(self._unit_id, self._processor.received)
@@ -174,7 +246,7 @@ class Follower:
             if data:
                 self._heard(data)
             if self._processor.ended:
-                return self._processor.finish()
+                return self._finished()
             if data == b"":
                 return self._after_close()
             if data is None and (ended := self._after_silence()):
@@ -182,25 +254,36 @@ class Follower:
 
     def _heard(self, data: bytes) -> None:
         self._heard_at = time.monotonic()
-        self._suspect_since = None
         self._processor.feed(data)
         self._on_progress()
 
     def _heed_wishes(self) -> None:
-        if self._wishes.cancel.is_set() and not self._cancel_sent:
-            self._cancel_sent = True
-            threading.Thread(target=self._cancel, name="cancel", daemon=True).start()
+        if self._wishes.cancel.is_set() and self._canceler is None:
+            self._canceler = threading.Thread(target=self._cancel, name="cancel", daemon=True)
+            self._canceler.start()
         if self._wishes.detach.is_set():
-            raise ContactLost("detached; the job goes on")
+            raise self._detached()
         waited_s = time.monotonic() - self._started_at
         if self._policy.wait_timeout_s is not None and waited_s > self._policy.wait_timeout_s:
             raise ContactLost(f"the job did not end within {self._policy.wait_timeout_s:g} s; it goes on")
 
+    def _detached(self) -> ContactLost:
+        """Return the error that ends the following; a cancel that was wished for is let out first."""
+        if self._canceler is None:
+            return ContactLost("detached; the job goes on")
+        self._canceler.join(_CANCEL_OUT_S)
+        return ContactLost("detached; the job is being canceled")
+
     def _cancel(self) -> None:
         """Ask for the cancel beside the stream: the reply comes only when the worker is gone."""
+        persistent = dataclasses.replace(self._policy.retry, interrupt=self._wishes.detach)
         try:
-            if not self._control.cancel(self._unit_id):
+            if not persistent.call(
+                lambda: cancel_surely(self._control, self._unit_id), f"canceling unit {self._unit_id}"
+            ):
                 log.warning("the cancel of unit %s is pending: its node is out of reach", self._unit_id)
+        except UnknownUnit:
+            return  # its last word came, and it was released, before the node's reply
         except NodeUnavailable as error:
             log.warning("unit %s could not be canceled: %s", self._unit_id, error)
 
@@ -210,10 +293,10 @@ class Follower:
             status = self._policy.retry.call(self._ask, f"asking for unit {self._unit_id}")
         except UnknownUnit:
             return self._vanished()
-        if status.state.is_complete and self._processor.received >= status.stdout_size:
-            return self._incomplete(status)
         if ended := self._judge(status):
             return ended
+        if status.state.is_complete and self._processor.received >= status.stdout_size:
+            return self._incomplete(status)
         self._wishes.detach.wait(self._policy.poll_s)
         return None
 
@@ -244,13 +327,19 @@ class Follower:
         silent_s = now - self._heard_at
         seen = Evidence(status=status, received=self._processor.received, silent_s=silent_s, now=now)
         ended = self._watch.judge(seen)
-        if ended and status.state is UnitState.PENDING:
+        if ended and ended.status is Status.ERROR:
             # what never started must not start later, when it counts as ended
             release_quietly(self._control, self._unit_id, force=True)
+            raise NeverStarted("the job never started", cause=ended.explanation, hint=_hint_of(status))
+        if ended and status.worker_pid is not None:
+            # its release does not reach a worker whose command runner is dead
+            self._control.interrupt_worker(self._unit_id, status.worker_pid)
         return ended and self._explained(ended)
 
     def _explained(self, outcome: Outcome) -> Outcome:
         explanation = f"unit {self._unit_id}: {outcome.explanation}; {self._processor.progress()}"
+        if last := self._processor.last_output():
+            explanation += f"; the last output: {last}"
         return dataclasses.replace(outcome, explanation=explanation)
 
     def _vanished(self) -> Outcome:
@@ -278,3 +367,10 @@ class Follower:
         except NodeUnavailable:
             return ""
         return f"; its last words: {tail.decode(errors='backslashreplace').strip()}" if tail else ""
+
+
+def _hint_of(status: UnitStatus) -> str:
+    """Return where to look for the reason; what another node says of a late start is only in the asked one's log."""
+    if not status.remote_node:
+        return "look at the log of the node"
+    return f"look at the log of the asked node, and at firewallrules and tls of node `{status.remote_node}`"

@@ -9,6 +9,9 @@ from receptor_runner.outcome import RC_STOPPED, Outcome, Status
 from receptor_runner.receptor.retry import RetryPolicy
 from receptor_runner.receptor.work import UnitState, UnitStatus
 
+_PEER_UNIT_GONE = "Remote work unit is gone"
+_CANCELED_BEFORE_START = "Locally Cancelled"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowPolicy:
@@ -23,8 +26,9 @@ class FollowPolicy:
         canceled_silence_s: how long a canceled unit may be silent, once its known bytes are here: its worker still
             writes its last words after the cancel, and the node may not count them.
         dead_runner_s: how long a unit may say it runs although its command runner is gone.
-        pending_timeout_s: how long a unit may wait for its start; a node that refuses a remote start in the background
-            lets it wait for ever.
+        pending_timeout_s: how long a unit may wait for its start.
+        expired_s: how long a remote unit may wait beyond its ttl: the daemon ends it then, unless the other node has
+            refused the start in the background; in that case it would wait for ever.
         node_gone_s: how long the node where it runs may be out of the mesh.
         missing_s: how long known bytes of an ended unit may fail to come; after a mesh break that takes a minute.
         contact_timeout_s: how long nothing may come once a keepalive has been seen; None for ever.
@@ -37,6 +41,7 @@ class FollowPolicy:
     canceled_silence_s: float = 15.0
     dead_runner_s: float = 10.0
     pending_timeout_s: float = 600.0
+    expired_s: float = 10.0
     node_gone_s: float = 300.0
     missing_s: float = 300.0
     contact_timeout_s: float | None = None
@@ -81,24 +86,32 @@ class Watch:
         self._is_routed = is_routed
         self._suspicion = ""
         self._since = 0.0
-        self._size = -1
+        self._sizes = (-1, -1)
 
     def judge(self, seen: Evidence) -> Outcome | None:
-        """Return how the unit ended if it is over, else None."""
+        """Return how the unit ended if it is over, else None.
+
+        The status is `error` where nothing of it ran, and `lost` where it may have run.
+        """
         status = seen.status
         if status.state is UnitState.CANCELED:
             return self._judge_canceled(seen)
+        if failure := _failed_start(status):
+            return failure
         suspicion, limit_s = self._suspect(seen)
-        if suspicion != self._suspicion or status.stdout_size != self._size:
-            self._suspicion, self._since, self._size = suspicion, seen.now, status.stdout_size
+        sizes = (status.stdout_size, seen.received)
+        if suspicion != self._suspicion or sizes != self._sizes:
+            self._suspicion, self._since, self._sizes = suspicion, seen.now, sizes
         if not suspicion or seen.now - self._since < limit_s:
             return None
-        kind = Status.ERROR if status.state is UnitState.PENDING else Status.LOST
+        never_ran = status.state is UnitState.PENDING and not status.remote_unit_id
+        kind = Status.ERROR if never_ran else Status.LOST
         return Outcome(status=kind, explanation=f"{suspicion} ({status.state}: {status.detail})")
 
     def _judge_canceled(self, seen: Evidence) -> Outcome | None:
         known_bytes_are_here = seen.received >= seen.status.stdout_size
-        if not known_bytes_are_here or seen.silent_s < self._policy.canceled_silence_s:
+        limit_s = self._policy.canceled_silence_s if known_bytes_are_here else self._policy.missing_s
+        if seen.silent_s < limit_s:
             return None
         explanation = (
             f"the unit was canceled on its node, and its worker had no last word ({seen.status.detail})"
@@ -108,15 +121,19 @@ class Watch:
     def _suspect(self, seen: Evidence) -> tuple[str, float]:
         """Return what is wrong, if anything is, and for how long that may be."""
         status, policy = seen.status, self._policy
+        if status.state is UnitState.PENDING and status.is_expired:
+            return "it was not started before its ttl ended", policy.expired_s
         if status.state is UnitState.PENDING:
             return "the unit never started", policy.pending_timeout_s
+        if status.state is UnitState.FAILED and status.detail == _PEER_UNIT_GONE:
+            what = f"its unit on node `{status.remote_node}` was removed by somebody else"
+            return what, 0 if seen.received >= status.stdout_size else policy.dead_runner_s
         if status.state.is_complete and seen.received < status.stdout_size:
             return "the rest of the results does not come", policy.missing_s
         if status.state is not UnitState.RUNNING:
             return "", 0
-        remote = (status.extra or {}).get("RemoteNode")
-        if remote:
-            gone = seen.silent_s >= policy.status_s and not self._is_routed(str(remote))
+        if remote := status.remote_node:
+            gone = seen.silent_s >= policy.status_s and not self._is_routed(remote)
             return (f"node `{remote}` left the mesh", policy.node_gone_s) if gone else ("", 0)
         return ("its command runner died", policy.dead_runner_s) if self._runner_is_dead(status) else ("", 0)
 
@@ -126,3 +143,21 @@ class Watch:
             return True
         pid = status.extra.get("Pid")
         return isinstance(pid, int) and pid > 0 and self._runner_lives(pid) is False
+
+
+def _failed_start(status: UnitStatus) -> Outcome | None:
+    """Return how a unit ended that its node could not start on another one.
+
+    Source: once the other node has named its unit, a start that was not confirmed may still have happened.
+    """
+    if status.state is not UnitState.FAILED or not status.remote_node or status.remote_started:
+        return None
+    if status.detail == _CANCELED_BEFORE_START:
+        return Outcome(status=Status.CANCELED, rc=RC_STOPPED, explanation="it was canceled before it started")
+    if unit_id := status.remote_unit_id:
+        what = (
+            f"node `{status.remote_node}` did not confirm the start of its unit {unit_id} ({status.detail})"
+        )
+        return Outcome(status=Status.LOST, explanation=what)
+    what = f"it could not be started on node `{status.remote_node}` ({status.detail})"
+    return Outcome(status=Status.ERROR, explanation=what)

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
+
+_WORKER = re.compile(r"Running: PID (\d+)")
+
+_NO_EXPIRATION = datetime(1, 1, 2, tzinfo=UTC)
 
 
 class UnitState(StrEnum):
@@ -43,16 +49,50 @@ class UnitStatus:
     work_type: str
     extra: dict[str, Any] | None
 
+    @property
+    def worker_pid(self) -> int | None:
+        """The process of a running local unit's worker, which the node names in its explanation."""
+        named = _WORKER.fullmatch(self.detail) if self.state is UnitState.RUNNING else None
+        return int(named[1]) if named else None
+
+    @property
+    def remote_node(self) -> str:
+        """The node that it was passed on to, "" for a unit that runs here."""
+        return str((self.extra or {}).get("RemoteNode") or "")
+
+    @property
+    def remote_unit_id(self) -> str:
+        """Its unit on that node, "" as long as there is none."""
+        return str((self.extra or {}).get("RemoteUnitID") or "")
+
+    @property
+    def remote_started(self) -> bool:
+        """Whether that node has confirmed the start."""
+        return bool((self.extra or {}).get("RemoteStarted"))
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether the time until which it had to be started on that node has passed."""
+        try:
+            expiration = datetime.fromisoformat(str((self.extra or {}).get("Expiration")))
+            return _NO_EXPIRATION < expiration < datetime.now(UTC)
+        except (ValueError, TypeError):
+            return False
+
     @classmethod
     def from_reply(cls, reply: Mapping[str, Any]) -> UnitStatus:
-        """Read the reply of `work status`."""
+        """Read the reply of `work status`.
+
+        Source: where the work type is no longer configured, the facts are only a text.
+        """
+        extra = reply.get("ExtraData")
         name = str(reply.get("StateName", ""))
         return cls(
             state=UnitState(name) if name in set(UnitState) else UnitState.UNKNOWN,
             detail=str(reply.get("Detail", "")),
             stdout_size=int(reply.get("StdoutSize", 0)),
             work_type=str(reply.get("WorkType", "")),
-            extra=reply.get("ExtraData") if isinstance(reply.get("ExtraData"), dict) else None,
+            extra=extra if isinstance(extra, dict) or extra is None else {},
         )
 
 

@@ -1,0 +1,117 @@
+"""`receptor-runner cleanup`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from receptor_runner.cli import mesh, show
+from receptor_runner.cli.worker_cleanup import WordsCommand, what_to_clean
+from receptor_runner.errors import Interrupted, UsageError, WorkerFailed
+
+if TYPE_CHECKING:
+    from receptor_runner.receptor.command_unit import CommandEnd
+
+EPILOG = """\b
+Examples:
+  receptor-runner cleanup --node worker1 --file-pattern '/tmp/awx_*_*' --dry-run
+  receptor-runner cleanup --node worker1 --image-prune
+"""
+
+_LAST_LINE = "(changed: "
+
+
+@click.command(cls=WordsCommand, epilog=EPILOG)
+@what_to_clean
+@mesh.where_to_run
+def cleanup(json_output: bool, **given: Any) -> int:
+    """Clean up the machine of a node: `worker cleanup`, as a unit of work there.
+
+    The work-command of the node needs `allowruntimeparams: true`. What the worker there tells is printed, and its exit
+    code is the one of this command. `receptor-runner worker cleanup --help` says what goes and what stays.
+    """
+    from receptor_runner.receptor.command_unit import run_command
+    from receptor_runner.receptor.watch import FollowPolicy
+
+    names = ("file_pattern", "exclude_strings", "grace_period_min", "remove_images", "image_prune")
+    words = _command(**mesh.take(given, *names, "engine", "dry_run"), json_output=json_output)
+    where = mesh.destination(given)
+    signal.signal(signal.SIGTERM, _terminated)
+    end = run_command(where, words, FollowPolicy(retry=where.retry))
+    return _show_json(end) if json_output else _show(end)
+
+
+def _terminated(number: int, _frame: FrameType | None) -> None:
+    raise Interrupted("terminated; the clean-up is stopped", signal_number=number)
+
+
+def _command(
+    *,
+    file_pattern: str | None,
+    exclude_strings: tuple[str, ...],
+    grace_period_min: float,
+    remove_images: tuple[str, ...],
+    image_prune: bool,
+    engine: str,
+    dry_run: bool,
+    json_output: bool,
+) -> str:
+    """Return the words for the worker, those that ansible-runner's knows in a way that both understand.
+
+    Source: ansible-runner takes several words behind one option, does not split them, and of a repeated option only
+    the last; its grace period is a whole number.
+    """
+    words = ["cleanup", *_several("--exclude-strings", exclude_strings)]
+    words += _several("--remove-images", remove_images)
+    words += [f"--file-pattern={file_pattern}"] if file_pattern else []
+    words += [f"--grace-period={grace_period_min:g}", f"--process-isolation-executable={engine}"]
+    flags = {"--image-prune": image_prune, "--dry-run": dry_run, "--json": json_output}
+    return shlex.join([*words, *(flag for flag, wanted in flags.items() if wanted)])
+
+
+def _several(option: str, words: tuple[str, ...]) -> list[str]:
+    for word in words:
+        if word.startswith("-"):
+            raise UsageError(f"{option}: `{word}` would be taken for an option on the node")
+    return [option, *words] if words else []
+
+
+def _show(end: CommandEnd) -> int:
+    click.echo(end.text)
+    if end.succeeded and not end.text.rpartition("\n")[2].startswith(_LAST_LINE):
+        raise WorkerFailed(f"the worker of node `{end.node}` did not clean up", cause="it does not say so")
+    return _exit_code(end)
+
+
+def _show_json(end: CommandEnd) -> int:
+    """Print the worker's report, and nothing if it gives none."""
+    for line in reversed(end.text.splitlines()):
+        if (report := _read(line)) is not None:
+            show.data(report | {"node": end.node})
+            return _exit_code(end)
+    raise WorkerFailed(
+        f"the worker of node `{end.node}` gives no report",
+        cause=f"{end.detail}: {end.text[-500:]}",
+        hint="ansible-runner's worker knows neither --json nor --dry-run",
+    )
+
+
+def _read(line: str) -> dict[str, Any] | None:
+    try:
+        report = json.loads(line)
+    except ValueError:
+        return None
+    return report if isinstance(report, dict) and "changed" in report else None
+
+
+def _exit_code(end: CommandEnd) -> int:
+    if end.succeeded:
+        return 0
+    failure = WorkerFailed(f"the clean-up of node `{end.node}` is not complete", cause=end.detail)
+    show.error(failure)
+    return end.exit_code or failure.exit_code

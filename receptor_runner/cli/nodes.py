@@ -1,0 +1,130 @@
+"""`receptor-runner nodes`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from receptor_runner.cli import mesh, show
+
+if TYPE_CHECKING:
+    from receptor_runner.receptor.inquiry import WorkerWord
+    from receptor_runner.receptor.nodes import MeshNode
+
+EPILOG = """\b
+Examples:
+  receptor-runner nodes --socket /run/receptor/receptor.sock
+  receptor-runner nodes --info --json
+"""
+
+_HEADER = ("node", "route", "last seen", "tls", "work types")
+_HEADER_OF_INFO = ("cpus", "memory", "versions")
+_VERSIONS = {"receptor_runner_version": "receptor-runner", "runner_version": "ansible-runner"}
+
+
+@click.command(epilog=EPILOG)
+@mesh.socket_of_node
+@click.option("--info", is_flag=True, help="Ask the worker of each node about its machine and versions too.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=20.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long each worker may take for its answer.",
+)
+@mesh.passing_on
+@mesh.reaching
+@mesh.as_json
+def nodes(info: bool, timeout: float, json_output: bool, **given: Any) -> None:
+    """List the nodes of the mesh: how each is reached, when it was last seen, and what work it takes.
+
+    A work type that takes signed work only is marked `(signed)`. `last seen` is when the node last told what it
+    offers, by its own clock; that happens once a minute, so of a node that has just come little is known yet.
+    """
+    from receptor_runner.receptor.inquiry import ask_workers, list_nodes
+
+    where = mesh.destination(given)
+    control = where.control(where.address())
+    found = list_nodes(control, where)
+    words = ask_workers(control, where, found, within_s=timeout) if info else None
+    if json_output:
+        show.data({"schema": 1, "nodes": [_describe(node, words) for node in found]})
+    else:
+        _print(found, words)
+
+
+def _describe(node: MeshNode, words: Mapping[str, WorkerWord] | None) -> dict[str, Any]:
+    """Return a node as programs read it."""
+    described = {
+        "node": node.node,
+        "asked": node.is_asked,
+        "reachable": node.is_reachable,
+        "next_hop": node.next_hop,
+        "last_seen": node.last_seen,
+        "tls": node.wants_tls if node.is_advertised else None,
+        "work_types": [{"name": name, "signed": signed} for name, signed in node.work_types.items()],
+    }
+    if words is not None:
+        word = words.get(node.node)
+        described["info"] = dict(word.facts) if word and word.facts else None
+        described["error"] = word.error if word else None
+    return described
+
+
+def _print(found: list[MeshNode], words: Mapping[str, WorkerWord] | None) -> None:
+    rows = [[*_HEADER, *(_HEADER_OF_INFO if words is not None else ())]]
+    rows += [
+        [*_cells(node), *(_info_cells(words.get(node.node)) if words is not None else ())] for node in found
+    ]
+    show.table(rows)
+    for name, word in sorted((words or {}).items()):
+        if word.error:
+            show.note(f"warning: node {name}: {word.error}")
+
+
+def _cells(node: MeshNode) -> list[str]:
+    types = [f"{name} (signed)" if signed else name for name, signed in node.work_types.items()]
+    return [
+        node.node,
+        _route(node),
+        _age(node.last_seen),
+        ("yes" if node.wants_tls else "no") if node.is_advertised else "?",
+        ", ".join(types) or ("-" if node.is_advertised else "?"),
+    ]
+
+
+def _route(node: MeshNode) -> str:
+    if node.is_asked:
+        return "asked"
+    if node.next_hop is None:
+        return "none"
+    return "direct" if node.next_hop == node.node else f"via {node.next_hop}"
+
+
+def _age(moment: str | None) -> str:
+    """Return how long ago a moment was, in words; its own text if it is no moment."""
+    if moment is None:
+        return "never"
+    try:
+        seen = datetime.fromisoformat(moment)
+        seconds = (datetime.now(UTC) - seen).total_seconds()
+    except (ValueError, TypeError):
+        return moment
+    return f"{max(seconds, 0):.0f} s ago"
+
+
+def _info_cells(word: WorkerWord | None) -> list[str]:
+    facts = word.facts if word else {}
+    if not facts:
+        return ["no answer" if word else "-", "-", "-"]
+    memory = facts.get("mem_in_bytes")
+    versions = [f"{label} {facts[key]}" for key, label in _VERSIONS.items() if facts.get(key)]
+    return [
+        str(facts.get("cpu_count", "?")),
+        f"{memory / 2**30:.1f} GiB" if isinstance(memory, int) else "?",
+        ", ".join(versions) or "?",
+    ]

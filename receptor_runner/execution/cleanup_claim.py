@@ -1,0 +1,90 @@
+"""Whose a private data directory is: marked as made by a worker, and claimed while a job runs in it.
+
+Neither leaves a file in the directory, since callers compare its listing: the mark is an extended attribute, the claim
+a lock on the directory itself, which ends with the process whatever happens to it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from receptor_runner.errors import OutputFailed
+
+TEMPORARY_PREFIX = "receptor-runner-"
+"""How the name of a worker's temporary directory starts."""
+
+_MARK = "user.receptor_runner.worker"
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def mark(directory: Path) -> None:
+    """Mark a directory as made by a worker, where the filesystem can hold a mark."""
+    with contextlib.suppress(OSError):
+        os.setxattr(directory, _MARK, b"1")
+
+
+def is_marked(directory: Path) -> bool:
+    """Whether a worker made the directory: it says so, or is one of our own with a temporary directory's name."""
+    try:
+        return bool(os.getxattr(directory, _MARK, follow_symlinks=False))
+    except OSError:
+        return _has_temporary_name(directory)
+
+
+def _has_temporary_name(directory: Path) -> bool:
+    is_temporary = directory.parent == Path(tempfile.gettempdir()).resolve()
+    own = is_temporary and directory.name.startswith(TEMPORARY_PREFIX)
+    return own and directory.lstat().st_uid == os.geteuid()
+
+
+@contextlib.contextmanager
+def claimed(directory: Path) -> Iterator[None]:
+    """Claim a directory for a job; several jobs may share one.
+
+    A filesystem without locks gives no claim, and the job runs all the same.
+
+    Raises:
+        OutputFailed: the directory was removed before it was claimed.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            descriptor = os.open(directory.resolve(), _DIRECTORY)
+            stack.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            if not os.path.samestat(os.fstat(descriptor), directory.stat()):
+                raise _removed(directory)
+        if not directory.exists():
+            raise _removed(directory)
+        yield
+
+
+def _removed(directory: Path) -> OutputFailed:
+    return OutputFailed(
+        f"the private data directory {directory} was removed before its job began",
+        cause="somebody cleaned up",
+        hint="clean up with a --grace-period",
+    )
+
+
+@contextlib.contextmanager
+def unclaimed(directory: Path) -> Iterator[bool]:
+    """Keep jobs out of a directory; say whether none runs in it.
+
+    Raises:
+        OSError: it cannot be opened, or its filesystem cannot tell.
+    """
+    descriptor = os.open(directory, _DIRECTORY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)

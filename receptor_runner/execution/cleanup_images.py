@@ -1,0 +1,92 @@
+"""Removing the names of container images, and images without a name."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from receptor_runner.errors import MissingInput, RunnerError, WorkerFailed
+
+_NAMES = "--format={{.Repository}}:{{.Tag}}"
+_NO_NAME = "<none>"
+_NOTHING_PRUNED = {"", "Total reclaimed space: 0B"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """A container engine: podman, docker, or what takes the same words.
+
+    Attributes:
+        executable: its name or path.
+    """
+
+    executable: str
+
+    def names(self, wanted: str) -> list[str]:
+        """Return the names that the engine has for an image.
+
+        Raises:
+            RunnerError: the engine is missing, or failed.
+        """
+        found = self._run("images", _NAMES, wanted).split()
+        return [name for name in found if _NO_NAME not in name]
+
+    def untag(self, name: str) -> int:
+        """Take a name away from its image; return how many are gone.
+
+        Layers, and containers that run, stay.
+
+        Raises:
+            RunnerError: the engine is missing, or failed.
+
+        Source: `podman rmi` would kill running containers, and `podman untag` without a second word takes away every
+        name of the image; `docker rmi` only takes away the name.
+        """
+        if Path(self.executable).name == "podman":
+            self._run("untag", name, name)
+            return 1
+        return self._run("rmi", name, "-f").count("Untagged:")
+
+    def nameless(self) -> int:
+        """Return how many images a prune would find."""
+        return len(self._run("images", "--filter", "dangling=true", "--quiet").split())
+
+    def prune(self) -> bool:
+        """Remove images without a name; return whether there were any.
+
+        Raises:
+            RunnerError: the engine is missing, or failed.
+        """
+        return self._run("image", "prune", "-f") not in _NOTHING_PRUNED
+
+    def _run(self, *words: str) -> str:
+        """Run the engine; return what it prints."""
+        try:
+            done = subprocess.run(
+                [self.executable, *words],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                check=False,
+            )
+        except OSError as error:
+            raise self._missing(error) from error
+        if done.returncode:
+            raise self._failed(words, done)
+        return done.stdout.strip()
+
+    def _missing(self, error: OSError) -> RunnerError:
+        return MissingInput(
+            f"the container engine `{self.executable}` cannot be run",
+            cause=error.strerror,
+            hint="install it, name another with --process-isolation-executable, or leave the image options out",
+        )
+
+    def _failed(self, words: tuple[str, ...], done: subprocess.CompletedProcess[str]) -> RunnerError:
+        said = " ".join((done.stderr or done.stdout).split())
+        return WorkerFailed(
+            f"`{self.executable} {' '.join(words)}` failed",
+            cause=said[-500:] or f"exit status {done.returncode}",
+        )

@@ -1,0 +1,57 @@
+"""Who uses a directory: a process that stands in it, a runner that was started in it, a mounted filesystem."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+_OCTAL = re.compile(r"\\([0-7]{3})")
+
+
+def working_directories() -> dict[Path, int]:
+    """Return where processes stand, as far as that can be seen, each with the id of one process."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                found[Path(os.readlink(entry / "cwd"))] = int(entry.name)
+    return found
+
+
+def user_of(directory: Path, working: Mapping[Path, int]) -> str | None:
+    """Return who uses a directory, in words, or None.
+
+    Args:
+        directory: a resolved path.
+        working: where processes stand.
+
+    Source: `ansible-runner start` writes its process id into `pid`; its worker writes none, but its ansible-playbook
+    stands in the project.
+    """
+    pid = _started_in(directory)
+    pid = pid or next((pid for cwd, pid in working.items() if cwd.is_relative_to(directory)), None)
+    return f"process {pid}" if pid else None
+
+
+def _started_in(directory: Path) -> int | None:
+    """Return the process of an `ansible-runner start`, if it lives."""
+    try:
+        descriptor = os.open(directory / "pid", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(descriptor, "rb") as file:
+            pid = int(file.read(32))
+    except (OSError, ValueError):
+        return None
+    return pid if pid > 0 and Path(f"/proc/{pid}").exists() else None
+
+
+def mount_below(directory: Path) -> Path | None:
+    """Return where a filesystem is mounted at or below a directory, if one is."""
+    try:
+        lines = Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines()
+    except OSError:
+        return None
+    points = (Path(_OCTAL.sub(lambda code: chr(int(code[1], 8)), line.split()[4])) for line in lines)
+    return next((point for point in points if point.is_relative_to(directory)), None)
