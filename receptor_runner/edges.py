@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import queue
 import select
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Protocol
@@ -15,6 +17,7 @@ from receptor_runner.errors import OutputFailed, StreamError
 
 CHUNK_SIZE = 256 * 1024
 _POLL_S = 0.2
+_ABANDONED_S = 2.0
 
 
 class Writable(Protocol):
@@ -144,6 +147,51 @@ class DescriptorOutput:
 
     def flush(self) -> None:
         """Do nothing: every write is out already."""
+
+
+class AbandonableOutput(DescriptorOutput):
+    """A descriptor as an output that is given up when nobody reads although all is to end.
+
+    Only a pipe can be: it is opened once more, so that writing to it does not block and nobody else is affected.
+
+    Args:
+        descriptor: where the bytes go.
+        ending: says whether all is to end.
+    """
+
+    def __init__(self, descriptor: int, ending: Callable[[], bool]) -> None:
+        super().__init__(_opened_again(descriptor) or descriptor)
+        self._ending = ending
+
+    def write(self, data: bytes, /) -> None:
+        """Write all of the bytes.
+
+        Raises:
+            TimeoutError: all is to end, and for seconds nobody has read.
+        """
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[os.write(self._descriptor, view) :]
+            except BlockingIOError:
+                self._wait()
+
+    def _wait(self) -> None:
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLOUT)
+        waited_s = 0.0
+        while not poll.poll(_POLL_S * 1000):
+            waited_s = waited_s + _POLL_S if self._ending() else 0
+            if waited_s > _ABANDONED_S:
+                raise TimeoutError(errno.ETIMEDOUT, "nobody reads")
+
+
+def _opened_again(descriptor: int) -> int | None:
+    """Return another descriptor of a pipe's writing end, which does not block; None for what is no pipe."""
+    with contextlib.suppress(OSError):
+        if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            return os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    return None
 
 
 def write_all(output: Writable, chunks: Iterator[bytes]) -> None:

@@ -142,7 +142,7 @@ class Runner:
         """Return the cached facts of a host, or an empty dict where there are none.
 
         Source: ansible-core before 2.19 names the file after the host; since then it carries a prefix, and the
-        facts are wrapped in a `__payload__`.
+        facts are wrapped in a `__payload__`, in which values may be wrapped with their tags.
         """
         if not _HOST_NAME(host):
             return {}
@@ -188,4 +188,11 @@ def _written_at(path: Path) -> float:
 def _facts(text: bytes) -> dict[str, Any]:
     value = json.loads(text)
     payload = value.get("__payload__")
-    return dict(json.loads(payload)) if isinstance(payload, str) else dict(value)
+    return dict(json.loads(payload, object_hook=_plain) if isinstance(payload, str) else value)
+
+
+def _plain(value: dict[str, Any]) -> Any:
+    """Return a value without what ansible notes about it: where it came from, whether it is a template."""
+    if "__ansible_type" not in value:
+        return value
+    return value.get("value", value.get("iso8601", value))

@@ -39,8 +39,12 @@ def fill_closed_streams() -> None:
 
 
 def note(text: str) -> None:
-    """Say something to the person, on stderr."""
-    click.echo(text, err=True)
+    """Say something to the person, on stderr; a worker's words in it may hold control characters."""
+    click.echo(_safe(text), err=True)
+
+
+def _safe(text: str) -> str:
+    return "".join(char if char.isprintable() or char in "\n\t" else "?" for char in text)
 
 
 def error(failure: RunnerError) -> int:
@@ -50,7 +54,7 @@ def error(failure: RunnerError) -> int:
     first, *others = failure.lines()
     if wants_colour(sys.stderr):
         first = first.replace("error:", f"{_RED}error:{_RESET}", 1)
-    note("\n".join([first, *others]))
+    click.echo("\n".join([first, *others]), err=True)
     return failure.exit_code
 
 
@@ -91,6 +95,11 @@ def print_version(context: click.Context, _parameter: click.Parameter, wanted: b
     context.exit()
 
 
+class _TextFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return _safe(super().format(record))
+
+
 class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields = {
@@ -117,7 +126,7 @@ def start_logging(*, debug: bool, log_format: str = "text", logfile: str | None 
     if log_format == "json":
         handler.setFormatter(_JsonFormatter())
     else:
-        handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+        handler.setFormatter(_TextFormatter("%(levelname)s: %(message)s"))
     logging.addLevelName(logging.WARNING, "warning")
     logging.addLevelName(logging.INFO, "info")
     logging.addLevelName(logging.DEBUG, "debug")

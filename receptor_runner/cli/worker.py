@@ -80,7 +80,7 @@ def _print_info() -> int:
 
 
 def _work(private_data_dir: Path | None, *, delete: bool, keepalive_seconds: float | None) -> int:
-    from receptor_runner.edges import DescriptorOutput, read_descriptor
+    from receptor_runner.edges import AbandonableOutput, read_descriptor
     from receptor_runner.execution.seam import StopRequest
     from receptor_runner.worker import Place, ResultStream, keepalive_interval, work
 
@@ -91,7 +91,8 @@ def _work(private_data_dir: Path | None, *, delete: bool, keepalive_seconds: flo
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.request())
     with _PrivateOutput() as output:
-        results = ResultStream(DescriptorOutput(output.descriptor), keepalive_s=keepalive_s, stop=stop)
+        stdout = AbandonableOutput(output.descriptor, lambda: stop.requested)
+        results = ResultStream(stdout, keepalive_s=keepalive_s, stop=stop)
         output.capture(results.stray)
         chunks = read_descriptor(sys.stdin.fileno(), lambda: stop.requested, stop.fileno())
         return work(chunks, results, place=place, stop=stop).exit_code

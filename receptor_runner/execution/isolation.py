@@ -59,5 +59,9 @@ def copy_project(job: Job, cwd: Path) -> Path | None:
     if not base or job.module:
         return None
     copy = Path(tempfile.mkdtemp(prefix="runner_di_", dir=make_directory(Path(base).absolute())))
-    shutil.copytree(cwd, copy, dirs_exist_ok=True, symlinks=True)
+    try:
+        shutil.copytree(cwd, copy, dirs_exist_ok=True, symlinks=True)
+    except BaseException:
+        shutil.rmtree(copy, ignore_errors=True)
+        raise
     return copy

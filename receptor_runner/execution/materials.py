@@ -49,7 +49,7 @@ def _with_playbook_file(job: Job, private_data_dir: Path) -> Job:
     plays = [job.playbook] if isinstance(job.playbook, dict) else job.playbook
     path = private_data_dir / "project" / "main.json"
     _write_json(path, plays)
-    return dataclasses.replace(job, playbook=str(path) if job.project_dir else path.name)
+    return dataclasses.replace(job, playbook=str(path))
 
 
 def _with_extravars_file(job: Job, private_data_dir: Path) -> Job:

@@ -97,9 +97,13 @@ def prepare(job: Job, private_data_dir: Path, ident: str) -> Prepared:
     check_target(inputs)
     env = build_env(inputs, private_data_dir, artifact_dir, os.environ)
     answers = Answers(inputs.passwords)
-    agent = Agent(env) if inputs.ssh_key else None
     cwd = build_cwd(inputs, env, private_data_dir)
-    copy = copy_project(inputs.job, cwd)
+    with ExitStack() as undone:
+        agent = Agent(env) if inputs.ssh_key else None
+        if agent:
+            undone.callback(agent.remove)
+        copy = copy_project(inputs.job, cwd)
+        undone.pop_all()
     plan = Plan(
         command=_findable(build_command(inputs, private_data_dir), env),
         env=env | (agent.variables if agent else {}),

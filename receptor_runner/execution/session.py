@@ -21,6 +21,7 @@ from receptor_runner.execution.waiting import reads_terminal
 TICK_S = 0.25
 SETTLE_S = 0.1
 DRAIN_LIMIT_S = 5.0
+CLEAR_LINE = "\x1b[K"
 
 
 class Cause(StrEnum):
@@ -127,13 +128,12 @@ class Session:
         # events first, then the terminal: what was written before an event is then there to be read before it
         messages = channel.read() if channel.reader in ready else []
         text = terminal.read() if messages or terminal.master in ready else ""
-        # an unfinished line was hardly written before these events: it is a prompt that came after them
-        head, newline, tail = text.rpartition("\n")
-        self._show(head + newline)
+        before, after = _around_events(text)
+        self._show(before)
         for message in messages:
             self._assembler.add_event(message["text"], message["fields"])
             self._answers.show(message["text"])
-        self._show(tail)
+        self._show(after)
         if text or messages:
             self._heard_at = time.monotonic()
         self._may_prompt = self._may_prompt or bool(text)
@@ -192,6 +192,18 @@ class Session:
         while (text := terminal.read()) and time.monotonic() < limit:
             self._assembler.add_text(text)
         self._assembler.flush()
+
+
+def _around_events(text: str) -> tuple[str, str]:
+    """Split text that came together with events into what was written before them, and what after them.
+
+    An unfinished line is a prompt that followed an event, unless it ends in clearing its line: `pause` does that when
+    it has its answer.
+    """
+    if text.endswith(CLEAR_LINE):
+        return text, ""
+    head, newline, prompt = text.rpartition("\n")
+    return head + newline, prompt
 
 
 @contextmanager

@@ -94,9 +94,10 @@ def run_unit(control: Control, order: WorkOrder, policy: FollowPolicy) -> tuple[
         StreamError: it prints more than SIZE_LIMIT bytes.
     """
     created: list[str] = []
+    started_at = time.monotonic()
     try:
         unit_id = submit(control, order, [], created.append)
-        return _Collection(control, unit_id, policy).collect()
+        return _Collection(control, unit_id, policy, started_at).collect()
     finally:
         for unit_id in created:
             if not release_fully(control, unit_id):
@@ -106,12 +107,13 @@ def run_unit(control: Control, order: WorkOrder, policy: FollowPolicy) -> tuple[
 class _Collection:
     """Collects the output of one unit until its end is beyond doubt."""
 
-    def __init__(self, control: Control, unit_id: str, policy: FollowPolicy) -> None:
+    def __init__(self, control: Control, unit_id: str, policy: FollowPolicy, started_at: float) -> None:
         self._control = control
         self._unit_id = unit_id
         self._policy = policy
         self._output = bytearray()
-        self._started_at = self._heard_at = time.monotonic()
+        self._started_at = started_at
+        self._heard_at = time.monotonic()
         self._watch = Watch(policy, runner_lives=control.process_lives, is_routed=control.is_routed)
 
     def collect(self) -> tuple[bytes, UnitStatus]:
@@ -136,9 +138,11 @@ class _Collection:
         """Raise if the unit is over although its output is not, or if it takes too long."""
         now = time.monotonic()
         seen = Evidence(status=status, received=len(self._output), silent_s=now - self._heard_at, now=now)
-        if ended := self._watch.judge(seen):
+        ended = self._watch.judge(seen)
+        if ended or not status.state.is_complete:
+            self._check_limits(f"{status.state}: {status.detail}")
+        if ended:
             raise self._error(ended)
-        self._check_limits(f"{status.state}: {status.detail}")
 
     def _check_limits(self, cause: str) -> None:
         limit_s = self._policy.wait_timeout_s

@@ -236,8 +236,8 @@ class Control:
         Source: a unit whose command runner was killed runs on, and the daemon's cancel and release do not reach it.
         """
         with contextlib.suppress(OSError):
-            output = os.readlink(f"/proc/{pid}/fd/1").removesuffix(" (deleted)")
-            if self._shares_processes() and output.endswith(f"/{unit_id}/stdout"):
+            payload = os.readlink(f"/proc/{pid}/fd/0").removesuffix(" (deleted)")
+            if self._shares_processes() and payload.endswith(f"/{unit_id}/stdin"):
                 os.kill(pid, signal.SIGINT)
 
     def _shares_processes(self) -> bool:

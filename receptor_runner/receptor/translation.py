@@ -33,6 +33,19 @@ class ErrorRow:
 ERRORS = (
     ErrorRow(
         kind=RuntimeError,
+        text="cancelled before it started",
+        error=Rejected,
+        what="the job was canceled before it started",
+    ),
+    ErrorRow(
+        kind=RuntimeError,
+        text="no space left on device",
+        error=Rejected,
+        what="the disk of the node at {address} is full",
+        hint="free space in its datadir; receptorctl work list shows what units take",
+    ),
+    ErrorRow(
+        kind=RuntimeError,
         text="unknown work unit",
         error=UnknownUnit,
         what="the node does not know this unit",

@@ -32,6 +32,7 @@ _TAIL_SIZE = 1000
 _CANCEL_OUT_S = 1.0
 """How long a detach waits for a cancel's request to be on its way; the reply may take ten times as long."""
 _GONE_POLL_S = 0.1
+_LAST_WORD_S = 3.0
 _NOT_YET_STARTED = "Job Submitted"
 """The node's word for a unit whose other node it could not reach, or whose start it was refused; it tries again."""
 
@@ -132,16 +133,32 @@ def cancel_surely(control: Control, unit_id: str, *, within_s: float = 30.0) -> 
     nevertheless; likewise for one whose command runner is dead. A unit that is released before its start never runs.
     """
     deadline = time.monotonic() + within_s
+    alone = _worker_alone(control, control.unit_status(unit_id))
     while True:
         done = control.cancel(unit_id)
-        status = control.unit_status(unit_id)
-        if status.worker_pid is not None:
-            control.interrupt_worker(unit_id, status.worker_pid)
-        if not done or status.remote_node or status.state is not UnitState.PENDING:
+        if alone is not None:
+            control.interrupt_worker(unit_id, alone)
+        if not done or not _waits_here(control, unit_id):
             return done
         if time.monotonic() > deadline:
             return control.release(unit_id)
         time.sleep(_GONE_POLL_S)
+
+
+def _waits_here(control: Control, unit_id: str) -> bool:
+    """Whether a unit waits for its payload or its start on the asked node."""
+    try:
+        status = control.unit_status(unit_id)
+    except UnknownUnit:
+        return False
+    return status.state is UnitState.PENDING and not status.remote_node
+
+
+def _worker_alone(control: Control, status: UnitStatus) -> int | None:
+    """Return the process of a worker that has lost its command runner."""
+    runner = status.runner_pid
+    is_alone = status.extra is None or (runner is not None and control.process_lives(runner) is False)
+    return status.worker_pid if is_alone else None
 
 
 def release_fully(control: Control, unit_id: str, *, within_s: float = 10.0) -> bool:
@@ -229,12 +246,18 @@ class Follower:
         outcome = self._processor.finish()
         if outcome.status is not Status.CANCELED or self._wishes.cancel.is_set() or outcome.explanation:
             return outcome
-        try:
-            status = self._ask()
-        except NodeUnavailable:
-            return outcome
-        explanation = f"not by this client; unit {self._unit_id} {status.state}: {status.detail}"
+        explanation = f"not by this client; unit {self._unit_id} {self._last_word()}"
         return dataclasses.replace(outcome, explanation=explanation)
+
+    def _last_word(self) -> str:
+        """Return what the node says of a unit whose stream has ended; it may take it a moment."""
+        deadline = time.monotonic() + _LAST_WORD_S
+        try:
+            while (status := self._ask()).state is UnitState.RUNNING and time.monotonic() < deadline:
+                time.sleep(_GONE_POLL_S)
+        except NodeUnavailable as error:
+            return str(error)
+        return f"{status.state}: {status.detail}"
 
     def _open(self) -> Results:
         return self._control.results(self._unit_id, self._processor.received)
@@ -331,9 +354,9 @@ class Follower:
             # what never started must not start later, when it counts as ended
             release_quietly(self._control, self._unit_id, force=True)
             raise NeverStarted("the job never started", cause=ended.explanation, hint=_hint_of(status))
-        if ended and status.worker_pid is not None:
-            # its release does not reach a worker whose command runner is dead
-            self._control.interrupt_worker(self._unit_id, status.worker_pid)
+        if ended and (worker := _worker_alone(self._control, status)):
+            # the release does not reach it
+            self._control.interrupt_worker(self._unit_id, worker)
         return ended and self._explained(ended)
 
     def _explained(self, outcome: Outcome) -> Outcome:

@@ -141,8 +141,7 @@ class Watch:
         """Whether the process that watches the worker is gone: the node forgets it, or it is no process any more."""
         if status.extra is None:
             return True
-        pid = status.extra.get("Pid")
-        return isinstance(pid, int) and pid > 0 and self._runner_lives(pid) is False
+        return status.runner_pid is not None and self._runner_lives(status.runner_pid) is False
 
 
 def _failed_start(status: UnitStatus) -> Outcome | None:

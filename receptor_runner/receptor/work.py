@@ -56,6 +56,12 @@ class UnitStatus:
         return int(named[1]) if named else None
 
     @property
+    def runner_pid(self) -> int | None:
+        """The process of a local unit's command runner, as far as the node knows it."""
+        pid = (self.extra or {}).get("Pid")
+        return pid if isinstance(pid, int) and pid > 0 else None
+
+    @property
     def remote_node(self) -> str:
         """The node that it was passed on to, "" for a unit that runs here."""
         return str((self.extra or {}).get("RemoteNode") or "")

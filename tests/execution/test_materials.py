@@ -19,8 +19,8 @@ def place(directory: Path, **options: Any) -> Job:
 @pytest.mark.parametrize("play", [{"hosts": "all"}, [{"hosts": "all"}]])
 def test_a_playbook_in_the_job_becomes_a_file(tmp_path: Path, play: Any) -> None:
     """Plays given as data are written to the project, readable by the owner only."""
-    assert place(tmp_path, playbook=play).playbook == "main.json"
     path = tmp_path / "project" / "main.json"
+    assert place(tmp_path, playbook=play).playbook == str(path)
     assert json.loads(path.read_text()) == [{"hosts": "all"}]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
