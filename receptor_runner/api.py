@@ -197,9 +197,12 @@ def _prepare(arguments: Mapping[str, Any]) -> tuple[Runner, Callable[[], None]]:
     runner = Runner(runner_config(call.directory, call.job_ident, artifact_dir), fact_cache=call.fact_cache)
     runner.config.settings = call.settings or {}
 
+    working = contextlib.ExitStack()
+    working.enter_context(runner.working())
+
     def work() -> None:
         try:
-            with runner.working():
+            with working:
                 phase(call, runner)
         finally:
             if call.is_passing:

@@ -30,6 +30,7 @@ POLL_S = 0.1
 REPLY_TIMEOUT_S = 5.0
 START_TIMEOUT_S = 15.0
 STOP_TIMEOUT_S = 15.0
+ADVERT_TIMEOUT_S = 8.0
 MARKER = "mesh.json"
 
 
@@ -170,13 +171,19 @@ class Mesh:
         return (self.control, self.hop, self.worker)
 
     def write(
-        self, *, tls: bool = False, signed: bool = False, worker: Mapping[str, str] | None = None
+        self,
+        *,
+        tls: bool = False,
+        signed: bool = False,
+        hop_submits: bool = False,
+        worker: Mapping[str, str] | None = None,
     ) -> None:
         """Write configs, keys and certificates.
 
         Args:
             tls: mutual TLS on both links and on the control services.
             signed: the worker takes signed work only.
+            hop_submits: the hop may have work done too, as a second control node.
             worker: further settings of the worker's config.
 
         Raises:
@@ -192,10 +199,13 @@ class Mesh:
         keys = self._make_tls() if tls else {}
         signs, verifies = self._make_pair() if signed else ({}, {})
         self.control.write_config("control", {**keys, **signs, "listen": f"127.0.0.1:{control_port}"})
-        self.hop.write_config(
-            "hop", {**keys, "listen": f"127.0.0.1:{hop_port}", "peers": f"127.0.0.1:{control_port}"}
-        )
-        links = {"peers": f"127.0.0.1:{hop_port}", "accept_from": "control"}
+        between = {**keys, "listen": f"127.0.0.1:{hop_port}", "peers": f"127.0.0.1:{control_port}"}
+        if hop_submits:
+            self.hop.write_config("control", {**between, **signs})
+        else:
+            self.hop.write_config("hop", between)
+        accepted = "control,hop" if hop_submits else "control"
+        links = {"peers": f"127.0.0.1:{hop_port}", "accept_from": accepted}
         self.worker.write_config("worker", {**keys, **verifies, **links, **(worker or {})})
 
     def _make_tls(self) -> dict[str, str]:
@@ -215,25 +225,57 @@ class Mesh:
         return {"signing_key": str(signing)}, {"verify_key": str(verifying)}
 
     def start(self, *, timeout_s: float) -> None:
-        """Start all, each after the one it connects to; wait until the control node knows what the worker runs.
+        """Start all, each once the one it connects to is linked; wait until control knows what the worker runs.
+
+        Source: a node tells what it runs 5 s after its start, unless its own request for that comes before it can
+        take it, and then once a minute; so a worker that stays silent is started again.
 
         Raises:
             NodeUnavailable: a daemon ended, or the time is up.
         """
+        deadline = time.monotonic() + timeout_s
         for daemon in self.daemons:
             daemon.start()
-        wait_until(self.is_ready, timeout_s, "the mesh does not come together", check=self._check_running)
+            self._await_link(daemon, timeout_s)
+        while not self._is_ready_within(min(ADVERT_TIMEOUT_S, timeout_s)):
+            if time.monotonic() > deadline:
+                raise NodeUnavailable("the mesh does not come together", cause=f"after {timeout_s:g} s")
+            self.worker.stop()
+            self.worker.start()
+
+    def _is_ready_within(self, seconds: float) -> bool:
+        end = time.monotonic() + seconds
+        while not self.is_ready():
+            self._check_running()
+            if time.monotonic() > end:
+                return False
+            time.sleep(POLL_S)
+        return True
 
     def _check_running(self) -> None:
         for daemon in self.daemons:
             daemon.check_running()
 
+    def _await_link(self, daemon: Daemon, timeout_s: float) -> None:
+        """Wait until a way leads from the control node to another."""
+        wait_until(
+            lambda: daemon == self.control or daemon.name in self._status()["RoutingTable"],
+            timeout_s,
+            f"the node {daemon.name} gets no link",
+            check=daemon.check_running,
+        )
+
+    def _status(self) -> dict[str, Any]:
+        """Return what the control node says of the mesh; nothing while it does not answer."""
+        try:
+            status: dict[str, Any] = self.control.ask("status")
+        except (OSError, ValueError):
+            return {"RoutingTable": {}, "Advertisements": []}
+        return status
+
     def is_ready(self) -> bool:
         """Whether the control node knows a way to the worker and what the worker runs."""
-        try:
-            status = self.control.ask("status")
-        except (OSError, ValueError):
-            return False
+        status = self._status()
         return "worker" in status["RoutingTable"] and WORK_TYPE in _advertised(status, "worker")
 
     def stop(self) -> None:

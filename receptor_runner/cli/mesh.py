@@ -54,7 +54,7 @@ socket_of_node = click.option(
     "$RECEPTORCTL_SOCKET, else one of the usual places, else the embedded node.",
 )
 
-passing_on = options.together(
+tls_choice = options.together(
     click.option(
         "--tls-client",
         help="Which tls-client of its receptor.yml the asked node uses towards the other. By default the only one "
@@ -68,6 +68,10 @@ passing_on = options.together(
         metavar="FILE",
         help="The receptor.yml of the asked node, for its tls-client; by default the one it was started with.",
     ),
+)
+
+passing_on = options.together(
+    tls_choice,
     click.option(
         "--signwork/--no-signwork",
         "sign",

@@ -36,7 +36,7 @@ _VERSIONS = {"receptor_runner_version": "receptor-runner", "runner_version": "an
     metavar="SECONDS",
     help="How long each worker may take for its answer.",
 )
-@mesh.passing_on
+@mesh.tls_choice
 @mesh.reaching
 @mesh.as_json
 def nodes(info: bool, timeout: float, json_output: bool, **given: Any) -> None:

@@ -8,13 +8,16 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import click
 
 from receptor_runner.cli import show
 from receptor_runner.cli.worker_cleanup import cleanup
 from receptor_runner.errors import UsageError
+
+if TYPE_CHECKING:
+    from receptor_runner.execution.seam import StopRequest
 
 EPILOG = """\b
 Examples:
@@ -80,22 +83,29 @@ def _print_info() -> int:
 
 
 def _work(private_data_dir: Path | None, *, delete: bool, keepalive_seconds: float | None) -> int:
+    stop = _stop_on_signals()
     from receptor_runner.edges import AbandonableOutput, read_descriptor
-    from receptor_runner.execution.seam import StopRequest
     from receptor_runner.worker import Place, ResultStream, keepalive_interval, work
 
     place = Place(private_data_dir=private_data_dir, delete=delete)
     place.check()
     keepalive_s = keepalive_interval(keepalive_seconds)
-    stop = StopRequest()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.request())
     with _PrivateOutput() as output:
         stdout = AbandonableOutput(output.descriptor, lambda: stop.requested)
         results = ResultStream(stdout, keepalive_s=keepalive_s, stop=stop)
         output.capture(results.stray)
         chunks = read_descriptor(sys.stdin.fileno(), lambda: stop.requested, stop.fileno())
         return work(chunks, results, place=place, stop=stop).exit_code
+
+
+def _stop_on_signals() -> StopRequest:
+    """Return a request to stop that a signal makes; as early as can be, since one may come at any moment."""
+    from receptor_runner.execution.seam import StopRequest
+
+    stop = StopRequest()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.request())
+    return stop
 
 
 class _PrivateOutput:

@@ -11,9 +11,10 @@ from receptor_runner.errors import ContactLost, NeverStarted, NodeUnavailable, S
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.receptor.control import Control
 from receptor_runner.receptor.destination import Destination
+from receptor_runner.receptor.ending import release_fully, release_quietly
 from receptor_runner.receptor.order import work_order
 from receptor_runner.receptor.start import choose_route
-from receptor_runner.receptor.unit import release_fully, release_quietly, submit
+from receptor_runner.receptor.unit import submit
 from receptor_runner.receptor.watch import Evidence, FollowPolicy, Watch
 from receptor_runner.receptor.work import UnitState, UnitStatus, WorkOrder
 

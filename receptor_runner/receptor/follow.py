@@ -23,9 +23,10 @@ from receptor_runner.outcome import Outcome, Status
 from receptor_runner.plugins import tell_plugins
 from receptor_runner.process import Handlers, Processor, RunnerConfig, runner_config
 from receptor_runner.receptor.destination import Destination, reach
+from receptor_runner.receptor.ending import release_fully
 from receptor_runner.receptor.locate import NodeAddress
 from receptor_runner.receptor.record import Record, RecordFile, Stage
-from receptor_runner.receptor.unit import Follower, Wishes, release_fully
+from receptor_runner.receptor.unit import Follower, Wishes
 from receptor_runner.receptor.watch import FollowPolicy
 
 CHECKPOINT_S = 1.0
@@ -137,7 +138,7 @@ class _Pursuit:
             self._end(Outcome(status=Status.ERROR, explanation=str(error)), error.exit_code)
             raise
         except OutputFailed as error:
-            raise OutputFailed(error.what, cause=error.cause, hint=self._way_back()) from error
+            raise OutputFailed(error.what, cause=error.cause, hint=self._file.way_back) from error
         except ContactLost as error:
             self._save(processor)
             raise self._with_way_back(error) from error
@@ -147,10 +148,7 @@ class _Pursuit:
             raise self._with_way_back(lost) from error
 
     def _with_way_back(self, error: ContactLost) -> ContactLost:
-        return ContactLost(error.what, cause=error.cause, hint=self._way_back())
-
-    def _way_back(self) -> str:
-        return f"receptor-runner attach {self._file.artifact_dir.parent.parent} -i {self._file.ident}"
+        return ContactLost(error.what, cause=error.cause, hint=self._file.way_back)
 
     def _progress(self, processor: Processor) -> None:
         """Save a checkpoint when the last one is a second or a thousand events old."""

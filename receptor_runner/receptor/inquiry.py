@@ -60,7 +60,7 @@ def ask_workers(
 
     Args:
         control: the node that is asked.
-        destination: how others are reached from there.
+        destination: how others are reached from there; its TLS client is for those that want TLS.
         nodes: the nodes of the mesh.
         within_s: how long each may take.
     """
@@ -82,7 +82,12 @@ def ask_workers(
 
 
 def _ask(control: Control, destination: Destination, route: Route, within_s: float) -> WorkerWord:
-    question = dataclasses.replace(destination, params=_QUESTION, ttl=f"{within_s + _TTL_MARGIN_S:g}s")
+    question = dataclasses.replace(
+        destination,
+        params=_QUESTION,
+        ttl=f"{within_s + _TTL_MARGIN_S:g}s",
+        tls_client=destination.tls_client if route.wants_tls else None,
+    )
     try:
         answer = _run(control, work_order(question, route, control), within_s)
         return WorkerWord(facts=_read(answer))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from receptor_runner.receptor.record import Record, RecordFile, Stage, read_all
 from receptor_runner.receptor.work import UnitState, UnitStatus
 
 _SMALL = 8192
+_FOUND_WITHIN_S = 1.0
+_POLL_S = 0.1
 _NEVER_RAN = ("Pending at restart", "Error reading input data", "upload aborted")
 _NOTHING_CAME = "Failed to JSON parse a line from transmit stream."
 
@@ -75,12 +78,26 @@ def _loss(record: Record, destination: Destination, *, force: bool) -> str | Non
     """Return why an active job is lost, if it is; a node that does not answer leaves that open."""
     assert record.unit_id is not None
     try:
-        destination.control(reach(record)).unit_status(record.unit_id)
+        _ask_in_time(destination.control(reach(record)), record.unit_id)
     except UnknownUnit:
         return "its node does not know its unit any more"
     except NodeUnavailable as error:
         return f"its node is gone: {error}" if force else None
     return None
+
+
+def _ask_in_time(control: Control, unit_id: str) -> None:
+    """Ask for a unit; a node that has just started is given the time to find it."""
+    deadline = time.monotonic() + _FOUND_WITHIN_S
+    while True:
+        try:
+            control.unit_status(unit_id)
+        except UnknownUnit:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL_S)
+        else:
+            return
 
 
 def _pruned(private_data_dir: Path, found: Leftover, destination: Destination, *, force: bool) -> Leftover:

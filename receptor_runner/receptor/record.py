@@ -119,6 +119,11 @@ class RecordFile:
         self._path = self.artifact_dir / RECORD_NAME
         self._lock_path = self.artifact_dir / LOCK_NAME
 
+    @property
+    def way_back(self) -> str:
+        """The command that attaches to the job."""
+        return f"receptor-runner attach {self.artifact_dir.parent.parent} -i {self.ident}"
+
     def read(self) -> Record | None:
         """Return the record, or None if there is none.
 

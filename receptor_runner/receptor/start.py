@@ -6,15 +6,16 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-from receptor_runner.errors import IdentExists
+from receptor_runner.errors import ContactLost, IdentExists
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.receptor.control import Control
 from receptor_runner.receptor.destination import Destination, reach
+from receptor_runner.receptor.ending import release_quietly
 from receptor_runner.receptor.locate import NodeAddress
 from receptor_runner.receptor.order import work_order
 from receptor_runner.receptor.preflight import Route, assume_route, find_route
 from receptor_runner.receptor.record import Record, RecordFile, Stage
-from receptor_runner.receptor.unit import release_quietly, submit
+from receptor_runner.receptor.unit import submit
 from receptor_runner.receptor.work import WorkOrder
 from receptor_runner.transmit import Shipment
 
@@ -68,10 +69,9 @@ def _active(file: RecordFile, digest: str, destination: Destination, *, rerun: b
 
 
 def _taken(file: RecordFile, by: str) -> IdentExists:
-    directory = file.artifact_dir.parent.parent
     return IdentExists(
         f"the ident `{file.ident}` belongs to {by}",
-        hint=f"receptor-runner attach {directory} -i {file.ident}, or the same command with --rerun",
+        hint=f"{file.way_back}, or the same command with --rerun",
     )
 
 
@@ -105,6 +105,8 @@ def _submit(
     on_route(record, address)
     try:
         return _send(shipment, file, control, record, order)
+    except ContactLost as error:
+        raise ContactLost(error.what, cause=error.cause, hint=file.way_back) from error
     except BaseException:
         _drop_intent(file)
         raise

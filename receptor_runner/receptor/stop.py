@@ -8,8 +8,8 @@ from pathlib import Path
 from receptor_runner.errors import NodeUnavailable, UnknownUnit
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.receptor.destination import Destination, reach
+from receptor_runner.receptor.ending import cancel_surely
 from receptor_runner.receptor.record import Record, RecordFile, Stage
-from receptor_runner.receptor.unit import cancel_surely
 
 
 def cancel(private_data_dir: Path, ident: str, destination: Destination) -> bool:

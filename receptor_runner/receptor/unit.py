@@ -22,9 +22,10 @@ from receptor_runner.errors import (
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.process import Processor
 from receptor_runner.receptor.control import Control, Submission
+from receptor_runner.receptor.ending import cancel_surely, release_quietly, worker_alone
 from receptor_runner.receptor.results import Results
 from receptor_runner.receptor.watch import Evidence, FollowPolicy, Watch
-from receptor_runner.receptor.work import UnitState, UnitStatus, WorkOrder
+from receptor_runner.receptor.work import UnitStatus, WorkOrder
 
 log = logging.getLogger("receptor_runner.unit")
 
@@ -115,71 +116,6 @@ def _settle_refusal(control: Control, unit_id: str, refusal: Rejected) -> bool:
     return release_quietly(control, unit_id)
 
 
-def release_quietly(control: Control, unit_id: str, *, force: bool = False) -> bool:
-    """Release a unit that is no longer needed; return whether it is gone."""
-    try:
-        return control.release(unit_id, force=force)
-    except UnknownUnit:
-        return True
-    except NodeUnavailable as error:
-        log.warning("unit %s could not be released: %s", unit_id, error)
-        return False
-
-
-def cancel_surely(control: Control, unit_id: str, *, within_s: float = 30.0) -> bool:
-    """Stop a unit whatever it is doing; return False if the request is pending because its node is out of reach.
-
-    Source: the daemon answers `cancelled` for a unit that waits for its payload or its start, and runs it
-    nevertheless; likewise for one whose command runner is dead. A unit that is released before its start never runs.
-    """
-    deadline = time.monotonic() + within_s
-    alone = _worker_alone(control, control.unit_status(unit_id))
-    while True:
-        done = control.cancel(unit_id)
-        if alone is not None:
-            control.interrupt_worker(unit_id, alone)
-        if not done or not _waits_here(control, unit_id):
-            return done
-        if time.monotonic() > deadline:
-            return control.release(unit_id)
-        time.sleep(_GONE_POLL_S)
-
-
-def _waits_here(control: Control, unit_id: str) -> bool:
-    """Whether a unit waits for its payload or its start on the asked node."""
-    try:
-        status = control.unit_status(unit_id)
-    except UnknownUnit:
-        return False
-    return status.state is UnitState.PENDING and not status.remote_node
-
-
-def _worker_alone(control: Control, status: UnitStatus) -> int | None:
-    """Return the process of a worker that has lost its command runner."""
-    runner = status.runner_pid
-    is_alone = status.extra is None or (runner is not None and control.process_lives(runner) is False)
-    return status.worker_pid if is_alone else None
-
-
-def release_fully(control: Control, unit_id: str, *, within_s: float = 10.0) -> bool:
-    """Release a unit and wait until its node has forgotten it; return whether it has.
-
-    Source: the release of a remote unit is answered before the unit is gone, or while it is only pending.
-    """
-    if not release_quietly(control, unit_id):
-        return False
-    deadline = time.monotonic() + within_s
-    try:
-        while time.monotonic() < deadline:
-            control.unit_status(unit_id)
-            time.sleep(_GONE_POLL_S)
-    except UnknownUnit:
-        return True
-    except NodeUnavailable as error:
-        log.warning("unit %s is released, but its node is away: %s", unit_id, error)
-    return False
-
-
 class Follower:
     """Follows one unit until its end is beyond doubt.
 
@@ -214,6 +150,7 @@ class Follower:
         self._heard_at = self._asked_at = self._started_at = time.monotonic()
         self._watch = Watch(policy, runner_lives=control.process_lives, is_routed=control.is_routed)
         self._canceler: threading.Thread | None = None
+        self._missed_at: float | None = None
 
     def follow(self) -> Outcome:
         """Return how the job ended.
@@ -253,7 +190,7 @@ class Follower:
         """Return what the node says of a unit whose stream has ended; it may take it a moment."""
         deadline = time.monotonic() + _LAST_WORD_S
         try:
-            while (status := self._ask()).state is UnitState.RUNNING and time.monotonic() < deadline:
+            while not (status := self._ask()).state.is_final and time.monotonic() < deadline:
                 time.sleep(_GONE_POLL_S)
         except NodeUnavailable as error:
             return str(error)
@@ -342,7 +279,9 @@ class Follower:
 
     def _ask(self) -> UnitStatus:
         self._asked_at = time.monotonic()
-        return self._control.unit_status(self._unit_id)
+        status = self._control.unit_status(self._unit_id)
+        self._missed_at = None
+        return status
 
     def _judge(self, status: UnitStatus) -> Outcome | None:
         """Return the outcome if the unit is over although its stream is not."""
@@ -354,7 +293,7 @@ class Follower:
             # what never started must not start later, when it counts as ended
             release_quietly(self._control, self._unit_id, force=True)
             raise NeverStarted("the job never started", cause=ended.explanation, hint=_hint_of(status))
-        if ended and (worker := _worker_alone(self._control, status)):
+        if ended and (worker := worker_alone(self._control, status)):
             # the release does not reach it
             self._control.interrupt_worker(self._unit_id, worker)
         return ended and self._explained(ended)
@@ -365,7 +304,16 @@ class Follower:
             explanation += f"; the last output: {last}"
         return dataclasses.replace(outcome, explanation=explanation)
 
-    def _vanished(self) -> Outcome:
+    def _vanished(self) -> Outcome | None:
+        """Return that the unit is lost once its node has not known it for a while.
+
+        Source: a daemon that has just started may answer before it has found its units.
+        """
+        now = time.monotonic()
+        self._missed_at = self._missed_at or now
+        if now - self._missed_at < self._policy.vanished_s:
+            self._wishes.detach.wait(self._policy.poll_s)
+            return None
         return self._explained(Outcome(status=Status.LOST, explanation="its node does not know it any more"))
 
     def _incomplete(self, status: UnitStatus) -> Outcome:

@@ -9,6 +9,7 @@ from receptor_runner.outcome import RC_STOPPED, Outcome, Status
 from receptor_runner.receptor.retry import RetryPolicy
 from receptor_runner.receptor.work import UnitState, UnitStatus
 
+_LAUNCHED = "Not started yet"
 _PEER_UNIT_GONE = "Remote work unit is gone"
 _CANCELED_BEFORE_START = "Locally Cancelled"
 
@@ -31,6 +32,7 @@ class FollowPolicy:
             refused the start in the background; in that case it would wait for ever.
         node_gone_s: how long the node where it runs may be out of the mesh.
         missing_s: how long known bytes of an ended unit may fail to come; after a mesh break that takes a minute.
+        vanished_s: how long its node may not know it: one that has just started may not have found its units yet.
         contact_timeout_s: how long nothing may come once a keepalive has been seen; None for ever.
         wait_timeout_s: how long to follow in all; None for ever.
     """
@@ -44,6 +46,7 @@ class FollowPolicy:
     expired_s: float = 10.0
     node_gone_s: float = 300.0
     missing_s: float = 300.0
+    vanished_s: float = 3.0
     contact_timeout_s: float | None = None
     wait_timeout_s: float | None = None
 
@@ -104,7 +107,7 @@ class Watch:
             self._suspicion, self._since, self._sizes = suspicion, seen.now, sizes
         if not suspicion or seen.now - self._since < limit_s:
             return None
-        never_ran = status.state is UnitState.PENDING and not status.remote_unit_id
+        never_ran = status.state is UnitState.PENDING and not status.remote_unit_id and not _may_run(seen)
         kind = Status.ERROR if never_ran else Status.LOST
         return Outcome(status=kind, explanation=f"{suspicion} ({status.state}: {status.detail})")
 
@@ -123,14 +126,14 @@ class Watch:
         status, policy = seen.status, self._policy
         if status.state is UnitState.PENDING and status.is_expired:
             return "it was not started before its ttl ended", policy.expired_s
-        if status.state is UnitState.PENDING:
+        if status.state is UnitState.PENDING and not _may_run(seen):
             return "the unit never started", policy.pending_timeout_s
         if status.state is UnitState.FAILED and status.detail == _PEER_UNIT_GONE:
             what = f"its unit on node `{status.remote_node}` was removed by somebody else"
             return what, 0 if seen.received >= status.stdout_size else policy.dead_runner_s
         if status.state.is_complete and seen.received < status.stdout_size:
             return "the rest of the results does not come", policy.missing_s
-        if status.state is not UnitState.RUNNING:
+        if status.state not in {UnitState.RUNNING, UnitState.PENDING}:
             return "", 0
         if remote := status.remote_node:
             gone = seen.silent_s >= policy.status_s and not self._is_routed(remote)
@@ -142,6 +145,14 @@ class Watch:
         if status.extra is None:
             return True
         return status.runner_pid is not None and self._runner_lives(status.runner_pid) is False
+
+
+def _may_run(seen: Evidence) -> bool:
+    """Whether a unit that is said to be pending runs all the same.
+
+    Source: its command runner says so a quarter of a second after the start, and never if it dies before that.
+    """
+    return seen.received > 0 or seen.status.detail == _LAUNCHED
 
 
 def _failed_start(status: UnitStatus) -> Outcome | None:

@@ -30,6 +30,11 @@ class UnitState(StrEnum):
         """Whether the unit ended by itself, so that its size is final and its results end."""
         return self in {UnitState.SUCCEEDED, UnitState.FAILED}
 
+    @property
+    def is_final(self) -> bool:
+        """Whether the state will not change any more."""
+        return self.is_complete or self is UnitState.CANCELED
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitStatus:

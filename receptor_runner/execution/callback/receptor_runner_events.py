@@ -173,10 +173,11 @@ def shorten(value: Any, limit: int) -> Any:
 
 
 class Screen(threading.local):
-    """The text of the event that this thread is in, or None outside of one."""
+    """The text of the event that this thread is in, or None outside of one; and whether all text belongs to it."""
 
     def __init__(self) -> None:
         self.parts: list[str] | None = None
+        self.is_message = False
         self.flags: dict[str, Any] = {}
 
 
@@ -186,14 +187,19 @@ screen = Screen()
 class CapturedStream:
     """Stands for sys.stdout or sys.stderr: text written within an event belongs to it, other text passes."""
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: Any, *, is_error: bool = False) -> None:
         self._stream = stream
+        self._is_error = is_error
 
     def write(self, text: str) -> int:
-        if screen.parts is None or in_fork():
+        if screen.parts is None or in_fork() or self._stands_before():
             return int(self._stream.write(text))
         screen.parts.append(self._as_shown(text))
         return len(text)
+
+    def _stands_before(self) -> bool:
+        """Whether this is a warning that comes with a result: ansible-runner has those stand before the event."""
+        return self._is_error and not screen.parts and not screen.is_message
 
     def _as_shown(self, text: str) -> str:
         if text.isascii():
@@ -237,11 +243,14 @@ class Reporter:
     def event(self, event: str, /, task: dict[str, Any] | None = None, **data: Any) -> Iterator[None]:
         """Report one event around the code that shows it; the event goes out even if that code fails."""
         fields = self._describe(event, task, data)
-        screen.parts, outer = [], screen.parts
+        sys.stdout.flush()  # what was written before the event, past Display, has to be on the terminal before it
+        outer = screen.parts, screen.is_message
+        screen.parts, screen.is_message = [], event in LEVELS
         try:
             yield
         finally:
-            parts, screen.parts = screen.parts, outer
+            parts = screen.parts
+            screen.parts, screen.is_message = outer
             self.channel.send({"text": as_on_terminal(parts), "fields": fields})
 
     def _describe(self, name: str, task: dict[str, Any] | None, data: dict[str, Any]) -> dict[str, Any]:
@@ -328,7 +337,7 @@ def _proxy_display() -> None:
             setattr(Display, level, _flagged(method, level))
     Display.verbose = _verbose(Display.verbose)
     Display.display = _reported(Display.display)
-    sys.stdout, sys.stderr = CapturedStream(sys.stdout), CapturedStream(sys.stderr)
+    sys.stdout, sys.stderr = CapturedStream(sys.stdout), CapturedStream(sys.stderr, is_error=True)
 
 
 if reporter.channel.is_open:
