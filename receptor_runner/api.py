@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from receptor_runner.edges import Writable, never, read_file, write_all
 from receptor_runner.errors import OutputFailed, RunnerError, StreamError, UsageError
@@ -21,6 +21,9 @@ from receptor_runner.plugins import tell_plugins
 from receptor_runner.process import Processor, process
 from receptor_runner.runner import Runner
 from receptor_runner.trees import remove_tree
+
+if TYPE_CHECKING:
+    from receptor_runner.receptor.retry import RetryPolicy
 
 Streamer = Literal["transmit", "worker", "process"]
 
@@ -50,6 +53,12 @@ class _Call:
     socket: str | None = None
     node: str | None = None
     work_type: str | None = None
+    params: str | None = None
+    tls_client: str | None = None
+    ttl: str | None = None
+    sign: bool | None = None
+    retry_deadline: float | None = None
+    retry_max_wait: float | None = None
     rerun: bool = False
     options: dict[str, Any] = field(default_factory=dict)
     is_passing: bool = False
@@ -159,8 +168,9 @@ def run(**arguments: Any) -> Runner:
         arguments: ansible-runner's arguments. `streamer` chooses the phase: "transmit", "worker" or "process";
             without it the whole job runs through Receptor. `_input` and `_output` are binary files. Handlers:
             `event_handler(event)`, `status_handler(status, runner_config=...)`, `artifacts_handler(directory)`,
-            `finished_callback(runner)`, `cancel_callback()`. For the whole job also `socket`, `node`, `work_type`
-            and `rerun`. Everything else is an option of the job.
+            `finished_callback(runner)`, `cancel_callback()`. For the whole job also `socket`, `node`, `work_type`,
+            `params`, `tls_client`, `ttl`, `sign`, `retry_deadline` and `retry_max_wait` (seconds), and `rerun`.
+            Everything else is an option of the job.
 
     Returns:
         The runner; its `status` and `rc` say how it ended.
@@ -275,6 +285,13 @@ def _process(call: _Call, runner: Runner) -> None:
         runner.settle(Outcome(status=Status.ERROR, explanation=processor.explain(error)))
 
 
+def _retry_policy(call: _Call) -> RetryPolicy:
+    """Return the policy of the call: as given, else as the environment says, else the usual one."""
+    from receptor_runner.receptor.retry import RetryPolicy
+
+    return RetryPolicy.from_environment(deadline_s=call.retry_deadline, max_wait_s=call.retry_max_wait)
+
+
 def _whole(call: _Call, runner: Runner) -> None:
     from receptor_runner.receptor.destination import Destination
     from receptor_runner.receptor.follow import Following, follow
@@ -282,7 +299,16 @@ def _whole(call: _Call, runner: Runner) -> None:
     from receptor_runner.receptor.unit import Wishes
     from receptor_runner.transmit import prepare
 
-    destination = Destination(socket=call.socket, node=call.node, work_type=call.work_type)
+    destination = Destination(
+        socket=call.socket,
+        node=call.node,
+        work_type=call.work_type,
+        params=call.params,
+        tls_client=call.tls_client,
+        ttl=call.ttl,
+        sign=call.sign,
+        retry=_retry_policy(call),
+    )
     job = Job.from_kwargs(call.options)
     if not job.has_target:
         raise UsageError("nothing to run: give a playbook, a module or a role")

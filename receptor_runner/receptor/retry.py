@@ -6,6 +6,7 @@ They wrap single idempotent steps (connect, status, resuming results), never a s
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,9 +14,14 @@ from typing import TypeVar
 
 import tenacity
 
-from receptor_runner.errors import Unreachable
+from receptor_runner.errors import ConfigError, Unreachable
 
 log = logging.getLogger("receptor_runner.retry")
+
+DEADLINE_VARIABLE = "RECEPTOR_RUNNER_RETRY_DEADLINE"
+MAX_WAIT_VARIABLE = "RECEPTOR_RUNNER_RETRY_MAX_WAIT"
+USUAL_DEADLINE_S = 60.0
+USUAL_MAX_WAIT_S = 10.0
 
 Result = TypeVar("Result")
 
@@ -31,10 +37,28 @@ class RetryPolicy:
         interrupt: ends a wait at once.
     """
 
-    deadline_s: float = 60.0
+    deadline_s: float = USUAL_DEADLINE_S
     first_wait_s: float = 0.25
-    max_wait_s: float = 10.0
+    max_wait_s: float = USUAL_MAX_WAIT_S
     interrupt: threading.Event = field(default_factory=threading.Event, compare=False)
+
+    @classmethod
+    def from_environment(
+        cls, *, deadline_s: float | None = None, max_wait_s: float | None = None
+    ) -> RetryPolicy:
+        """Return a policy whose times are those given, else those of the environment, else the usual ones.
+
+        Args:
+            deadline_s: when to give up.
+            max_wait_s: the longest wait.
+
+        Raises:
+            ConfigError: a variable is no number of seconds.
+        """
+        return cls(
+            deadline_s=_chosen(deadline_s, DEADLINE_VARIABLE, USUAL_DEADLINE_S),
+            max_wait_s=_chosen(max_wait_s, MAX_WAIT_VARIABLE, USUAL_MAX_WAIT_S),
+        )
 
     def call(self, step: Callable[[], Result], what: str) -> Result:
         """Return what `step` returns, trying again while the node is unreachable.
@@ -62,3 +86,13 @@ class RetryPolicy:
             before_sleep=tell,
             reraise=True,
         )
+
+
+def _chosen(given: float | None, variable: str, usual: float) -> float:
+    text = os.environ.get(variable)
+    if given is not None or not text:
+        return usual if given is None else given
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ConfigError(f"{variable} is `{text}`", cause="a number of seconds is wanted") from error

@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from receptor_runner.errors import Rejected, Unreachable
+from receptor_runner.errors import ConfigError, Rejected, Unreachable
 from receptor_runner.receptor.retry import RetryPolicy
 
 
@@ -70,3 +70,14 @@ def test_an_interrupt_ends_the_wait_at_once() -> None:
     with pytest.raises(Unreachable):
         policy.call(step, "asking")
     assert time.monotonic() - began < 60
+
+
+def test_the_environment_sets_the_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Times come from the call, else from the environment, else they are the usual ones; nonsense is told."""
+    monkeypatch.setenv("RECEPTOR_RUNNER_RETRY_DEADLINE", "5")
+    assert RetryPolicy.from_environment().deadline_s == 5
+    assert RetryPolicy.from_environment(deadline_s=7).deadline_s == 7
+    assert RetryPolicy.from_environment().max_wait_s == RetryPolicy().max_wait_s
+    monkeypatch.setenv("RECEPTOR_RUNNER_RETRY_MAX_WAIT", "soon")
+    with pytest.raises(ConfigError, match="soon"):
+        RetryPolicy.from_environment()
