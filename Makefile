@@ -17,8 +17,9 @@ setup: $(VENV)/.developer ## make a virtual environment with all that tests and 
 demo: $(VENV)/.user ## run a real Ansible job through a Receptor node
 	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo
 
-test: $(VENV)/.developer ## run all tests
-	$(BIN)/pytest -n $(WORKERS)
+test: $(VENV)/.developer ## run all tests, the fast ones first
+	$(BIN)/pytest -n $(WORKERS) -m "not slow"
+	$(BIN)/pytest -n $(WORKERS) -m slow
 
 check: $(VENV)/.developer ## check format, lint and types
 	$(BIN)/ruff format --check
