@@ -85,11 +85,13 @@ def _print_info() -> int:
 def _work(private_data_dir: Path | None, *, delete: bool, keepalive_seconds: float | None) -> int:
     stop = _stop_on_signals()
     from receptor_runner.edges import AbandonableOutput, read_descriptor
+    from receptor_runner.execution.guardian import adopt_orphans
     from receptor_runner.worker import Place, ResultStream, keepalive_interval, work
 
     place = Place(private_data_dir=private_data_dir, delete=delete)
     place.check()
     keepalive_s = keepalive_interval(keepalive_seconds)
+    adopt_orphans()
     with _PrivateOutput() as output:
         stdout = AbandonableOutput(output.descriptor, lambda: stop.requested)
         results = ResultStream(stdout, keepalive_s=keepalive_s, stop=stop)

@@ -9,12 +9,20 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from receptor_runner.errors import RunnerError
+from receptor_runner.execution.guardian import (
+    KILL_LIMIT_S,
+    KILL_PAUSE_S,
+    adopts_orphans,
+    descendants,
+    send_signal,
+)
 
 _SCRIPT = Path(__file__).with_name("guardian.py")
 
@@ -65,7 +73,8 @@ class Guard:
 
     It should be made as soon as there is something to guard, and closed when all is done. If this process dies
     without closing it, every process of the job is killed and every doomed directory removed within seconds; so they
-    are when an exception ends its `with` block.
+    are when an exception ends its `with` block. If somebody kills the guardian, a process that adopts orphans kills
+    all below it instead.
     """
 
     def __init__(self) -> None:
@@ -147,13 +156,13 @@ class Guard:
         """End helpers and guardian; what the job left running on purpose lives on."""
         with contextlib.suppress(RunnerError):
             self._request({"do": "end"})
-        self._socket.close()
-        self._process.wait()
+        self._abandon()
 
     def _abandon(self) -> None:
         """Leave all to the guardian, which kills every process and removes the doomed directories."""
         self._socket.close()
-        self._process.wait()
+        if self._process.wait() and adopts_orphans():
+            _kill_all_below()
 
     def _request(self, request: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
         message = json.dumps(request).encode() + b"\n"
@@ -184,6 +193,14 @@ class Guard:
             return self._socket.recv(1 << 16)
         except ConnectionError:
             return b""
+
+
+def _kill_all_below() -> None:
+    """Kill all descendants, which a dead guardian has left to us."""
+    limit = time.monotonic() + KILL_LIMIT_S
+    while (tree := descendants(os.getpid())) and time.monotonic() < limit:
+        send_signal(tree, signal.SIGKILL)
+        time.sleep(KILL_PAUSE_S)
 
 
 def _gone() -> RunnerError:

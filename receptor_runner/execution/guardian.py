@@ -38,6 +38,7 @@ KILL_PAUSE_S = 0.05
 ORPHAN_GRACE_S = 0.5
 
 PR_SET_CHILD_SUBREAPER = 36
+PR_GET_CHILD_SUBREAPER = 37
 JOB = "job"
 
 
@@ -230,6 +231,18 @@ class Guardian:
         self._ended = True
 
 
+def adopt_orphans() -> None:
+    """Become the parent of every descendant whose own parent dies."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def adopts_orphans() -> bool:
+    """Whether this process is the parent of every descendant whose own parent dies."""
+    answer = ctypes.c_int()
+    ctypes.CDLL(None, use_errno=True).prctl(PR_GET_CHILD_SUBREAPER, ctypes.byref(answer), 0, 0, 0)
+    return bool(answer.value)
+
+
 def become(request: dict[str, Any], descriptors: dict[int, int], failed: int) -> NoReturn:
     """Turn this fork into the program that is wanted, or say why not."""
     try:
@@ -263,7 +276,7 @@ def main() -> None:
     """Guard, until the socket says the end or closes."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    adopt_orphans()
     control = socket.socket(fileno=int(sys.argv[1]))
     control.set_inheritable(False)
     Guardian(control).run()

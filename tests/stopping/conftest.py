@@ -1,0 +1,207 @@
+"""What the tests of stopping share: a worker that is listened to, and a count of what it leaves."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from receptor_runner.stream.decoder import Decoder
+from receptor_runner.stream.messages import ArchiveEnd, ArchiveStart, Eof, Message, StatusLine
+from tests.conftest import BIN, Commands, Project, wait_until
+
+Process = subprocess.Popen[bytes]
+CENSUS = "RR_TEST_CENSUS"
+
+STUBBORN = """
+import os, signal, subprocess, sys, time
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_IGN)
+if len(sys.argv) > 2:
+    subprocess.Popen([sys.executable, sys.argv[0], sys.argv[1]], start_new_session=True)
+open(sys.argv[1], "a").write("x")
+time.sleep(300)
+"""
+"""Ignores every polite signal; given a third word it has a child, in a session of its own, that does so too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """Knows the processes that a test is about by a variable in their environment, wherever they have moved."""
+
+    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @property
+    def found(self) -> dict[int, str]:
+        """The living processes that carry the mark: their command lines by process id."""
+        entry = f"{CENSUS}={self.mark}".encode()
+        living = {}
+        for directory in Path("/proc").iterdir():
+            if directory.name.isdigit() and int(directory.name) != os.getpid():
+                with contextlib.suppress(OSError):
+                    if entry in (directory / "environ").read_bytes().split(b"\0"):
+                        words = (directory / "cmdline").read_bytes().replace(b"\0", b" ")
+                        living[int(directory.name)] = words.decode(errors="replace").strip()
+        return {pid: words for pid, words in living.items() if words}
+
+    def holding(self, text: str) -> list[int]:
+        """Return the processes that have a text in their command line."""
+        return [pid for pid, words in self.found.items() if text in words]
+
+    def check_empty(self) -> None:
+        """Check that none is left, or is gone within a moment."""
+        end = time.monotonic() + 15
+        while (left := self.found) and time.monotonic() < end:
+            time.sleep(0.05)
+        assert left == {}
+
+    def kill(self) -> None:
+        """Kill what is left."""
+        for pid in self.found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, 9)
+
+
+class Worker:
+    """A running worker whose stream is read, message by message, while it runs."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+        self.messages: list[Message] = []
+        self.data = bytearray()
+        self._decoder = Decoder()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        while piece := os.read(self.process.stdout.fileno(), 1 << 20):
+            self.data += piece
+            self.messages += self._decoder.feed(piece)
+
+    def send(self, data: bytes, *, whole: bool = True) -> None:
+        """Write to its input; close it if that is all."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+        if whole:
+            self.process.stdin.close()
+            self.process.stdin = None
+
+    @property
+    def statuses(self) -> list[dict[str, Any]]:
+        """The status lines so far."""
+        return [message.data for message in list(self.messages) if isinstance(message, StatusLine)]
+
+    def has(self, kind: type[Message]) -> bool:
+        """Whether a message of a kind has come."""
+        return any(isinstance(message, kind) for message in list(self.messages))
+
+    def await_status(self, status: str) -> None:
+        """Wait until a status has come."""
+        wait_until(lambda: status in [line["status"] for line in self.statuses], f"status {status}")
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        self.process.send_signal(number)
+
+    def finish(self) -> dict[str, Any]:
+        """Wait until it ends; check that its stream is whole; return its last status."""
+        self.process.wait(40)
+        self._thread.join(10)
+        self._decoder.check_complete()
+        assert isinstance(self.messages[-1], Eof)
+        return self.statuses[-1]
+
+    def check_order(self) -> None:
+        """Check that the last status came before the archive, and the archive before the end marker."""
+        kinds = [type(message) for message in self.messages]
+        last_status = max(index for index, kind in enumerate(kinds) if kind is StatusLine)
+        assert last_status < kinds.index(ArchiveStart) < kinds.index(ArchiveEnd) < kinds.index(Eof)
+
+
+@dataclass
+class Bench:
+    """Makes workers whose processes and files can be counted."""
+
+    commands: Commands
+    project: Project
+    temporary: Path
+    census: Census
+    signs: Path
+
+    def transmit(self, *words: str) -> bytes:
+        """Return the stream of the project's playbook."""
+        done = self.commands.ours("transmit", self.project.path, "-p", "test.yml", "-i", "1", *words)
+        assert done.rc == 0, done.stderr
+        return done.stdout
+
+    def spawn(
+        self, *words: str | Path, stdout: int = subprocess.PIPE, wrapper: Sequence[str] = ()
+    ) -> Process:
+        """Start a worker's process, writing to `stdout`, by a wrapping command."""
+        process = subprocess.Popen(
+            [*wrapper, str(BIN / "receptor-runner"), "worker", *map(str, words)],
+            stdin=subprocess.PIPE,
+            stdout=stdout,
+            stderr=subprocess.DEVNULL,
+            env=self.commands.environment,
+            cwd=self.commands.cwd,
+            start_new_session=True,
+        )
+        self.commands.started.append(process)
+        return process
+
+    def start(self, *words: str | Path, wrapper: Sequence[str] = ()) -> Worker:
+        """Start a worker that is listened to."""
+        return Worker(self.spawn(*words, wrapper=wrapper))
+
+    def begin(self, tasks: str, *words: str, signs: int = 1) -> Worker:
+        """Start a worker with a job, and wait until that has given so many signs of life."""
+        self.project.playbook(tasks)
+        worker = self.start()
+        worker.send(self.transmit(*words))
+        wait_until(lambda: self.seen >= signs, "the job's tasks run")
+        return worker
+
+    @property
+    def seen(self) -> int:
+        """How many signs of life the job has given."""
+        return len(self.signs.read_text()) if self.signs.exists() else 0
+
+    def stubborn(self, *, with_child: bool = True) -> str:
+        """Return a command that ignores every polite signal."""
+        script = self.signs.with_name("stubborn.py")
+        script.write_text(STUBBORN)
+        return f"{sys.executable} {script} {self.signs}" + (" child" if with_child else "")
+
+    def check_clean(self) -> None:
+        """Check that neither a process nor a file of the worker is left."""
+        self.census.check_empty()
+        wait_until(lambda: not self.files, "no file is left")
+
+    @property
+    def files(self) -> list[str]:
+        """What is left in the temporary directory, but for what a killed module itself had unpacked there."""
+        names = [path.name for path in self.temporary.iterdir()]
+        return [name for name in names if not (name.startswith("ansible_") and "_payload_" in name)]
+
+
+@pytest.fixture
+def bench(commands: Commands, project: Project, tmp_path: Path) -> Iterator[Bench]:
+    """A bench for workers."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    census = Census()
+    commands.environment |= {"TMPDIR": str(temporary), CENSUS: census.mark}
+    yield Bench(commands, project, temporary, census, tmp_path / "signs")
+    census.kill()
