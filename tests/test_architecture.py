@@ -147,7 +147,8 @@ def census():
 before = census()
 import receptor_runner
 from receptor_runner import api, process, transmit, worker, runner, job
-import receptor_runner.receptor.follow, receptor_runner.receptor.start, receptor_runner.node.serve, receptor_runner.configs.render
+import receptor_runner.receptor.follow, receptor_runner.receptor.start
+import receptor_runner.node.serve, receptor_runner.configs.render
 print(json.dumps([before, census(), sorted(sys.modules)]))
 """
 
