@@ -240,14 +240,14 @@ class JobFollowing:
             signal.signal(number, self._interrupted)
 
     def _interrupted(self, number: int, _frame: FrameType | None) -> None:
-        if self.signal_number:
+        is_first, self.signal_number = not self.signal_number, self.signal_number or number
+        if not is_first:
             self._wishes.detach.set()
-        else:
-            with contextlib.suppress(OSError):  # not by print: the signal may have come in the middle of one
-                os.write(2, b"canceling the job; waiting for its last word (again to detach)\n")
-            self._wishes.cancel.set()
-            self.destination.retry.interrupt.set()
-        self.signal_number = self.signal_number or number
+            return
+        self._wishes.cancel.set()
+        self.destination.retry.interrupt.set()
+        with contextlib.suppress(OSError):  # not by print: the signal may have come in the middle of one
+            os.write(2, b"canceling the job; waiting for its last word (again to detach)\n")
 
     def of_many(self, ident: str, lock: threading.Lock) -> Following:
         """Return the following of one job among many: its lines of output carry its ident."""

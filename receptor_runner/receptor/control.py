@@ -24,6 +24,7 @@ from receptorctl import ReceptorControl
 from receptorctl.socket_interface import shutdown_write
 
 from receptor_runner.errors import NodeUnavailable, RunnerError, UnknownUnit, UsageError
+from receptor_runner.receptor.processes import is_alive, standard_input
 from receptor_runner.receptor.results import Results
 from receptor_runner.receptor.translation import translate
 from receptor_runner.receptor.work import UnitStatus, WorkOrder
@@ -98,8 +99,15 @@ class _Connection(ReceptorControl):  # type: ignore[misc] # receptorctl ships no
         return self
 
     def __exit__(self, *_exception: object) -> None:
+        """Close; what could not be sent by now is not waited for."""
+        if self._socket is None:
+            return
         with contextlib.suppress(OSError):
-            self.close()
+            self._socket.setblocking(False)
+            if self._sockfile is not None:
+                self._sockfile.close()
+        self._socket.close()
+        self._socket = self._sockfile = None
 
 
 def _open_socket(address: str, deadline_s: float, tls: Tls | None) -> socket.socket:
@@ -228,7 +236,7 @@ class Control:
 
         Source: the node's process ids are ours only if it answers on a unix socket and shares our pid namespace.
         """
-        return _is_alive(pid) if self._shares_processes() else None
+        return is_alive(pid) if self._shares_processes() else None
 
     def interrupt_worker(self, unit_id: str, pid: int) -> None:
         """Interrupt a unit's worker without its node, if it is seen from here that the process is that worker.
@@ -236,8 +244,7 @@ class Control:
         Source: a unit whose command runner was killed runs on, and the daemon's cancel and release do not reach it.
         """
         with contextlib.suppress(OSError):
-            payload = os.readlink(f"/proc/{pid}/fd/0").removesuffix(" (deleted)")
-            if self._shares_processes() and payload.endswith(f"/{unit_id}/stdin"):
+            if self._shares_processes() and standard_input(pid).endswith(f"/{unit_id}/stdin"):
                 os.kill(pid, signal.SIGINT)
 
     def _shares_processes(self) -> bool:
@@ -384,12 +391,3 @@ class Submission:
         except NodeUnavailable as error:
             log.warning("unit %s could not be released: %s", self.unit_id, error)
             return False
-
-
-def _is_alive(pid: int) -> bool:
-    """Whether a process exists; one that only waits to be reaped does not count."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state not in {b"Z", b"X"}

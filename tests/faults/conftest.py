@@ -1,0 +1,299 @@
+"""A laboratory for faults: nodes of both kinds, jobs that count their runs, and a census after each test."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from receptor_runner.configs.render import render
+from receptor_runner.receptor.control import Control
+from receptor_runner.receptor.destination import Destination
+from receptor_runner.receptor.leftovers import leftovers, orphans
+from receptor_runner.receptor.retry import RetryPolicy
+from tests.conftest import BIN, LOCALHOST, Commands, Finished, Project, ServedNode, wait_until
+from tests.faults.gateway import Gateway
+
+OURS = str(BIN / "receptor-runner")
+ACTOR = Path(__file__).with_name("actor.py")
+NODE_KINDS = ["embedded", pytest.param("receptor", marks=pytest.mark.receptor)]
+PARTS = ("gate", "mute", "deaf", "empty", "garbage", "short", "noisy")
+GATE = """#!/bin/sh
+printf x >> {directory}/runs
+{more}
+echo before
+touch {directory}/waiting
+while [ ! -e {directory}/open ]; do sleep 0.05; done
+echo after
+"""
+OURS_ALONE = {"unit.json", "unit.lock"}
+ARTIFACTS = OURS_ALONE | {"command", "stdout", "stderr", "rc", "status", "job_events", "fact_cache"}
+
+
+def contents(artifacts: Path) -> dict[str, bytes]:
+    """Return the bytes of all artifacts, those that are ours alone aside."""
+    files = [path for path in artifacts.rglob("*") if path.is_file() and path.name not in OURS_ALONE]
+    return {str(path.relative_to(artifacts)): path.read_bytes() for path in files}
+
+
+def end(process: subprocess.Popen[bytes], timeout_s: float = 60) -> Finished:
+    """Wait for a process; return how it ended."""
+    text, stderr = process.communicate(timeout=timeout_s)
+    return Finished(process.returncode, text, stderr.decode(errors="replace"))
+
+
+@dataclass
+class Lab:
+    """A node, a project whose job waits at a gate and counts its runs, and our commands.
+
+    Attributes:
+        directory: everything is below it, so that whatever is left behind can be found.
+    """
+
+    kind: str
+    directory: Path
+    commands: Commands
+    project: Project
+    node: ServedNode
+    gateways: list[Gateway] = field(default_factory=list)
+
+    @property
+    def socket(self) -> str:
+        """Where the node is asked: the gateway, if there is one."""
+        return str(self.gateways[-1].path if self.gateways else self.node.socket)
+
+    @property
+    def control(self) -> Control:
+        """The node's control service, without a gateway."""
+        return Control(str(self.node.socket))
+
+    def gateway(self) -> Gateway:
+        """Put a gateway in front of the node."""
+        made = Gateway(self.directory / f"g{len(self.gateways)}.sock", self.node.socket)
+        self.gateways.append(made)
+        return made
+
+    def words(self, command: str, ident: str = "job", work_type: str | None = None) -> list[str]:
+        """Return the words of one of our commands for the job of an ident."""
+        words = [command, str(self.project.path), "-i", ident]
+        if command in {"run", "submit"}:
+            words += ["-p", "test.yml", "-b", str(self.directory / "job.sh"), "--socket", self.socket]
+            words += ["--work-type", work_type] if work_type else []
+        return words
+
+    def ask(
+        self,
+        command: str,
+        *more: str,
+        ident: str = "job",
+        work_type: str | None = None,
+        timeout_s: float = 60,
+    ) -> Finished:
+        """Run one of our commands to its end."""
+        return self.commands.ours(*self.words(command, ident, work_type), *more, timeout_s=timeout_s)
+
+    def start(
+        self, command: str, *more: str, ident: str = "job", work_type: str | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Start one of our commands."""
+        return self.commands.start(*self.words(command, ident, work_type), *more)
+
+    def jobs(self, *more: str) -> list[dict[str, Any]]:
+        """Return what `jobs --json` says."""
+        found: list[dict[str, Any]] = json.loads(
+            self.commands.ours("jobs", self.project.path, "--json", *more).text
+        )["jobs"]
+        return found
+
+    def job(self) -> dict[str, Any]:
+        """Return what `jobs --json` says of the only job."""
+        (found,) = self.jobs()
+        return found
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The job's record on disk; {} if there is none."""
+        path = self.artifacts / "unit.json"
+        return dict(json.loads(path.read_bytes())) if path.exists() else {}
+
+    @property
+    def artifacts(self) -> Path:
+        """The artifacts of the job `job`."""
+        return self.project.artifacts("job")
+
+    @property
+    def runs(self) -> int:
+        """How often the job has run."""
+        path = self.directory / "runs"
+        return len(path.read_text()) if path.exists() else 0
+
+    def await_job(self) -> None:
+        """Wait until the job is at the gate."""
+        wait_until((self.directory / "waiting").exists, "the job waits at its gate")
+
+    def await_output(self, text: bytes = b"before") -> None:
+        """Wait until something of the output is here."""
+        path = self.artifacts / "stdout"
+        wait_until(lambda: path.exists() and text in path.read_bytes(), "the output is here")
+
+    def open(self) -> None:
+        """Let the job go on."""
+        (self.directory / "open").touch()
+
+    def grow_artifacts(self, size: int) -> None:
+        """Make the job leave a big file in its artifacts."""
+        more = f'head -c {size} /dev/urandom > "$ANSIBLE_CACHE_PLUGIN_CONNECTION/big"'
+        self.write_job(more)
+
+    def write_job(self, more: str = "") -> None:
+        """Write the program that our worker runs in Ansible's place."""
+        path = self.directory / "job.sh"
+        path.write_text(GATE.format(directory=self.directory, more=more))
+        path.chmod(0o755)
+
+    def undisturbed(self, unit: str) -> dict[str, bytes]:
+        """Return the artifacts that the unit's output makes without any fault."""
+        wait_until(lambda: self.control.unit_status(unit).state.is_complete, "the unit has ended")
+        (sent,) = self.node.datadir.glob(f"*/{unit}/stdout")
+        directory = self.directory / "undisturbed"
+        self.commands.ours("process", directory, "-i", "job", stdin=sent.read_bytes())
+        return contents(directory / "artifacts" / "job")
+
+    def processes(self) -> list[psutil.Process]:
+        """Return the processes that belong here, the node's own aside."""
+        known = {self.node.process.pid if self.node.process else 0, os.getpid()}
+        return [found for found in psutil.process_iter() if found.pid not in known and self._owns(found)]
+
+    def _owns(self, process: psutil.Process) -> bool:
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return False
+            return any(str(self.directory) in word for word in (*process.cmdline(), process.cwd()))
+        except psutil.Error:
+            return False
+
+    def runner_of(self, unit: str) -> psutil.Process:
+        """Return the command runner of a unit."""
+        found = [entry for entry in self.processes() if self._is_runner(entry, unit)]
+        return found[0]
+
+    @staticmethod
+    def _is_runner(process: psutil.Process, unit: str) -> bool:
+        with contextlib.suppress(psutil.Error):
+            words = " ".join(process.cmdline())
+            return unit in words and "command" in words
+        return False
+
+    def worker_of(self, unit: str) -> psutil.Process:
+        """Return the worker of a unit: the command runner's child."""
+        (found,) = self.runner_of(unit).children()
+        return found
+
+    @property
+    def worker_directories(self) -> list[str]:
+        """The temporary directories of workers that are there."""
+        return [path.name for path in (self.directory / "tmp").iterdir() if "receptor-runner" in path.name]
+
+    def census(self) -> None:
+        """Check that nothing is left: no unit, no process, no temporary directory, no stray artifact."""
+        self.open()
+        for gateway in self.gateways:
+            gateway.open()
+        if self.node.process is None or self.node.process.poll() is not None:
+            self.node.start()
+        where = Destination(socket=str(self.node.socket), retry=RetryPolicy(deadline_s=5))
+        list(leftovers(self.project.path, where, prune=True))
+        self.prune_orphans()
+        wait_until(lambda: not self.control.units(), "no unit is left", 15)
+        wait_until(lambda: not self.processes(), f"no process is left of {self.processes()}", 15)
+        wait_until(lambda: not self.worker_directories, f"left: {self.worker_directories}", 10)
+        for directory in (self.project.path / "artifacts").glob("*"):
+            assert {path.name for path in directory.iterdir()} <= ARTIFACTS
+
+    def prune_orphans(self) -> None:
+        """Release the units that ran nothing."""
+        list(orphans(self.project.path, self.control, prune=True))
+
+    def close(self) -> None:
+        """End everything."""
+        self.commands.close()
+        for gateway in self.gateways:
+            gateway.close()
+        self.node.kill()
+        for process in self.processes():
+            with contextlib.suppress(psutil.Error):
+                process.send_signal(signal.SIGKILL)
+
+
+LabFactory = Callable[[str], Lab]
+
+
+def _environment(directory: Path) -> dict[str, str]:
+    for name in ("home", "tmp", "run"):
+        (directory / name).mkdir(mode=0o700)
+    kept = {name: os.environ[name] for name in ("LANG", "LC_ALL") if name in os.environ}
+    return kept | {
+        "HOME": str(directory / "home"),
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "TMPDIR": str(directory / "tmp"),
+        "XDG_STATE_HOME": str(directory / "home" / "state"),
+        "XDG_RUNTIME_DIR": str(directory / "run"),
+    }
+
+
+def _work_types(directory: Path) -> dict[str, str]:
+    parts = {f"work.{part}": f"{sys.executable} -S -E {ACTOR} {directory} {part}" for part in PARTS}
+    return parts | {
+        "work.flood": f"{sys.executable} -S -E {ACTOR} {directory} flood {os.environ.get('FAULTS_EVENTS', '1000000')}",
+        "work.alive": f"{OURS} worker --keepalive-seconds 0.2",
+        "work.absent": f"{directory}/no-such-command worker",
+        "work.ansible-runner": f"{BIN / 'ansible-runner'} worker",
+    }
+
+
+def build_lab(kind: str, directory: Path) -> Lab:
+    """Build a laboratory with a running node."""
+    environment = _environment(directory)
+    node_dir = directory / "node"
+    node_dir.mkdir()
+    settings = {"datadir": str(node_dir / "data"), "socket": str(node_dir / "c.sock"), "command": OURS}
+    config = node_dir / "receptor.yml"
+    config.write_text(render("local", settings | _work_types(directory)))
+    project = Project(directory / "pdd")
+    project.write("inventory/hosts", LOCALHOST)
+    project.playbook("- debug: msg='Hello world!'")
+    node = ServedNode(kind, node_dir / "c.sock", config, node_dir / "data", environment)
+    made = Lab(kind, directory, Commands(environment, directory), project, node)
+    made.write_job()
+    node.start()
+    return made
+
+
+@pytest.fixture
+def lab_directory() -> Iterator[Path]:
+    """A directory with a path short enough for unix sockets."""
+    path = Path(tempfile.mkdtemp(prefix="rrf-", dir="/tmp"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(params=NODE_KINDS)
+def lab(request: pytest.FixtureRequest, lab_directory: Path) -> Iterator[Lab]:
+    """A laboratory with a node of each kind in turn; nothing may be left of it after the test."""
+    made = build_lab(str(request.param), lab_directory)
+    try:
+        yield made
+        made.census()
+    finally:
+        made.close()

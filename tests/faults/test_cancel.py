@@ -1,0 +1,163 @@
+"""A cancel, from wherever it comes, ends the job, and its last word comes home."""
+
+from __future__ import annotations
+
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from receptor_runner.outcome import Status
+from receptor_runner.receptor.destination import Destination
+from receptor_runner.receptor.follow import Following, follow
+from receptor_runner.receptor.watch import FollowPolicy
+from tests.conftest import BIN, wait_until
+from tests.faults.conftest import Lab, end
+
+
+def check_canceled(lab: Lab) -> None:
+    """Check that the job is canceled, its artifacts say so, and nothing of it lives."""
+    assert (lab.artifacts / "status").read_text() == "canceled"
+    assert (lab.job()["status"], lab.job()["rc"]) == ("canceled", 254)
+    wait_until(lambda: not lab.processes(), "nothing of the job lives", 15)
+
+
+def test_from_another_terminal(lab: Lab) -> None:
+    """`cancel` from another process: the follower exits 254 with the worker's last word."""
+    client = lab.start("run")
+    lab.await_output()
+    assert lab.ask("cancel").rc == 0
+    ran = end(client)
+    assert ran.rc == 254, ran.stderr
+    assert "not by this client" in ran.stderr
+    check_canceled(lab)
+    assert (lab.artifacts / "rc").read_text() == "254"
+
+
+def test_by_receptorctl(lab: Lab) -> None:
+    """`receptorctl work cancel` is seen the same way."""
+    client = lab.start("run")
+    lab.await_output()
+    ctl = [BIN / "receptorctl", "--socket", lab.node.socket, "work", "cancel", lab.record["unit_id"]]
+    assert lab.commands.run(*ctl).rc == 0
+    assert end(client).rc == 254
+    check_canceled(lab)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_by_a_signal(lab: Lab, number: signal.Signals) -> None:
+    """Ctrl-C or SIGTERM to the client cancels the job and waits for its last word."""
+    client = lab.start("run")
+    lab.await_output()
+    client.send_signal(number)
+    assert end(client).rc == 128 + number
+    check_canceled(lab)
+    assert lab.job()["released"]
+
+
+def test_twice_detaches(lab: Lab) -> None:
+    """A second Ctrl-C detaches and prints how to attach; the cancel goes on."""
+    client = lab.start("run", work_type="deaf")
+    lab.await_output()
+    client.send_signal(signal.SIGINT)
+    assert client.stderr
+    while b"canceling" not in client.stderr.readline():
+        pass
+    client.send_signal(signal.SIGINT)
+    detached = end(client, 20)
+    assert detached.rc == 130, detached.stderr
+    assert f"receptor-runner attach {lab.project.path} -i job" in detached.stderr
+    attached = lab.ask("attach", "--cancel-timeout", "1")
+    assert attached.rc == 254, attached.stderr
+
+
+def test_a_worker_that_ignores_it(lab: Lab) -> None:
+    """A worker that ignores SIGINT is killed after ten seconds, and without a last word it is canceled all the same."""
+    client = lab.start("run", "--cancel-timeout", "1", work_type="deaf")
+    lab.await_output()
+    assert lab.ask("cancel").rc == 0
+    ran = end(client)
+    assert ran.rc == 254, ran.stderr
+    assert "no last word" in ran.stderr
+    check_canceled(lab)
+
+
+def test_without_a_last_word(lab: Lab) -> None:
+    """A canceled unit whose worker dies of it ends after the silence that the policy allows."""
+    assert lab.ask("submit", work_type="mute").rc == 0
+    lab.await_job()
+    lab.control.cancel(lab.record["unit_id"])
+    policy = FollowPolicy(canceled_silence_s=0.5)
+    where = Destination(socket=lab.socket)
+    outcome = follow(lab.project.path, "job", where, Following(policy=policy))
+    assert (outcome.status, outcome.rc) == (Status.CANCELED, 254)
+    assert "no last word" in str(outcome.explanation)
+    check_canceled(lab)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_the_upload(lab: Lab, number: signal.Signals) -> None:
+    """A signal during the upload removes the unit before it can start; the same command runs the job later."""
+    lab.project.write("project/big", os.urandom(300_000).hex())
+    gateway = lab.gateway()
+    hold = gateway.hold(b'"zipfile"', upwards=True, after=100)
+    client = lab.start("run")
+    assert hold.reached.wait(30)
+    client.send_signal(number)
+    stopped = end(client, 20)
+    gateway.open()
+    assert stopped.rc == 128 + number, stopped.stderr
+    assert "nothing of the job has run" in stopped.stderr
+    assert not lab.artifacts.exists()
+    assert lab.control.units() == {}
+    lab.open()
+    assert lab.ask("run").rc == 0
+    assert lab.runs == 1
+
+
+def test_during_the_upload_from_elsewhere(lab: Lab) -> None:
+    """A cancel while another process uploads: the job does not run to its end, and its client is told."""
+    lab.project.write("project/big", os.urandom(300_000).hex())
+    gateway = lab.gateway()
+    hold = gateway.hold(b'"zipfile"', upwards=True, after=100)
+    client = lab.start("run")
+    assert hold.reached.wait(30)
+    answered = gateway.hold(b'"cancelled"', upwards=False)
+    with ThreadPoolExecutor() as pool:
+        canceling = pool.submit(lab.ask, "cancel")
+        assert answered.reached.wait(30)
+        gateway.open()
+        ran = end(client)
+        assert canceling.result().rc == 0, canceling.result().stderr
+    assert ran.rc in {69, 254}, ran.stderr
+    assert "cancel" in ran.stderr
+    assert lab.runs <= 1
+    assert "after" not in ran.text
+    wait_until(lambda: not lab.processes(), "nothing of the job lives", 15)
+
+
+def test_released_behind_our_back(lab: Lab) -> None:
+    """A unit that somebody releases: whoever follows it ends, and says what became of it."""
+    client = lab.start("run")
+    lab.await_output()
+    lab.control.release(lab.record["unit_id"])
+    ran = end(client)
+    assert ran.rc in {75, 254}, ran.stderr
+    assert lab.record["unit_id"] in ran.stderr
+    assert not lab.job()["active"]
+    wait_until(lambda: not lab.processes(), "nothing of the job lives", 15)
+
+
+def test_release_of_a_running_job(lab: Lab) -> None:
+    """`release` stops a running job and leaves neither unit nor process; beside a follower it is refused."""
+    client = lab.start("run")
+    lab.await_output()
+    assert lab.ask("release").rc == 73
+    client.kill()
+    client.wait(10)
+    released = lab.ask("release")
+    assert released.rc == 0, released.stderr
+    assert lab.control.units() == {}
+    wait_until(lambda: not lab.processes(), "nothing of the job lives", 15)
+    assert lab.job()["status"] == "lost"
+    assert lab.ask("attach").rc == 75

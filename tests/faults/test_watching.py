@@ -1,0 +1,81 @@
+"""What others see of a job: a second follower, `jobs --watch`, the status file, structured logs."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from tests.conftest import wait_until
+from tests.faults.conftest import Lab, end
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "faults.md"
+
+
+def test_two_followers(lab: Lab) -> None:
+    """A second follower is refused with 73 and told who follows; the first is not disturbed."""
+    client = lab.start("run")
+    lab.await_output()
+    refused = lab.ask("attach")
+    assert refused.rc == 73, refused.stderr
+    assert str(client.pid) in refused.stderr
+    assert lab.ask("run").rc == 73
+    lab.open()
+    assert end(client).rc == 0
+    assert lab.runs == 1
+
+
+def test_jobs_watch(lab: Lab) -> None:
+    """`jobs --watch` shows a job until its end, and then ends itself."""
+    client = lab.start("run")
+    lab.await_output()
+    watcher = lab.commands.start("jobs", str(lab.project.path), "--watch", "--interval", "0.1", "--json")
+    assert watcher.stdout
+    first = json.loads(watcher.stdout.readline())["jobs"][0]
+    assert (first["ident"], first["active"]) == ("job", True)
+    lab.open()
+    assert end(client).rc == 0
+    watched = end(watcher)
+    assert watched.rc == 0, watched.stderr
+    last = json.loads(watched.text.splitlines()[-1])["jobs"][0]
+    assert (last["status"], last["active"]) == ("successful", False)
+
+
+def test_the_status_file(lab: Lab) -> None:
+    """`unit.json` is whole at every moment, moves on while the job runs, and has the keys that are documented."""
+    client = lab.start("run")
+    lab.await_output()
+    wait_until(lambda: lab.record["checkpoint"]["status"] == "running", "the status file says so")
+    running = lab.record
+    documented = set(re.findall(r"^\| `([a-z_]+)` \|", DOCUMENT.read_text(), re.MULTILINE))
+    assert set(running) == documented
+    assert running["stage"] == "started"
+    lab.open()
+    seen = []
+    while client.poll() is None:
+        seen.append(lab.record["stage"])
+    assert set(seen) <= {"started", "ended"}
+    ended = lab.record
+    assert (ended["stage"], ended["released"]) == ("ended", True)
+    assert ended["outcome"] == {"status": "successful", "rc": 0, "explanation": None}
+    assert ended["updated"] > running["updated"]
+
+
+def test_structured_logs(lab: Lab) -> None:
+    """With `--log-format json` every log line is one object with time, level, logger and message."""
+    lab.open()
+    ran = lab.commands.ours("--log-format", "json", *lab.words("run", work_type="noisy"))
+    assert ran.rc == 0, ran.stderr
+    lines = [json.loads(line) for line in ran.stderr.splitlines() if line.startswith("{")]
+    assert any("clock skew" in line["message"] for line in lines)
+    assert all(set(line) >= {"time", "level", "logger", "message"} for line in lines)
+
+
+def test_keep(lab: Lab) -> None:
+    """With `--keep` the unit of a job that failed stays for a look, and `release` removes it."""
+    ran = lab.ask("run", "--keep", work_type="garbage")
+    assert ran.rc == 65
+    assert list(lab.control.units()) == [lab.record["unit_id"]]
+    assert not lab.job()["released"]
+    assert lab.ask("release").rc == 0
+    assert lab.control.units() == {}
