@@ -30,10 +30,12 @@ class Shipment:
     Attributes:
         job: the job as it goes over the wire.
         archive: the private data directory, or None where the worker shares it.
+        on_sent: told, as the stream is taken, how many of its bytes are, and about how many there are in all.
     """
 
     job: Job
     archive: PackedArchive | None = None
+    on_sent: Callable[[int, int], None] = lambda _sent, _size: None
 
     @property
     def skipped(self) -> list[str]:
@@ -47,6 +49,14 @@ class Shipment:
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the stream: the options, the archive, the end marker."""
+        size = -(-self.archive.size // 3) * 4 if self.archive else 0
+        sent = 0
+        for chunk in self._chunks():
+            yield chunk
+            sent += len(chunk)
+            self.on_sent(sent, max(size, sent))
+
+    def _chunks(self) -> Iterator[bytes]:
         yield encode_line({"kwargs": self.job.to_kwargs()})
         if self.archive:
             yield from encode_archive(self.archive.size, self.archive.chunks())

@@ -174,8 +174,27 @@ def destination(given: dict[str, Any]) -> Destination:
 _LOOK_FIRST = "it may have run, or run on: look there before the same command with --rerun"
 
 
+def start_job(
+    private_data_dir: Path, where: Destination, given: dict[str, Any], *, include_artifacts: bool, rerun: bool
+) -> Record:
+    """Pack the job that the rest of the options describes, and start it; say what happens meanwhile."""
+    from receptor_runner.receptor.start import start
+    from receptor_runner.transmit import prepare
+
+    job = options.read_job(given)
+    shipment = prepare(job, private_data_dir, include_artifacts=include_artifacts)
+    shipment.on_sent = show.UploadProgress().tell
+    try:
+        for skipped in shipment.skipped:
+            show.note(f"warning: left out: {skipped}")
+        with _submitting(private_data_dir, str(job.ident)):
+            return start(shipment, private_data_dir, where, rerun=rerun, on_route=tell_route)
+    finally:
+        shipment.close()
+
+
 @contextlib.contextmanager
-def submitting(private_data_dir: Path, ident: str) -> Iterator[None]:
+def _submitting(private_data_dir: Path, ident: str) -> Iterator[None]:
     """Let Ctrl-C and SIGTERM break a submit off, and say how to attach if the job may have started all the same."""
 
     def terminate(number: int, _frame: FrameType | None) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from receptor_runner.cli import mesh, options, show
+from receptor_runner.cli import mesh, options
 
 EPILOG = """\b
 Examples:
@@ -31,19 +31,8 @@ def run(private_data_dir: Path, include_artifacts: bool, rerun: bool, json_outpu
 
     The output is shown as it comes; the exit code is the job's own. An ident that is active already is attached to.
     """
-    from receptor_runner.receptor.start import start
-    from receptor_runner.transmit import prepare
-
     where = mesh.destination(given)
     following = mesh.JobFollowing(given, where, json_output=json_output)
-    job = options.read_job(given)
-    shipment = prepare(job, private_data_dir, include_artifacts=include_artifacts)
-    try:
-        for skipped in shipment.skipped:
-            show.note(f"warning: left out: {skipped}")
-        with mesh.submitting(private_data_dir, str(job.ident)):
-            record = start(shipment, private_data_dir, where, rerun=rerun, on_route=mesh.tell_route)
-    finally:
-        shipment.close()
+    record = mesh.start_job(private_data_dir, where, given, include_artifacts=include_artifacts, rerun=rerun)
     following.catch_signals()
     return following.follow(private_data_dir, record.ident)

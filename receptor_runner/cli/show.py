@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import sys
+import time
 import traceback
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +17,7 @@ from receptor_runner.errors import OutputFailed, RunnerError
 
 log = logging.getLogger("receptor_runner")
 
+_PROGRESS_PAUSE_S = 0.2
 _RED, _YELLOW, _RESET = "\x1b[31m", "\x1b[33m", "\x1b[0m"
 
 
@@ -139,6 +141,29 @@ def set_log_level(name: str) -> None:
     """Show log lines of this level and above: error, warning, info or debug; --debug shows more all the same."""
     if log.level > logging.DEBUG:
         log.setLevel(name.upper())
+
+
+class UploadProgress:
+    """A line on a terminal that says how far an upload is, once it takes longer than a second."""
+
+    def __init__(self) -> None:
+        self._began = self._shown_at = time.monotonic()
+        self._is_shown = False
+
+    def tell(self, sent: int, size: int) -> None:
+        """Take how many bytes of how many are sent."""
+        now = time.monotonic()
+        if sent >= size:
+            self._clear()
+        elif sys.stderr.isatty() and now - self._began > 1 and now - self._shown_at > _PROGRESS_PAUSE_S:
+            self._shown_at, self._is_shown = now, True
+            share, mib = 100 * sent // size, 1 << 20
+            click.echo(f"\rsent {sent // mib} of {size // mib} MiB ({share} %)", err=True, nl=False)
+
+    def _clear(self) -> None:
+        if self._is_shown:
+            click.echo("\r\x1b[K", err=True, nl=False)
+            self._is_shown = False
 
 
 class JobOutput:

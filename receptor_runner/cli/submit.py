@@ -28,19 +28,8 @@ def submit(
     private_data_dir: Path, include_artifacts: bool, rerun: bool, json_output: bool, **given: Any
 ) -> None:
     """Start the job in DIR through Receptor and return at once."""
-    from receptor_runner.receptor.start import start
-    from receptor_runner.transmit import prepare
-
     where = mesh.destination(given)
-    job = options.read_job(given)
-    shipment = prepare(job, private_data_dir, include_artifacts=include_artifacts)
-    try:
-        for skipped in shipment.skipped:
-            show.note(f"warning: left out: {skipped}")
-        with mesh.submitting(private_data_dir, str(job.ident)):
-            record = start(shipment, private_data_dir, where, rerun=rerun, on_route=mesh.tell_route)
-    finally:
-        shipment.close()
+    record = mesh.start_job(private_data_dir, where, given, include_artifacts=include_artifacts, rerun=rerun)
     if json_output:
         show.data(mesh.describe(record))
     else:

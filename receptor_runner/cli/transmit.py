@@ -54,6 +54,7 @@ def transmit(
         only_kwargs=only_kwargs,
         include_artifacts=include_artifacts,
     )
+    shipment.on_sent = show.UploadProgress().tell
     for skipped in shipment.skipped:
         show.note(f"warning: left out: {skipped}")
     write_all(DescriptorOutput(sys.stdout.fileno()), shipment.chunks())

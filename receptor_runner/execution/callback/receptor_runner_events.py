@@ -427,7 +427,10 @@ class CallbackModule(_base):  # type: ignore[misc, valid-type]  # the base is th
         return {"start": start, "end": end, "duration": (end - start).total_seconds()}
 
     def _result_event(self, event: str, result: Any, **more: Any) -> Any:
-        host, task = _part(result, "host"), _part(result, "task")
+        host, task, outcome = _part(result, "host"), _part(result, "task"), _part(result, "result")
+        if outcome.get("_ansible_no_log"):
+            # ansible hides the result but not the error in it, whose message may tell what is to be hidden
+            outcome.pop("exception", None)
         return reporter.event(event, task=describe_task(task), host=host.get_name(), **more)
 
     def _end_event(self, name: str, result: Any, **more: Any) -> Any:
