@@ -126,3 +126,33 @@ def test_any_text_arrives_as_it_is(workplace: Workplace, text: str) -> None:
     shown: dict[str, Any] = ran.told.named("runner_on_ok")[0]
     assert shown["event_data"]["task"] == shown["event_data"]["res"]["msg"] == json.loads(f'"{text}"')
     assert shown["event_data"]["task"].split("\t")[0] in shown["stdout"] + ran.told.text
+
+
+def test_the_error_of_a_hidden_result_is_hidden_too(workplace: Workplace) -> None:
+    """The message with which a no_log task fails is shown nowhere, in a loop neither, whatever shows the output."""
+    name = workplace.playbook(
+        """
+- fail: {msg: "{{ secret }}"}
+  no_log: true
+  ignore_errors: true
+- fail: {msg: "{{ item }}"}
+  loop: ["{{ secret }}"]
+  no_log: true
+"""
+    )
+    for shown_by in ("default", "minimal", "oneline"):
+        envvars = {"ANSIBLE_STDOUT_CALLBACK": shown_by}
+        ran = workplace.run(playbook=name, envvars=envvars, extravars={"secret": SECRET}, verbosity=3)
+        assert ran.outcome.rc == 2
+        assert SECRET not in json.dumps(ran.told.events) + ran.output
+
+
+def test_warnings_of_a_result_stand_before_its_event(workplace: Workplace) -> None:
+    """What ansible warns of when it shows a result is told line by line before it; what it shows, with it."""
+    name = workplace.playbook("- debug: msg=x\n  when: '{{ true }}'")
+    ran = workplace.run(playbook=name, envvars={"ANSIBLE_DEPRECATION_WARNINGS": "True"})
+    result = ran.told.named("runner_on_ok")[0]
+    warnings = [event for event in ran.told.named("verbose") if "[DEPRECATION WARNING]" in event["stdout"]]
+    assert warnings
+    assert warnings[0]["counter"] < result["counter"]
+    assert "DEPRECATION" not in result["stdout"]

@@ -1,0 +1,43 @@
+"""Old artifacts go, one's own never."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from receptor_runner.execution.rotation import rotate_artifacts
+
+
+def make_artifacts(base: Path, *names: str) -> None:
+    """Make artifact directories, each a day younger than the one before."""
+    for age, name in enumerate(reversed(names), 1):
+        (base / name / "job_events").mkdir(parents=True)
+        os.utime(base / name, (1e9 - age * 86400,) * 2)
+
+
+def left(base: Path) -> set[str]:
+    """Return what is there."""
+    return {entry.name for entry in base.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("keep", "expected"), [(0, {"1", "2", "3", "4"}), (1, {"2"}), (2, {"2", "4"}), (9, {"1", "2", "3", "4"})]
+)
+def test_the_newest_are_kept_and_ones_own(tmp_path: Path, keep: int, expected: set[str]) -> None:
+    """As many are left as wanted, the newest, and one's own counts however old it is."""
+    make_artifacts(tmp_path, "1", "2", "3", "4")
+    rotate_artifacts(tmp_path / "2", keep)
+    assert left(tmp_path) == expected
+
+
+def test_files_and_links_are_none_of_its_business(tmp_path: Path) -> None:
+    """Plain files, links and what links lead to stay."""
+    make_artifacts(tmp_path / "elsewhere", "1")
+    base = tmp_path / "artifacts"
+    make_artifacts(base, "1", "2")
+    (base / "file").write_text("x")
+    (base / "link").symlink_to(tmp_path / "elsewhere")
+    rotate_artifacts(base / "2", 1)
+    assert left(base) == {"2", "file", "link"}
+    assert left(tmp_path / "elsewhere") == {"1"}
