@@ -142,6 +142,7 @@ def test_there_are_enough_jobs() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_a_result_of_50_megabytes_is_cut_and_marked(base: Path) -> None:
     """A huge result and its text arrive shortened and marked, and the job ends well."""
     case = play("big", extravars={"size": 50_000_000}, verbosity=1)

@@ -39,7 +39,7 @@ _PEER_TRANSMIT = (
     "import json, sys, ansible_runner;"
     "ansible_runner.run(streamer='transmit', private_data_dir=sys.argv[1], **json.loads(sys.argv[2]))"
 )
-_LIMIT_S = 100
+_LIMIT_S = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
