@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -187,6 +188,54 @@ def commands(environment: dict[str, str], tmp_path: Path) -> Iterator[Commands]:
     runner = Commands(environment, tmp_path)
     yield runner
     runner.close()
+
+
+HEADLESS = """
+import ctypes, subprocess, threading, time
+child = subprocess.Popen(["sleep", "600"])
+threading.Thread(target=time.sleep, args=(600,)).start()
+print(child.pid, flush=True)
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+class Headless:
+    """A process with a child, whose first thread has ended while another one lives: the kernel calls it a zombie."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen([sys.executable, "-c", HEADLESS], stdout=subprocess.PIPE)
+        assert self._process.stdout
+        self.pid = self._process.pid
+        self.child = int(self._process.stdout.readline())
+        wait_until(lambda: psutil.Process(self.pid).status() == psutil.STATUS_ZOMBIE, "it shows as a zombie")
+
+    def kill(self) -> None:
+        """Kill it and its child; it is not collected."""
+        for pid in (self.child, self.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        wait_until(lambda: not is_running(self.child), "its child is gone")
+
+    def close(self) -> None:
+        """Collect it."""
+        self.kill()
+        self._process.communicate()
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there and has not ended."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    return False
+
+
+@pytest.fixture
+def headless() -> Iterator[Headless]:
+    """A process whose first thread has ended."""
+    made = Headless()
+    yield made
+    made.close()
 
 
 def find_receptor() -> str:

@@ -36,6 +36,7 @@ TERMINATE_GRACE_S = 2.0
 KILL_LIMIT_S = 3.0
 KILL_PAUSE_S = 0.05
 ORPHAN_GRACE_S = 0.5
+SNAPSHOTS = 3
 
 PR_SET_CHILD_SUBREAPER = 36
 PR_GET_CHILD_SUBREAPER = 37
@@ -44,13 +45,22 @@ JOB = "job"
 
 def parents() -> dict[int, int]:
     """Return the parent of every living process, by process id."""
+    for _attempt in range(SNAPSHOTS):
+        found = _snapshot()
+        if not set(found.values()) - found.keys() - {0}:
+            break  # else a parent ended while the table was read: whose child is its child now?
+    return found
+
+
+def _snapshot() -> dict[int, int]:
     found = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
-                if state != "Z":
-                    found[int(entry.name)] = int(parent)
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                # a process shows as a zombie once its first thread has ended, though others live and have children
+                if fields[0] != "Z" or int(fields[17]) > 1:
+                    found[int(entry.name)] = int(fields[1])
     return found
 
 

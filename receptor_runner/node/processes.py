@@ -12,15 +12,16 @@ import time
 
 KILL_PAUSE_S = 0.02
 KILL_DEADLINE_S = 5.0
+_SNAPSHOTS = 3
 
 
 class ProcessEntry:
     """What the process table says of one process."""
 
-    __slots__ = ("parent", "state")
+    __slots__ = ("lives", "parent")
 
-    def __init__(self, *, state: str, parent: int) -> None:
-        self.state = state
+    def __init__(self, *, lives: bool, parent: int) -> None:
+        self.lives = lives
         self.parent = parent
 
 
@@ -30,13 +31,15 @@ def read_process(pid: int) -> ProcessEntry | None:
     if content is None:
         return None
     fields = content.rpartition(b")")[2].split()
-    return ProcessEntry(state=fields[0].decode(), parent=int(fields[1]))
+    # a process shows as a zombie once its first thread has ended, though others live and have children
+    lives = fields[0] not in b"ZX" or int(fields[17]) > 1
+    return ProcessEntry(lives=lives, parent=int(fields[1]))
 
 
 def is_alive(pid: int) -> bool:
     """Whether a process exists and is not merely waiting to be reaped."""
     entry = read_process(pid) if pid > 0 else None
-    return entry is not None and entry.state not in "ZX"
+    return entry is not None and entry.lives
 
 
 def is_runner_of(pid: int, unit_dir: str) -> bool:
@@ -118,9 +121,17 @@ def reap_children() -> dict[int, int]:
 
 
 def _read_table() -> dict[int, ProcessEntry]:
+    for _attempt in range(_SNAPSHOTS):
+        table = _read_snapshot()
+        if not {entry.parent for entry in table.values()} - table.keys() - {0}:
+            break  # else a parent ended while the table was read: whose child is its child now?
+    return table
+
+
+def _read_snapshot() -> dict[int, ProcessEntry]:
     names = os.listdir("/proc")  # noqa: PTH208 - pathlib would slow the start of every runner
     entries = ((int(name), read_process(int(name))) for name in names if name.isdigit())
-    return {pid: entry for pid, entry in entries if entry is not None and entry.state not in "ZX"}
+    return {pid: entry for pid, entry in entries if entry is not None and entry.lives}
 
 
 def _children_by_parent(table: dict[int, ProcessEntry]) -> dict[int, list[int]]:

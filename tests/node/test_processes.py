@@ -20,6 +20,8 @@ from receptor_runner.node.processes import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.conftest import Headless
+
 
 def test_descendants_are_found_across_sessions() -> None:
     """Children with a session of their own, and theirs, are below their parent."""
@@ -53,6 +55,12 @@ def test_zombies_are_not_alive() -> None:
     assert not is_alive(process.pid)
     assert not is_alive(0)
     assert is_alive(os.getpid())
+
+
+def test_a_process_whose_first_thread_has_ended_is_alive(headless: Headless) -> None:
+    """A process that shows as a zombie, though a thread of it lives, is alive, and its children are found."""
+    assert is_alive(headless.pid)
+    assert {headless.pid, headless.child} <= set(list_descendants(os.getpid()))
 
 
 def test_runner_is_known_by_its_command_line(tmp_path: Path) -> None:
