@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import yaml
@@ -34,6 +34,11 @@ FULL = {
 def blocks(text: str) -> dict[str, dict[str, object]]:
     """Return the blocks of a v1 text by name; the last of a kind counts."""
     return {name: body or {} for item in yaml.safe_load(text) for name, body in item.items()}
+
+
+def blocks_of(document: list[dict[str, Any]], keyword: str) -> list[Any]:
+    """Return the blocks of a keyword, in order."""
+    return [item[keyword] for item in document if keyword in item]
 
 
 def test_every_template_is_offered_with_a_purpose() -> None:
@@ -82,7 +87,7 @@ def test_local_defaults(tmp_path: Path) -> None:
     """`local` is a node named primary whose paths are absolute and whose worker is our own console script."""
     held = blocks(render("local", {}, base_dir=tmp_path))
 
-    assert list(held) == ["node", "log-level", "local-only", "control-service", "work-command"]
+    assert list(held) == ["node", "log-level", "local-only", "work-command", "control-service"]
     assert held["node"] == {"id": "primary", "datadir": str(tmp_path / "receptor")}
     assert held["control-service"] == {
         "service": "control",
@@ -95,6 +100,17 @@ def test_local_defaults(tmp_path: Path) -> None:
         "params": "worker",
         "allowruntimeparams": True,
     }
+
+
+@pytest.mark.parametrize("name", LEAST)
+def test_work_types_come_before_the_control_service(name: str) -> None:
+    """Nobody can ask the daemon for a unit while it does not know the unit's type yet: it can lock itself up then."""
+    settings = LEAST[name] | {"work.cat": "/bin/cat", "work.sh": "/bin/sh"}
+    order = [next(iter(item)) for item in yaml.safe_load(render(name, settings))]
+    last_work_type = max(place for place, keyword in enumerate(order) if keyword == "work-command")
+
+    assert last_work_type < order.index("control-service")
+    assert not {"tcp-listener", "tcp-peer"} & set(order[:last_work_type])
 
 
 @pytest.mark.parametrize(("given", "written"), [("660", "0660"), ("0660", "0660"), ("0o640", "0640")])
@@ -122,7 +138,7 @@ def test_worker_parameters() -> None:
 def test_further_work_commands() -> None:
     """`work.TYPE` adds work-commands; a bare command is looked up, for the daemon's PATH is another."""
     text = render("local", {"work.ansible-runner": "cat worker --flag 'a b'", "work.x": "/opt/x"})
-    further = [item["work-command"] for item in yaml.safe_load(text) if "work-command" in item][1:]
+    further = blocks_of(yaml.safe_load(text), "work-command")[1:]
 
     assert [(work["worktype"], work["params"]) for work in further] == [
         ("ansible-runner", "worker --flag 'a b'"),
@@ -180,7 +196,7 @@ def test_tls_is_mutual_on_links_and_control_service() -> None:
 def test_odd_text_stays_text(text: str, form: Form) -> None:
     """Whatever is set comes back from YAML as the same text."""
     held = yaml.safe_load(render("local", {"params": text, "worktype": text}, form=form))
-    work = held["work-commands"][0] if form == "v2" else held[-1]["work-command"]
+    work = held["work-commands"][0] if form == "v2" else blocks_of(held, "work-command")[0]
 
     assert (work["params"], work["worktype"]) == (text, text)
 

@@ -160,6 +160,10 @@ class Daemon:
             return client.greeting != b""
         return False
 
+    def await_reload(self) -> None:
+        """Wait until `reload` works: the real daemon remembers its configuration only after its socket answers."""
+        wait_until(lambda: self.ask_json("reload")["Success"], "the configuration can be loaded again")
+
     def end(self, number: signal.Signals = signal.SIGTERM) -> None:
         assert self.process is not None
         self.process.send_signal(number)

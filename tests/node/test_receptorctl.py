@@ -81,15 +81,16 @@ def test_client_sees_its_own_version(ctl: Ctl, difference: Callable[[str], bool]
 def test_ping_and_traceroute(ctl: Ctl) -> None:
     """The node reaches itself and nobody else."""
     assert re.fullmatch(
-        r"(Reply from n1 in [\d.]+(ns|µs|ms)\n){2}", ctl.read("ping", "n1", "--count", "2", "--delay", "0")
+        r"(Reply from n1 in [\d.]+(ns|µs|ms|s)\n){2}", ctl.read("ping", "n1", "--count", "2", "--delay", "0")
     )
     assert ctl.run("ping", "nosuch", "--count", "1").returncode == 2
-    assert re.fullmatch(r"0: n1 in [\d.]+(ns|µs|ms)\n", ctl.read("traceroute", "n1"))
+    assert re.fullmatch(r"0: n1 in [\d.]+(ns|µs|ms|s)\n", ctl.read("traceroute", "n1"))
     assert b"1: Error no route to node" in ctl.run("traceroute", "nosuch").stderr
 
 
 def test_reload_compares_the_file(ctl: Ctl) -> None:
     """An unchanged file reloads; added or removed blocks want a restart, and broken YAML is told apart."""
+    ctl.daemon.await_reload()
     config = ctl.daemon.config
     original = config.read_text()
     assert ctl.read("reload") == "Reload successful\n"
@@ -101,6 +102,7 @@ def test_reload_compares_the_file(ctl: Ctl) -> None:
 
 def test_reload_notices_a_removed_block(ctl: Ctl, difference: Callable[[str], bool]) -> None:
     """A removed work type wants a restart, also after an earlier reload was refused."""
+    ctl.daemon.await_reload()
     config = ctl.daemon.config
     original = config.read_text()
     config.write_text(original + "- work-command: {worktype: new, command: new}\n")

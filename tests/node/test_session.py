@@ -21,7 +21,7 @@ STATUS_KEYS = {
     "SystemMemoryMiB",
     "Version",
 }
-TIMES = re.compile(rb'"Time":[0-9]+,"TimeStr":"[0-9.]+(ns|\xc2\xb5s|ms)"')
+TIMES = re.compile(rb'"Time":[0-9]+,"TimeStr":"[0-9.]+(ns|\xc2\xb5s|ms|s)"')
 
 SAME_ANSWERS = {
     "bogus": "ERROR: Unknown command",
@@ -121,6 +121,7 @@ SAME_ANSWERS = {
 def test_answers_are_the_daemons(daemon: Daemon) -> None:
     """One connection takes every question after the other, errors included, and each answer is Receptor's."""
     answers = {}
+    daemon.await_reload()
     with daemon.connect() as client:
         assert client.greeting == b"Receptor Control, node n1\n"
         for question in SAME_ANSWERS:
