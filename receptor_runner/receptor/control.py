@@ -11,10 +11,12 @@ import json
 import logging
 import os
 import re
+import select
 import signal
 import socket
 import ssl
 import struct
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +34,7 @@ from receptor_runner.receptor.work import UnitStatus, WorkOrder
 log = logging.getLogger("receptor_runner.control")
 
 _CREATED = re.compile(r"Work unit created with ID (.+)\. Send stdin data and EOF\.")
+_SLICE_S = 0.5
 _SLOW_LINK_BYTES_PER_S = 1024 * 1024
 _ADDRESS = re.compile(
     r"(?P<kind>tcp|tls):(?://)?(?:\[(?P<ipv6>[0-9A-Fa-f:]+)\]|(?P<host>[^:\[\]/]+)):(?P<port>\d+)"
@@ -85,7 +88,39 @@ class _Connection(ReceptorControl):  # type: ignore[misc] # receptorctl ships no
             self.handshake()
 
     def reply_within(self, seconds: float) -> None:
+        self._deadline_s = seconds
         self._socket.settimeout(seconds)
+
+    def readstr(self) -> str:
+        if not self._has_read_ahead():
+            self._await(select.POLLIN)
+        return str(super().readstr())
+
+    def send(self, data: bytes) -> None:
+        """Send a piece of a payload; the deadline is for each write of the system."""
+        left = memoryview(data)
+        while left:
+            self._await(select.POLLOUT)
+            left = left[self._socket.send(left) :]
+
+    def _has_read_ahead(self) -> bool:
+        """Whether a reply is in our buffers already, where polling the socket would not show it."""
+        self._socket.setblocking(False)
+        try:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                return bool(self._sockfile.peek(1))
+            return False
+        finally:
+            self._socket.settimeout(self._deadline_s)
+
+    def _await(self, event: int) -> None:
+        """Wait for the socket in slices: a signal that comes just before a wait begins is heard after it only."""
+        poller = select.poll()
+        poller.register(self._socket, event)
+        end = time.monotonic() + self._deadline_s
+        while not poller.poll(_SLICE_S * 1000):
+            if time.monotonic() >= end:
+                raise TimeoutError("timed out")
 
     def peer_pid(self) -> int | None:
         """Return the process at the other end of a unix socket."""
@@ -356,8 +391,8 @@ class Submission:
         with self._control._translated():
             sent = 0
             for chunk in payload:
-                sent += self._connection._sockfile.write(chunk)
-            self._connection._sockfile.flush()
+                self._connection.send(chunk)
+                sent += len(chunk)
             self.started = True
             self._connection.reply_within(self._control.payload_deadline_s(sent))
             shutdown_write(self._connection._socket)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -22,6 +23,8 @@ DEADLINE_VARIABLE = "RECEPTOR_RUNNER_RETRY_DEADLINE"
 MAX_WAIT_VARIABLE = "RECEPTOR_RUNNER_RETRY_MAX_WAIT"
 USUAL_DEADLINE_S = 60.0
 USUAL_MAX_WAIT_S = 10.0
+_SLICE_S = 0.5
+"""How long a signal that comes between our look at it and the system's wait can go unheard."""
 
 Result = TypeVar("Result")
 
@@ -82,10 +85,15 @@ class RetryPolicy:
             retry=tenacity.retry_if_exception_type(Unreachable),
             stop=tenacity.stop_after_delay(self.deadline_s) | tenacity.stop_when_event_set(self.interrupt),
             wait=tenacity.wait_random_exponential(multiplier=self.first_wait_s, max=self.max_wait_s),
-            sleep=tenacity.sleep_using_event(self.interrupt),
+            sleep=self._sleep,
             before_sleep=tell,
             reraise=True,
         )
+
+    def _sleep(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and not self.interrupt.wait(min(left, _SLICE_S)):
+            pass
 
 
 def _chosen(given: float | None, variable: str, usual: float) -> float:

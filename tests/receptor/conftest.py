@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -54,3 +55,43 @@ def impostor(short_dir: Path) -> Iterator[Callable[[Misbehaviour], str]]:
     yield make
     for one in made:
         one.close()
+
+
+class Heard(Exception):
+    """The signal's handler has run."""
+
+
+Unheard = contextlib.AbstractContextManager[None]
+
+
+@pytest.fixture
+def unheard() -> Callable[[], Unheard]:
+    """A signal whose handler raises, and which interrupts no wait of the system, as one that comes just before it.
+
+    Such is one that another thread takes: its handler runs in the main thread, once that runs Python again.
+    """
+
+    @contextlib.contextmanager
+    def sending() -> Iterator[None]:
+        done = threading.Event()
+
+        def send() -> None:
+            while not done.wait(0.2):
+                signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+
+        def hear(_number: int, _frame: object) -> None:
+            if not done.is_set():
+                done.set()
+                raise Heard
+
+        previous = signal.signal(signal.SIGUSR1, hear)
+        sender = threading.Thread(target=send)
+        sender.start()
+        try:
+            yield
+        finally:
+            done.set()
+            sender.join(10)
+            signal.signal(signal.SIGUSR1, previous)
+
+    return sending

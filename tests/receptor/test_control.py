@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from receptor_runner.errors import NodeUnavailable, Rejected, UnknownUnit, Unrea
 from receptor_runner.receptor.control import Control, Deadlines
 from receptor_runner.receptor.work import UnitState, WorkOrder
 from tests.conftest import ServedNode, wait_until
+from tests.receptor.conftest import Heard, Unheard
 
 QUICK = Deadlines(connect_s=0.3, reply_s=0.3, cancel_s=0.3, payload_s=0.3)
 GREETING = b"Receptor Control, node x\n"
@@ -216,3 +218,29 @@ def test_a_quiet_unit_gives_none(impostor: Callable[..., str]) -> None:
     with Control(impostor(manners)).results("abcdefgh") as results:
         assert results.read(0.05) is None
         assert results.read(0.05) is None
+
+
+def test_a_signal_is_heard_in_every_wait(
+    impostor: Callable[..., str], unheard: Callable[[], Unheard]
+) -> None:
+    """A signal that comes just before a wait for the node begins ends it soon, long before its deadline."""
+    patient = Deadlines(connect_s=600, reply_s=600, payload_s=600)
+
+    def accepts_no_payload(connection: socket.socket) -> None:
+        connection.sendall(GREETING)
+        connection.recv(1000)
+        connection.sendall(b"Work unit created with ID abcdefgh. Send stdin data and EOF.\n")
+
+    def upload() -> None:
+        control = Control(impostor(accepts_no_payload), deadlines=patient)
+        with control.submit(WorkOrder(work_type="x")) as submission:
+            submission.start(itertools.repeat(b"x" * 65536))
+
+    waits: list[Callable[[], object]] = [
+        Control(impostor(lambda _connection: None), deadlines=patient).status,
+        Control(impostor(lambda connection: connection.sendall(GREETING)), deadlines=patient).status,
+        upload,
+    ]
+    for wait in waits:
+        with unheard(), pytest.raises(Heard):
+            wait()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 from receptor_runner.errors import ConfigError, Rejected, Unreachable
 from receptor_runner.receptor.retry import RetryPolicy
+from tests.receptor.conftest import Heard, Unheard
 
 
 class Flaky:
@@ -50,6 +52,13 @@ def test_the_deadline_ends_it_with_the_last_error() -> None:
     with pytest.raises(Unreachable, match="away"):
         RetryPolicy(deadline_s=0.1, first_wait_s=0.001, max_wait_s=0.01).call(step, "asking")
     assert step.calls > 1
+
+
+def test_a_signal_is_heard_while_it_waits(unheard: Callable[[], Unheard]) -> None:
+    """A signal that comes just before a long wait begins ends it soon."""
+    policy = RetryPolicy(deadline_s=600, first_wait_s=300, max_wait_s=300)
+    with unheard(), pytest.raises(Heard):
+        policy.call(Flaky(10_000, Unreachable("away")), "asking")
 
 
 def test_no_deadline_tries_once() -> None:
