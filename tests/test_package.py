@@ -93,7 +93,7 @@ def test_wheel_says_what_it_is(wheel: Path) -> None:
     assert about["Requires-Python"] == ">=3.11"
     required = {line for line in about.get_all("Requires-Dist") or [] if "extra ==" not in line}
     assert required == set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"])
-    assert b"receptor-runner = receptor_runner.cli:main" in commands
+    assert b"receptor-runner = receptor_runner.__main__:main" in commands
     assert len(licences) == 1
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 import click
 
+from receptor_runner.__main__ import STOPPING
 from receptor_runner.cli import show
 from receptor_runner.cli.worker_cleanup import cleanup
 from receptor_runner.errors import UsageError
@@ -58,9 +59,12 @@ def worker(
     debug: bool,
 ) -> int:
     """Run the job of the stream on stdin and send its results to stdout."""
+    runs_job = not (context.invoked_subcommand or worker_info)
+    stop = _stop_on_signals() if runs_job else None
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     if context.invoked_subcommand:
         return 0
-    if worker_info:
+    if stop is None:
         return _print_info()
     if sys.stdin.isatty():
         raise UsageError(
@@ -69,7 +73,7 @@ def worker(
         )
     if logfile or debug:
         show.start_logging(debug=debug, logfile=logfile)
-    return _work(private_data_dir, delete=delete, keepalive_seconds=keepalive_seconds)
+    return _work(stop, private_data_dir, delete=delete, keepalive_seconds=keepalive_seconds)
 
 
 worker.add_command(cleanup)
@@ -82,8 +86,9 @@ def _print_info() -> int:
     return 0
 
 
-def _work(private_data_dir: Path | None, *, delete: bool, keepalive_seconds: float | None) -> int:
-    stop = _stop_on_signals()
+def _work(
+    stop: StopRequest, private_data_dir: Path | None, *, delete: bool, keepalive_seconds: float | None
+) -> int:
     from receptor_runner.edges import AbandonableOutput, read_descriptor
     from receptor_runner.execution.guardian import adopt_orphans
     from receptor_runner.worker import Place, ResultStream, keepalive_interval, work
@@ -101,11 +106,11 @@ def _work(private_data_dir: Path | None, *, delete: bool, keepalive_seconds: flo
 
 
 def _stop_on_signals() -> StopRequest:
-    """Return a request to stop that a signal makes; as early as can be, since one may come at any moment."""
+    """Return a request to stop that a signal makes."""
     from receptor_runner.execution.seam import StopRequest
 
     stop = StopRequest()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in STOPPING:
         signal.signal(number, lambda *_: stop.request())
     return stop
 

@@ -29,16 +29,27 @@ def by_name(number: signal.Signals) -> str:
     return number.name
 
 
-def listens(worker: Worker) -> bool:
-    """Whether a worker handles SIGTERM itself by now."""
+def listens(worker: Worker, *kinds: str) -> bool:
+    """Whether a worker handles SIGTERM itself by now, or does what is named in its status."""
     lines = Path(f"/proc/{worker.process.pid}/status").read_text().splitlines()
-    caught = next(line for line in lines if line.startswith("SigCgt:"))
-    return bool(int(caught.split()[1], 16) & 1 << (signal.SIGTERM - 1))
+    masks = [int(line.split()[1], 16) for line in lines if line.split(":")[0] in (kinds or ("SigCgt",))]
+    return any(mask & 1 << (signal.SIGTERM - 1) for mask in masks)
 
 
 def extracting(bench: Bench) -> bool:
     """Whether a worker's directory has the first of many files, and not the last."""
     return any(bench.temporary.glob("receptor-runner-*/project/many"))
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=by_name)
+def test_while_the_worker_comes_up(bench: Bench, number: signal.Signals) -> None:
+    """A stop that comes before the worker has imported what it needs is answered on the stream all the same."""
+    worker = bench.start()
+    wait_until(lambda: listens(worker, "SigBlk", "SigCgt"), "the worker is there")
+    worker.signal(number)
+    assert worker.finish()["status"] == "canceled"
+    assert worker.process.returncode == 254
+    bench.check_clean()
 
 
 @pytest.mark.parametrize("number", SIGNALS, ids=by_name)
