@@ -190,6 +190,7 @@ def commands(environment: dict[str, str], tmp_path: Path) -> Iterator[Commands]:
     runner.close()
 
 
+INTRODUCTION = Path(__file__).with_name("introduction.yml").read_text()
 HEADLESS = """
 import ctypes, subprocess, threading, time
 child = subprocess.Popen(["sleep", "600"])

@@ -7,7 +7,7 @@ import dataclasses
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -24,27 +24,32 @@ if TYPE_CHECKING:
     from receptor_runner.receptor.locate import NodeAddress
     from receptor_runner.receptor.record import Record
 
+
+def seconds(flag: str, usual: float | None, text: str, variable: str | None = None) -> Callable[[Any], Any]:
+    """Return an option that takes seconds."""
+    return click.option(
+        flag,
+        type=click.FloatRange(min=0),
+        default=usual,
+        show_default=usual is not None,
+        envvar=variable,
+        metavar="SECONDS",
+        help=text,
+    )
+
+
 reaching = options.together(
     click.option("--rootcas", help="The authority of a tls:// socket (PEM).", metavar="FILE"),
     click.option("--key", help="Our key for a tls:// socket (PEM).", metavar="FILE"),
     click.option("--cert", help="Our certificate for a tls:// socket (PEM).", metavar="FILE"),
-    click.option(
+    seconds(
         "--retry-deadline",
-        type=click.FloatRange(min=0),
-        default=60.0,
-        show_default=True,
-        envvar="RECEPTOR_RUNNER_RETRY_DEADLINE",
-        metavar="SECONDS",
-        help="How long to try again when the node does not answer.",
+        60.0,
+        "How long to try again when the node does not answer.",
+        "RECEPTOR_RUNNER_RETRY_DEADLINE",
     ),
-    click.option(
-        "--retry-max-wait",
-        type=click.FloatRange(min=0),
-        default=10.0,
-        show_default=True,
-        envvar="RECEPTOR_RUNNER_RETRY_MAX_WAIT",
-        metavar="SECONDS",
-        help="The longest wait between two tries.",
+    seconds(
+        "--retry-max-wait", 10.0, "The longest wait between two tries.", "RECEPTOR_RUNNER_RETRY_MAX_WAIT"
     ),
 )
 
@@ -97,55 +102,21 @@ where_to_run = options.together(
 how_to_follow = options.together(
     click.option("--quiet", "-q", is_flag=True, help="Do not print the job's output."),
     click.option("--keep", is_flag=True, help="Keep the unit on its node if the job does not succeed."),
-    click.option(
-        "--wait-timeout", type=float, metavar="SECONDS", help="Stop waiting after this; the job goes on."
-    ),
-    click.option(
-        "--contact-timeout",
-        type=float,
-        metavar="SECONDS",
-        help="Give up after this silence, where the worker sends keepalives.",
-    ),
-    click.option(
-        "--pending-timeout",
-        type=click.FloatRange(min=0),
-        default=600.0,
-        show_default=True,
-        metavar="SECONDS",
-        help="Take the job back if it has not started by then.",
-    ),
-    click.option(
+    seconds("--wait-timeout", None, "Stop waiting after this; the job goes on."),
+    seconds("--contact-timeout", None, "Give up after this silence, where the worker sends keepalives."),
+    seconds("--pending-timeout", 600.0, "Take the job back if it has not started by then."),
+    seconds(
         "--node-timeout",
-        type=click.FloatRange(min=0),
-        default=300.0,
-        show_default=True,
-        metavar="SECONDS",
-        help="How long the node of a running job may be out of the mesh before it counts as lost.",
+        300.0,
+        "How long the node of a running job may be out of the mesh before it counts as lost.",
     ),
-    click.option(
+    seconds(
         "--runner-timeout",
-        type=click.FloatRange(min=0),
-        default=10.0,
-        show_default=True,
-        metavar="SECONDS",
-        help="How long a silent job may run on without its unit's command runner before it counts as lost.",
+        10.0,
+        "How long a silent job may run on without its unit's command runner before it counts as lost.",
     ),
-    click.option(
-        "--results-timeout",
-        type=click.FloatRange(min=0),
-        default=300.0,
-        show_default=True,
-        metavar="SECONDS",
-        help="How long known results of an ended job may fail to come.",
-    ),
-    click.option(
-        "--cancel-timeout",
-        type=click.FloatRange(min=0),
-        default=15.0,
-        show_default=True,
-        metavar="SECONDS",
-        help="How long a canceled job may be silent before its end.",
-    ),
+    seconds("--results-timeout", 300.0, "How long known results of an ended job may fail to come."),
+    seconds("--cancel-timeout", 15.0, "How long a canceled job may be silent before its end."),
 )
 
 as_json = click.option("--json", "json_output", is_flag=True, help="Print one JSON object instead of text.")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _IDLE_CHECK_S = 1.0
 _ACCEPT_PAUSE_S = 0.1
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
 _log = logging.getLogger("receptor_runner.node")
 
 
@@ -61,25 +62,29 @@ def serve(
 
 @contextlib.contextmanager
 def _stop_signals() -> Iterator[int]:
+    """Provide a descriptor that becomes readable when the node is told to stop.
+
+    The interpreter itself writes to it: a handler of ours would not run while the accept loop waits, had the signal
+    come just before.
+    """
     reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    is_main = threading.current_thread() is threading.main_thread()
-    previous = {number: signal.signal(number, _wake(writer)) for number in numbers if is_main}
+    previous = {}
+    if threading.current_thread() is threading.main_thread():
+        previous = {number: signal.signal(number, _nothing) for number in _STOPPING}
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     try:
         yield reader
     finally:
+        if previous:
+            signal.set_wakeup_fd(-1)
         for number, handler in previous.items():
             signal.signal(number, handler)
         os.close(reader)
         os.close(writer)
 
 
-def _wake(writer: int) -> Callable[[int, object], None]:
-    def wake(_number: int, _frame: object) -> None:
-        with contextlib.suppress(BlockingIOError):
-            os.write(writer, b".")
-
-    return wake
+def _nothing(_number: int, _frame: object) -> None:
+    """Handle a signal: what it means is read from the descriptor."""
 
 
 class _Server:
@@ -100,9 +105,10 @@ class _Server:
         timeout_ms = None if self._idle_exit_s is None else min(_IDLE_CHECK_S, self._idle_exit_s) * 1000
         while not self._is_unneeded():
             for fd, _event in poll.poll(timeout_ms):
-                if fd == stop:
+                if fd != stop:
+                    self._accept(self._listeners[fd])
+                elif set(os.read(stop, 512)) & set(_STOPPING):
                     return
-                self._accept(self._listeners[fd])
 
     def _accept(self, listener: socket.socket) -> None:
         try:

@@ -32,7 +32,7 @@ log = logging.getLogger("receptor_runner.unit")
 _TAIL_SIZE = 1000
 _CANCEL_OUT_S = 1.0
 """How long a detach waits for a cancel's request to be on its way; the reply may take ten times as long."""
-_GONE_POLL_S = 0.1
+_LAST_WORD_POLL_S = 0.1
 _LAST_WORD_S = 3.0
 _NOT_YET_STARTED = "Job Submitted"
 """The node's word for a unit whose other node it could not reach, or whose start it was refused; it tries again."""
@@ -191,7 +191,7 @@ class Follower:
         deadline = time.monotonic() + _LAST_WORD_S
         try:
             while not (status := self._ask()).state.is_final and time.monotonic() < deadline:
-                time.sleep(_GONE_POLL_S)
+                time.sleep(_LAST_WORD_POLL_S)
         except NodeUnavailable as error:
             return str(error)
         return f"{status.state}: {status.detail}"

@@ -9,29 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.conftest import BIN, LOCALHOST, Commands, Finished, Project, ServedNode, wait_until
+from tests.conftest import BIN, INTRODUCTION, LOCALHOST, Commands, Finished, Project, ServedNode, wait_until
 
 KINDS = ["embedded", pytest.param("receptor", marks=pytest.mark.receptor)]
-INTRODUCTION = """\
----
-- node:
-    id: primary
-
-- log-level:
-    level: Debug
-
-- local-only:
-
-- control-service:
-    service: control
-    filename: ./control.sock
-
-- work-command:
-    worktype: ansible-runner
-    command: {command}
-    params: worker
-    allowruntimeparams: true
-"""
 
 
 @dataclass
@@ -154,7 +134,7 @@ def test_receptors_own_introduction(
 ) -> None:
     """The hand-written config of Receptor's introduction works as it stands, started in its own directory."""
     config = short_dir / "receptor.yml"
-    config.write_text(INTRODUCTION.format(command=command))
+    config.write_text(INTRODUCTION.replace("command: ansible-runner", f"command: {command}"))
     shell = open_shell(environment, short_dir)
     node = ServedNode(kind, short_dir / "control.sock", config, short_dir, environment)
     node.start()

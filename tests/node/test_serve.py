@@ -14,6 +14,7 @@ import pytest
 from receptor_runner.errors import ConfigError, NodeUnavailable
 from receptor_runner.node.serve import serve
 from receptor_runner.node.settings import ControlService, NodeSettings
+from tests.conftest import INTRODUCTION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,15 +31,6 @@ def test_socket_has_its_permissions(make_daemon: Callable[[Kind], Daemon], kind_
     daemon.config.write_text(daemon.config.read_text().replace("service: control,", 'permissions: "0660",'))
     daemon.start()
     assert daemon.socket_path.stat().st_mode & 0o777 == 0o660
-
-
-INTRODUCTION = """
-- node: {id: primary}
-- log-level: {level: Debug}
-- local-only:
-- control-service: {service: control, filename: ./control.sock}
-- work-command: {worktype: ansible-runner, command: ansible-runner, params: worker, allowruntimeparams: true}
-"""
 
 
 def test_file_of_receptors_introduction_works(
@@ -103,6 +95,18 @@ def test_stopped_node_takes_its_socket_along(
     assert embedded.process is not None
     assert embedded.process.returncode == 0
     assert not embedded.socket_path.exists()
+
+
+def test_stop_is_heard_in_the_wait_for_clients(short_dir: Path) -> None:
+    """A signal that interrupts no wait of the system, as one that comes just before it, ends the node too."""
+    service = ControlService(filename=short_dir / "s")
+    settings = NodeSettings(node_id="n1", data_dir=short_dir, control_services=(service,))
+
+    def stop() -> None:  # a signal that another thread takes is such a one
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+    serve(settings, ready=threading.Timer(0.2, stop).start)
+    assert not (short_dir / "s").exists()
 
 
 def test_socket_without_a_directory_is_an_error(short_dir: Path) -> None:

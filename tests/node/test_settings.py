@@ -8,26 +8,7 @@ from pathlib import Path
 import pytest
 from receptor_runner.errors import ConfigError
 from receptor_runner.node.settings import LogLevel, WorkCommand, find_default_data_dir, read_settings
-
-INTRODUCTION = """---
-- node:
-    id: primary
-
-- log-level:
-    level: Debug
-
-- local-only:
-
-- control-service:
-    service: control
-    filename: ./control.sock
-
-- work-command:
-    worktype: ansible-runner
-    command: ansible-runner
-    params: worker
-    allowruntimeparams: true
-"""
+from tests.conftest import INTRODUCTION
 
 
 def _write(tmp_path: Path, text: str) -> Path:
