@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,15 @@ from receptor_runner.errors import MissingInput, RunnerError, WorkerFailed
 _NAMES = "--format={{.Repository}}:{{.Tag}}"
 _NO_NAME = "<none>"
 _NOTHING_PRUNED = {"", "Total reclaimed space: 0B"}
+
+
+def _is_meant(name: str, wanted: str) -> bool:
+    """Whether a full name is the wanted one, which may lack the registry or the tag, or be a pattern."""
+    repository = name.rpartition(":")[0]
+    tails = [
+        whole.split("/", start)[-1] for whole in (name, repository) for start in range(name.count("/") + 1)
+    ]
+    return any(fnmatch.fnmatchcase(tail, wanted) for tail in tails)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +34,18 @@ class Engine:
     executable: str
 
     def names(self, wanted: str) -> list[str]:
-        """Return the names that the engine has for an image.
+        """Return the names of images that an image option means.
+
+        Args:
+            wanted: a name, with or without tag and registry, or a pattern of one.
 
         Raises:
             RunnerError: the engine is missing, or failed.
+
+        Source: asked for one name, podman 4 lists every other name of that image too.
         """
         found = self._run("images", _NAMES, wanted).split()
-        return [name for name in found if _NO_NAME not in name]
+        return [name for name in found if _NO_NAME not in name and _is_meant(name, wanted)]
 
     def untag(self, name: str) -> int:
         """Take a name away from its image; return how many are gone.

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from receptor_runner.errors import MissingInput, WorkerFailed
 from receptor_runner.execution.cleanup import Cleanup, Report, clean_up
-from receptor_runner.execution.cleanup_images import Engine
 
 NAMES = "images --format={{.Repository}}:{{.Tag}}"
 
@@ -124,17 +123,53 @@ def test_the_real_docker_client_without_its_daemon_fails_clearly(monkeypatch: py
     assert "/nonexistent/docker.sock" in str(failure)
 
 
-def test_the_real_podman_takes_one_name_away(tmp_path: Path) -> None:
-    """An image with two names keeps the other one."""
-    podman = shutil.which("podman")
-    if not podman:
+NAMES_OF_ONE = [
+    "localhost/receptor-runner/a:1",
+    "localhost/receptor-runner/a:2",
+    "localhost/receptor-runner/b:1",
+]
+
+
+@pytest.fixture
+def podman(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The real podman, with a storage of its own that holds one image with several names."""
+    found = shutil.which("podman")
+    if not found:
         pytest.skip("no podman on PATH")
+    storage = tmp_path / "storage.conf"
+    places = f'graphroot = "{tmp_path / "graph"}"\nrunroot = "{tmp_path / "run"}"\n'
+    storage.write_text(f'[storage]\ndriver = "vfs"\n{places}')
+    monkeypatch.setenv("CONTAINERS_STORAGE_CONF", str(storage))
     (tmp_path / "root.tar").write_bytes(b"\0" * 10240)
-    one, two = "localhost/receptor-runner-cleanup:1", "localhost/receptor-runner-cleanup:2"
-    try:
-        subprocess.run([podman, "import", tmp_path / "root.tar", one], check=True, capture_output=True)
-        subprocess.run([podman, "tag", one, two], check=True, capture_output=True)
-        assert clean_up(Cleanup(remove_images=(one,))).images == 1
-        assert Engine(executable=podman).names("localhost/receptor-runner-cleanup") == [two]
-    finally:
-        subprocess.run([podman, "rmi", "-f", one, two], check=False, capture_output=True)
+    ask(found, "import", str(tmp_path / "root.tar"), NAMES_OF_ONE[0])
+    for name in NAMES_OF_ONE[1:]:
+        ask(found, "tag", NAMES_OF_ONE[0], name)
+    return found
+
+
+def ask(engine: str, *words: str) -> list[str]:
+    """Return the words that the engine prints."""
+    return subprocess.run([engine, *words], check=True, capture_output=True, text=True).stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "gone"),
+    [
+        ("localhost/receptor-runner/a:1", NAMES_OF_ONE[:1]),
+        ("receptor-runner/a:2", NAMES_OF_ONE[1:2]),
+        ("localhost/receptor-runner/a", NAMES_OF_ONE[:2]),
+        ("localhost/receptor-runner/none", []),
+    ],
+)
+def test_the_real_podman_loses_the_wanted_names_only(podman: str, wanted: str, gone: list[str]) -> None:
+    """Of an image with several names those that are meant go; the others, and the image, stay."""
+    report = clean_up(Cleanup(remove_images=(wanted,), image_prune=True))
+    assert (report.images, report.pruned, report.engine_failures) == (len(gone), False, [])
+    assert set(ask(podman, "images", "--format={{.Repository}}:{{.Tag}}")) == set(NAMES_OF_ONE) - set(gone)
+
+
+def test_the_real_podman_prunes_what_lost_its_last_name(podman: str) -> None:
+    """An image goes with its last name if pruning is wanted, and the storage is empty then."""
+    report = clean_up(Cleanup(remove_images=tuple(NAMES_OF_ONE), image_prune=True))
+    assert (report.images, report.pruned, report.engine_failures) == (3, True, [])
+    assert ask(podman, "images", "--quiet", "--all") == []
