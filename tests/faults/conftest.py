@@ -109,6 +109,15 @@ class Lab:
         """Start one of our commands."""
         return self.commands.start(*self.words(command, ident, work_type), *more)
 
+    def start_stuck_upload(self, *more: str) -> tuple[subprocess.Popen[bytes], Gateway]:
+        """Start a `run` whose upload stops midway, at a gateway; return both."""
+        self.project.write("project/big", os.urandom(300_000).hex())
+        gateway = self.gateway()
+        hold = gateway.hold(b'"zipfile"', upwards=True, after=100)
+        client = self.start("run", *more)
+        assert hold.reached.wait(30)
+        return client, gateway
+
     def jobs(self, *more: str) -> list[dict[str, Any]]:
         """Return what `jobs --json` says."""
         found: list[dict[str, Any]] = json.loads(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
@@ -98,11 +97,7 @@ def test_without_a_last_word(lab: Lab) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_during_the_upload(lab: Lab, number: signal.Signals) -> None:
     """A signal during the upload removes the unit before it can start; the same command runs the job later."""
-    lab.project.write("project/big", os.urandom(300_000).hex())
-    gateway = lab.gateway()
-    hold = gateway.hold(b'"zipfile"', upwards=True, after=100)
-    client = lab.start("run")
-    assert hold.reached.wait(30)
+    client, gateway = lab.start_stuck_upload()
     client.send_signal(number)
     stopped = end(client, 20)
     gateway.open()
@@ -117,11 +112,7 @@ def test_a_signal_during_the_upload(lab: Lab, number: signal.Signals) -> None:
 
 def test_during_the_upload_from_elsewhere(lab: Lab) -> None:
     """A cancel while another process uploads: the job does not run to its end, and its client is told."""
-    lab.project.write("project/big", os.urandom(300_000).hex())
-    gateway = lab.gateway()
-    hold = gateway.hold(b'"zipfile"', upwards=True, after=100)
-    client = lab.start("run")
-    assert hold.reached.wait(30)
+    client, gateway = lab.start_stuck_upload()
     answered = gateway.hold(b'"cancelled"', upwards=False)
     with ThreadPoolExecutor() as pool:
         canceling = pool.submit(lab.ask, "cancel")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -112,9 +111,9 @@ def test_handlers_after_a_crash(lab: Lab) -> None:
 
 def test_in_the_payload(lab: Lab) -> None:
     """Killed in the middle of the upload: the torn payload never runs, and the job is a named error."""
-    lab.project.write("project/big", os.urandom(300_000).hex())
-    gateway = lab.gateway()
-    kill_at(lab.start("run"), gateway.hold(b'"zipfile"', upwards=True, after=100))
+    client, gateway = lab.start_stuck_upload()
+    client.kill()
+    client.wait(10)
     gateway.open()
     assert lab.record["stage"] == "created"
     unit = lab.record["unit_id"]

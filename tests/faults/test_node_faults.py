@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 
 import psutil
@@ -18,11 +17,7 @@ QUICK = ("--retry-deadline", "2")
 
 def test_killed_during_the_upload(lab: Lab) -> None:
     """A node that is killed during the upload: exit 69, nothing ran, and the same command runs the job once."""
-    lab.project.write("project/big", os.urandom(300_000).hex())
-    gateway = lab.gateway()
-    hold = gateway.hold(b'"zipfile"', upwards=True, after=100)
-    client = lab.start("run", *QUICK)
-    assert hold.reached.wait(30)
+    client, gateway = lab.start_stuck_upload(*QUICK)
     lab.node.kill()
     broken = end(client)
     gateway.open()
@@ -39,11 +34,7 @@ def test_killed_during_the_upload(lab: Lab) -> None:
 
 def test_an_aborted_upload_is_pruned(lab: Lab) -> None:
     """What a node that was killed during the upload leaves is listed and removed by `jobs --prune`."""
-    lab.project.write("project/big", os.urandom(300_000).hex())
-    gateway = lab.gateway()
-    hold = gateway.hold(b'"zipfile"', upwards=True, after=100)
-    client = lab.start("run", *QUICK)
-    assert hold.reached.wait(30)
+    client, gateway = lab.start_stuck_upload(*QUICK)
     lab.node.kill()
     end(client)
     gateway.open()
@@ -192,11 +183,7 @@ def test_permanent_errors_are_never_retried(lab: Lab) -> None:
 
 def test_pending_at_restart(lab: Lab) -> None:
     """A unit that waited for its start when its node died never runs, and its client is told."""
-    lab.project.write("project/big", os.urandom(300_000).hex())
-    gateway = lab.gateway()
-    hold = gateway.hold(b'"zipfile"', upwards=True, after=100)
-    client = lab.start("run", *QUICK)
-    assert hold.reached.wait(30)
+    client, gateway = lab.start_stuck_upload(*QUICK)
     client.kill()
     lab.node.kill()
     lab.node.start()
@@ -244,11 +231,7 @@ def test_whole_tree_killed(lab: Lab) -> None:
 
 def test_a_stopped_node_during_the_upload(lab: Lab) -> None:
     """A node that is stopped during the upload and goes on later runs nothing of it."""
-    lab.project.write("project/big", os.urandom(300_000).hex())
-    gateway = lab.gateway()
-    hold = gateway.hold(b'"zipfile"', upwards=True, after=100)
-    client = lab.start("run", *QUICK)
-    assert hold.reached.wait(30)
+    client, gateway = lab.start_stuck_upload(*QUICK)
     assert lab.node.process
     daemon = psutil.Process(lab.node.process.pid)
     daemon.suspend()
