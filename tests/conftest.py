@@ -21,9 +21,10 @@ BIN = Path(sys.executable).parent
 LOCALHOST = 'localhost ansible_connection=local ansible_python_interpreter="{{ ansible_playbook_python }}"\n'
 
 
-# whoever starts the tests in the background hands down an ignored Ctrl-C, which every process would inherit
+# whoever starts the tests in the background hands down ignored signals, which every process would inherit
 signal.signal(signal.SIGINT, signal.default_int_handler)
-signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+for ignored in (signal.SIGQUIT, signal.SIGHUP):
+    signal.signal(ignored, signal.SIG_DFL)
 
 
 def wait_until(condition: Callable[[], bool], what: str, deadline_s: float = 30.0) -> None:
