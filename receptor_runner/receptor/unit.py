@@ -25,7 +25,7 @@ from receptor_runner.receptor.control import Control, Submission
 from receptor_runner.receptor.ending import cancel_surely, release_quietly, worker_alone
 from receptor_runner.receptor.results import Results
 from receptor_runner.receptor.watch import Evidence, FollowPolicy, Watch
-from receptor_runner.receptor.work import UnitStatus, WorkOrder
+from receptor_runner.receptor.work import UnitState, UnitStatus, WorkOrder
 
 log = logging.getLogger("receptor_runner.unit")
 
@@ -66,7 +66,8 @@ def submit(
         on_aborted: called if nothing of the job will run after all, with whether the unit could be removed.
 
     Raises:
-        Rejected: the node or the one behind it refused; no unit is left.
+        Rejected: the node or the one behind it refused; no unit is left. A unit that somebody canceled meanwhile is no
+            such case: its status tells.
         ContactLost: the payload is sent but the node's word is missing: the unit may run.
         NodeUnavailable: nothing runs.
     """
@@ -76,6 +77,8 @@ def submit(
             on_created(submission.unit_id)
             word = _start(submission, payload)
     except Rejected as error:
+        if _is_canceled(control, submission.unit_id):
+            return submission.unit_id  # its follower says so
         on_aborted(_settle_refusal(control, submission.unit_id, error))
         raise
     except BaseException:
@@ -101,6 +104,12 @@ def _start(submission: Submission, payload: Iterable[bytes]) -> str:
         raise ContactLost(
             f"unit {submission.unit_id} may have started", cause=str(error), hint="attach to it"
         ) from error
+
+
+def _is_canceled(control: Control, unit_id: str) -> bool:
+    with contextlib.suppress(NodeUnavailable):
+        return control.unit_status(unit_id).state is UnitState.CANCELED
+    return False
 
 
 def _settle_refusal(control: Control, unit_id: str, refusal: Rejected) -> bool:
