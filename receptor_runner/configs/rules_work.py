@@ -23,6 +23,7 @@ def check_work(document: Document, site: Site) -> Iterator[Finding]:
     for block in document.all("work-command"):
         if site.here:
             yield from _check_command(block)
+    yield from _check_order(document)
     yield from _check_verification(document)
     for block in document.all("work-python"):
         yield error("work-python", block.line, "the daemon refuses work-python; use a work-command")
@@ -31,6 +32,25 @@ def check_work(document: Document, site: Site) -> Iterator[Finding]:
         yield from _check_key(block, "privatekey", site, certificates.read_signing_key)
     for block in document.all("work-verification"):
         yield from _check_key(block, "publickey", site, certificates.read_verifying_key)
+
+
+def _check_order(document: Document) -> Iterator[Finding]:
+    """Yield a finding if clients can ask for units before the daemon knows their work types.
+
+    Source: the daemon acts on a v1 list from top to bottom, on a v2 map in an order of its own; one that is asked for
+    a unit on its disk that it has not taken up yet can lock itself up.
+    """
+    control = document.first("control-service")
+    if document.version == 2 or control is None:
+        return
+    late = [block for block in document.all("work-command", "work-kubernetes") if block.line > control.line]
+    if late:
+        yield note(
+            "work-after-control",
+            late[0].line,
+            "clients are answered before this work type is known: a restarted daemon can then lock itself up",
+            "put the control-service below the work types",
+        )
 
 
 def _check_command(block: Block) -> Iterator[Finding]:

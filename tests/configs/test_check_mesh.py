@@ -17,9 +17,10 @@ SIGNER = (
     "- work-signing:\n    privatekey: @dir@/sign.pem\n    tokenexpiration: 5m\n"
 )
 VERIFIER = (
-    "- node: {id: edge, datadir: /var/lib/x}\n- local-only:\n- control-service: {service: control}\n"
+    "- node: {id: edge, datadir: /var/lib/x}\n- local-only:\n"
     "- work-verification: {publickey: @dir@/verify.pem}\n"
     "- work-command: {worktype: a, command: /bin/cat, verifysignature: true}\n"
+    "- control-service: {service: control}\n"
 )
 PLAIN = "- node: {id: n3, datadir: /var/lib/x}\n- local-only:\n"
 
@@ -103,17 +104,17 @@ def test_rendered_mesh_is_clean(tmp_path: Path) -> None:
 def test_paths_are_not_looked_at_elsewhere() -> None:
     """For another machine neither sockets' directories nor commands nor keys are looked for."""
     text = (
-        "- node: {id: n1, datadir: /var/lib/x}\n- control-service: {filename: /nowhere/c.sock}\n"
+        "- node: {id: n1, datadir: /var/lib/x}\n- work-command: {worktype: a, command: /nowhere/a}\n"
+        "- control-service: {filename: /nowhere/c.sock}\n"
         "- tls-server: {name: s, cert: /nowhere/c, key: /nowhere/k}\n- tcp-listener: {port: 1, tls: s}\n"
-        "- work-command: {worktype: a, command: /nowhere/a}\n"
     )
 
     assert check_text(text, here=False) == []
     assert [finding.code for finding in check_text(text)] == [
+        "command-missing",
         "socket-dir-missing",
         "file-missing",
         "file-missing",
-        "command-missing",
     ]
 
 
