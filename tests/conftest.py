@@ -38,7 +38,7 @@ def wait_until(condition: Callable[[], bool], what: str, deadline_s: float = 30.
 
 @pytest.fixture
 def short_dir() -> Iterator[Path]:
-    """A directory with a path short enough for unix sockets."""
+    """A directory with a path short enough for unix sockets; ansible has some in its temporary directory."""
     path = Path(tempfile.mkdtemp(prefix="rr-", dir="/tmp"))
     yield path
     shutil.rmtree(path, ignore_errors=True)

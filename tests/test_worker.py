@@ -85,9 +85,9 @@ class Bench:
 
 
 @pytest.fixture
-def bench(commands: Commands, project: Project, tmp_path: Path) -> Bench:
+def bench(commands: Commands, project: Project, short_dir: Path) -> Bench:
     """A worker's bench."""
-    temporary = tmp_path / "tmp"
+    temporary = short_dir / "tmp"
     temporary.mkdir()
     commands.environment["TMPDIR"] = str(temporary)
     return Bench(commands, project, temporary)

@@ -197,9 +197,9 @@ class Bench:
 
 
 @pytest.fixture
-def bench(commands: Commands, project: Project, tmp_path: Path) -> Iterator[Bench]:
+def bench(commands: Commands, project: Project, tmp_path: Path, short_dir: Path) -> Iterator[Bench]:
     """A bench for workers."""
-    temporary = tmp_path / "tmp"
+    temporary = short_dir / "tmp"
     temporary.mkdir()
     census = Census()
     commands.environment |= {"TMPDIR": str(temporary), CENSUS: census.mark}

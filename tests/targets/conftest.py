@@ -212,11 +212,9 @@ class Site:
 
 
 @pytest.fixture
-def site(
-    project: Project, sshd: Sshd, environment: dict[str, str], short_dir: Path, tmp_path: Path
-) -> Iterator[Site]:
+def site(project: Project, sshd: Sshd, environment: dict[str, str], short_dir: Path) -> Iterator[Site]:
     """A project whose one host is this machine, over SSH."""
-    temporary = tmp_path / "tmp"
+    temporary = short_dir / "tmp"
     temporary.mkdir()
     environment |= {"TMPDIR": str(temporary), "ANSIBLE_SSH_CONTROL_PATH_DIR": str(short_dir / "cp")}
     pipe = Pipe(environment, {"receptor-runner": [str(BIN / "receptor-runner"), "worker"]})
