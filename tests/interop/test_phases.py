@@ -66,7 +66,7 @@ def test_role_is_found_through_our_transmit_only(result: Callable[[str, Mix], Re
     """The peer's transmit loses the way to a shipped role, so that its job fails; ours does not."""
     lost, found = result("role", ALL_PEER), result("role", ROLE_FOUND)
     assert (lost["/files/rc"], found["/files/rc"]) == ("1", "0")
-    assert "the role 'greet' was not found" in lost["/stdout/0"]
+    assert "role 'greet' was not found" in lost["/stdout/0"]
     assert any("hello world" in str(value) for value in found.values())
 
 
