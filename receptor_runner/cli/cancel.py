@@ -26,7 +26,10 @@ def cancel(private_data_dir: Path, ident: str, json_output: bool, **given: Any) 
     from receptor_runner.receptor.record import RecordFile
 
     done = stop.cancel(private_data_dir, ident, mesh.destination(given))
+    described = mesh.describe(RecordFile(private_data_dir, ident).require())
     if json_output:
-        show.data({**mesh.describe(RecordFile(private_data_dir, ident).require()), "canceled": done})
+        show.data({**described, "canceled": done is stop.Cancel.DONE})
+    elif done is stop.Cancel.ENDED:
+        click.echo(f"{ident}: {done} ({described['status']})")
     else:
-        click.echo(f"{ident}: {'canceled' if done else 'the cancel is pending, its node is out of reach'}")
+        click.echo(f"{ident}: {done}")

@@ -30,7 +30,7 @@ _CLEAR = "\x1b[H\x1b[2J"
 @click.option("--watch", is_flag=True, help="Show the list again and again until no job is active.")
 @click.option(
     "--interval",
-    type=click.FloatRange(min=0.1),
+    type=options.Duration(0.1),
     default=1.0,
     show_default=True,
     metavar="SECONDS",
@@ -104,5 +104,5 @@ def _show_leftovers(found: list[Leftover], *, json_output: bool) -> None:
 
 def _leftover_line(entry: Leftover) -> str:
     name = entry.ident or "orphan"
-    state = "removed" if entry.removed else "left"
+    state = "removed" if entry.removed else "given up" if entry.given_up else "left"
     return f"{name}: {state}: unit {entry.unit_id or '-'} at {entry.socket}: {entry.reason}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -29,7 +28,7 @@ def seconds(flag: str, usual: float | None, text: str, variable: str | None = No
     """Return an option that takes seconds."""
     return click.option(
         flag,
-        type=click.FloatRange(min=0),
+        type=options.Duration(),
         default=usual,
         show_default=usual is not None,
         envvar=variable,
@@ -236,8 +235,7 @@ class JobFollowing:
             return
         self._wishes.cancel.set()
         self.destination.retry.interrupt.set()
-        with contextlib.suppress(OSError):  # not by print: the signal may have come in the middle of one
-            os.write(2, b"canceling the job; waiting for its last word (again to detach)\n")
+        show.note_at_once("canceling the job; waiting for its last word (again to detach)")
 
     def of_many(self, ident: str, lock: threading.Lock) -> Following:
         """Return the following of one job among many: its lines of output carry its ident."""

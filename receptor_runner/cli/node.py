@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from receptor_runner.cli import show
+from receptor_runner.cli import options, show
 
 EPILOG = """\b
 Examples:
@@ -22,7 +22,7 @@ Examples:
 )
 @click.option(
     "--idle-exit",
-    type=click.FloatRange(min=0),
+    type=options.Duration(),
     metavar="SECONDS",
     help="End once there has been no unit and no client for this long.",
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from receptor_runner.cli import mesh, show
+from receptor_runner.cli import mesh, options, show
 
 if TYPE_CHECKING:
     from receptor_runner.receptor.inquiry import WorkerWord
@@ -30,7 +30,7 @@ _VERSIONS = {"receptor_runner_version": "receptor-runner", "runner_version": "an
 @click.option("--info", is_flag=True, help="Ask the worker of each node about its machine and versions too.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=1),
+    type=options.Duration(1),
     default=20.0,
     show_default=True,
     metavar="SECONDS",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,20 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 DIRECTORY = click.Path(file_okay=True, path_type=Path)
 
 private_data_dir = click.argument("private_data_dir", type=DIRECTORY, metavar="DIR")
+
+
+class Duration(click.FloatRange):
+    """A length of time, at least so much; `nan`, with which no comparison ever holds, is none."""
+
+    def __init__(self, least: float = 0) -> None:
+        super().__init__(min=least)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
 
 
 def together(*decorators: Callable[[Any], Any]) -> Callable[[Command], Command]:
@@ -65,8 +80,12 @@ how_to_run = together(
     click.option("--container-image", help="The image of an isolated job."),
     click.option("--container-volume-mount", "container_volume_mounts", multiple=True, help="Repeatable."),
     click.option("--container-option", "container_options", multiple=True, help="Repeatable."),
-    click.option("--job-timeout", "timeout", type=float, metavar="SECONDS", help="Stop the job after this."),
-    click.option("--job-idle-timeout", type=float, metavar="SECONDS", help="Stop it after this silence."),
+    click.option(
+        "--job-timeout", "timeout", type=Duration(), metavar="SECONDS", help="Stop the job after this."
+    ),
+    click.option(
+        "--job-idle-timeout", type=Duration(), metavar="SECONDS", help="Stop it after this silence."
+    ),
     click.option("--include-artifacts", is_flag=True, help="Ship DIR/artifacts too."),
 )
 

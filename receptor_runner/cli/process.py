@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import signal
 import sys
 import time
@@ -76,8 +74,7 @@ class Patience:
             self._deadline = 0
             return
         self._deadline = time.monotonic() + LAST_WORD_S
-        with contextlib.suppress(OSError):  # not by print: the signal may have come in the middle of one
-            os.write(2, b"interrupted; waiting for the worker's last word (Ctrl-C again to quit)\n")
+        show.note_at_once("interrupted; waiting for the worker's last word (Ctrl-C again to quit)")
 
     def check(self) -> None:
         """Raise Interrupted if we were."""

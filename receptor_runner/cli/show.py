@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -42,7 +43,26 @@ def fill_closed_streams() -> None:
 
 def note(text: str) -> None:
     """Say something to the person, on stderr; a worker's words in it may hold control characters."""
-    click.echo(_safe(text), err=True)
+    if _speaks_json():
+        log.info(text)
+    else:
+        click.echo(_safe(text), err=True)
+
+
+def note_at_once(text: str) -> None:
+    """Say something from a signal handler, which may run in the middle of another output."""
+    line = _JsonFormatter().format(_record(text)) if _speaks_json() else text
+    with contextlib.suppress(OSError):
+        os.write(2, line.encode() + b"\n")
+
+
+def _record(text: str) -> logging.LogRecord:
+    return logging.LogRecord(log.name, logging.INFO, __file__, 0, text, None, None)
+
+
+def _speaks_json() -> bool:
+    """Whether stderr is for programs: every line on it is one JSON object then."""
+    return any(isinstance(handler.formatter, _JsonFormatter) for handler in log.handlers)
 
 
 def _safe(text: str) -> str:
@@ -53,6 +73,10 @@ def error(failure: RunnerError) -> int:
     """Show an error in at most three lines; return its exit code."""
     if log.isEnabledFor(logging.DEBUG):
         note("".join(traceback.format_exception(failure)).rstrip())
+    if _speaks_json():
+        facts = {"cause": failure.cause, "hint": failure.hint, "exit_code": failure.exit_code}
+        log.error(failure.what, extra={"facts": facts})
+        return failure.exit_code
     first, *others = failure.lines()
     if wants_colour(sys.stderr):
         first = first.replace("error:", f"{_RED}error:{_RESET}", 1)
@@ -112,7 +136,7 @@ class _JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(fields)
+        return json.dumps(fields | getattr(record, "facts", {}))
 
 
 def start_logging(*, debug: bool, log_format: str = "text", logfile: str | None = None) -> None:
@@ -129,6 +153,7 @@ def start_logging(*, debug: bool, log_format: str = "text", logfile: str | None 
         handler.setFormatter(_JsonFormatter())
     else:
         handler.setFormatter(_TextFormatter("%(levelname)s: %(message)s"))
+    logging.addLevelName(logging.ERROR, "error")
     logging.addLevelName(logging.WARNING, "warning")
     logging.addLevelName(logging.INFO, "info")
     logging.addLevelName(logging.DEBUG, "debug")
@@ -149,13 +174,14 @@ class UploadProgress:
     def __init__(self) -> None:
         self._began = self._shown_at = time.monotonic()
         self._is_shown = False
+        self._is_seen = sys.stderr.isatty() and not _speaks_json()
 
     def tell(self, sent: int, size: int) -> None:
         """Take how many bytes of how many are sent."""
         now = time.monotonic()
         if sent >= size:
             self._clear()
-        elif sys.stderr.isatty() and now - self._began > 1 and now - self._shown_at > _PROGRESS_PAUSE_S:
+        elif self._is_seen and now - self._began > 1 and now - self._shown_at > _PROGRESS_PAUSE_S:
             self._shown_at, self._is_shown = now, True
             share, mib = 100 * sent // size, 1 << 20
             click.echo(f"\rsent {sent // mib} of {size // mib} MiB ({share} %)", err=True, nl=False)

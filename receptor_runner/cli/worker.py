@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 import click
 
 from receptor_runner.__main__ import STOPPING
-from receptor_runner.cli import show
+from receptor_runner.cli import options, show
 from receptor_runner.cli.worker_cleanup import cleanup
 from receptor_runner.errors import UsageError
 
@@ -42,7 +42,7 @@ As a work-command in receptor.yml:
 )
 @click.option(
     "--keepalive-seconds",
-    type=click.FloatRange(min=0),
+    type=options.Duration(),
     help="Send a sign of life after this silence; by default $ANSIBLE_RUNNER_KEEPALIVE_SECONDS, else never.",
 )
 @click.option("--worker-info", is_flag=True, help="Print what this node offers, as YAML, and exit.")

@@ -65,7 +65,7 @@ what_to_clean = options.together(
     click.option(
         "--grace-period",
         "grace_period_min",
-        type=click.FloatRange(min=0),
+        type=options.Duration(),
         default=60.0,
         show_default=True,
         metavar="MINUTES",

@@ -68,7 +68,7 @@ def _take_lock(fd: int, what: str) -> None:
 @contextlib.contextmanager
 def _listen_unix(path: Path, permissions: int) -> Iterator[socket.socket]:
     with lock_file(path.with_name(f"{path.name}.lock"), f"socket {path}"):
-        path.unlink(missing_ok=True)
+        _remove_stale(path)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         with listening:
             _bind(listening, os.fspath(path), f"socket {path}")
@@ -77,6 +77,16 @@ def _listen_unix(path: Path, permissions: int) -> Iterator[socket.socket]:
             listening.setblocking(False)
             yield listening
             path.unlink(missing_ok=True)
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove a socket that a dead node left; anything else is somebody's, and stays."""
+    if path.is_socket():
+        path.unlink(missing_ok=True)
+    elif path.exists() or path.is_symlink():
+        raise ConfigError(
+            f"cannot open the socket {path}", cause="there is something else", hint=f"ls -ld {path}"
+        )
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from receptor_runner.errors import ConfigError
 from receptor_runner.node.config_file import Block, load_blocks
 
 _MAX_SOCKET_PATH_BYTES = 107
+_RESERVED_WORK_TYPE = "remote"
 
 
 class LogLevel(StrEnum):
@@ -156,8 +157,13 @@ def _read_work_command(block: Block) -> WorkCommand:
             f"{block.place}: the embedded node verifies no signatures",
             hint="signed work is for a mesh: run the receptor daemon with this file",
         )
+    work_type = block.need("worktype")
+    if work_type == _RESERVED_WORK_TYPE:
+        raise ConfigError(
+            f"{block.place}: the work type {work_type} is Receptor's own", hint="name another one"
+        )
     return WorkCommand(
-        work_type=block.need("worktype"),
+        work_type=work_type,
         command=block.need("command"),
         params=block.text("params"),
         allow_runtime_params=block.flag("allowruntimeparams"),

@@ -10,6 +10,7 @@ import string
 from dataclasses import dataclass
 from pathlib import Path
 
+from receptor_runner.errors import ConfigError
 from receptor_runner.node.refusal import Refused
 from receptor_runner.node.unit_status import Detail, StatusFile, StatusUnreadable, UnitState, UnitStatus
 
@@ -63,7 +64,12 @@ class UnitStore:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                "cannot make the data directory", cause=f"{directory}: {error.strerror}"
+            ) from error
 
     def create(self, work_type: str, params: str) -> Unit:
         """Make a unit with an id of its own, Pending.

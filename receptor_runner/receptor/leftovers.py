@@ -33,6 +33,8 @@ class Leftover:
         unit_id: the unit, if there is one.
         reason: why it is a leftover.
         removed: whether it is gone now.
+        given_up: whether its job counts as lost although its node could not be asked; should that come back, the unit
+            can still be removed.
     """
 
     ident: str | None
@@ -40,6 +42,7 @@ class Leftover:
     unit_id: str | None
     reason: str
     removed: bool = False
+    given_up: bool = False
 
 
 def leftovers(
@@ -110,28 +113,34 @@ def _pruned(private_data_dir: Path, found: Leftover, destination: Destination, *
                 file.remove()
             elif record.unit_id != found.unit_id:
                 return dataclasses.replace(found, reason="it is another job by now")
-            elif not _released(destination, record, record.unit_id, force=force):
-                return found
             else:
-                _close(file, record, found.reason)
+                return _closed(
+                    file, record, found, _released(destination, record, record.unit_id), force=force
+                )
             return dataclasses.replace(found, removed=True)
     except IdentExists:
         return dataclasses.replace(found, reason="another process holds it")
 
 
-def _close(file: RecordFile, record: Record, reason: str) -> None:
-    outcome = record.outcome or Outcome(status=Status.LOST, explanation=reason)
-    file.write(dataclasses.replace(record, stage=Stage.ENDED, outcome=outcome, released=True))
+def _closed(
+    file: RecordFile, record: Record, found: Leftover, released: bool | None, *, force: bool
+) -> Leftover:
+    """Write down what became of a job whose unit was to be released: None if its node could not be asked."""
+    if not released and not (released is None and force):
+        return found
+    outcome = record.outcome or Outcome(status=Status.LOST, explanation=found.reason)
+    file.write(dataclasses.replace(record, stage=Stage.ENDED, outcome=outcome, released=bool(released)))
+    return dataclasses.replace(found, removed=bool(released), given_up=not released)
 
 
-def _released(destination: Destination, record: Record, unit_id: str, *, force: bool) -> bool:
+def _released(destination: Destination, record: Record, unit_id: str) -> bool | None:
     try:
         control = destination.control(reach(record))
         return control.release(unit_id) or control.release(unit_id, force=True)
     except UnknownUnit:
         return True
     except NodeUnavailable:
-        return force
+        return None
 
 
 def orphans(private_data_dir: Path, control: Control, *, prune: bool = False) -> Iterator[Leftover]:

@@ -6,6 +6,7 @@ They wrap single idempotent steps (connect, status, resuming results), never a s
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 import time
@@ -75,6 +76,12 @@ class RetryPolicy:
         """
         return self._retrying(what)(step)
 
+    def _wait(self, state: tenacity.RetryCallState) -> float:
+        """Return the next wait; the last one ends at the deadline."""
+        usual = tenacity.wait_random_exponential(multiplier=self.first_wait_s, max=self.max_wait_s)
+        left = self.deadline_s - (state.seconds_since_start or 0)
+        return max(min(usual(state), left), 0)
+
     def _retrying(self, what: str) -> tenacity.Retrying:
         def tell(state: tenacity.RetryCallState) -> None:
             assert state.outcome is not None
@@ -84,7 +91,7 @@ class RetryPolicy:
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(Unreachable),
             stop=tenacity.stop_after_delay(self.deadline_s) | tenacity.stop_when_event_set(self.interrupt),
-            wait=tenacity.wait_random_exponential(multiplier=self.first_wait_s, max=self.max_wait_s),
+            wait=self._wait,
             sleep=self._sleep,
             before_sleep=tell,
             reraise=True,
@@ -101,6 +108,9 @@ def _chosen(given: float | None, variable: str, usual: float) -> float:
     if given is not None or not text:
         return usual if given is None else given
     try:
-        return float(text)
-    except ValueError as error:
-        raise ConfigError(f"{variable} is `{text}`", cause="a number of seconds is wanted") from error
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not seconds >= 0:
+        raise ConfigError(f"{variable} is `{text}`", cause="a number of seconds is wanted")
+    return seconds

@@ -3,37 +3,51 @@
 from __future__ import annotations
 
 import dataclasses
+from enum import StrEnum
 from pathlib import Path
 
-from receptor_runner.errors import NodeUnavailable, UnknownUnit
+from receptor_runner.errors import MissingInput, NodeUnavailable, UnknownUnit
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.receptor.destination import Destination, reach
 from receptor_runner.receptor.ending import cancel_surely
 from receptor_runner.receptor.record import Record, RecordFile, Stage
 
 
-def cancel(private_data_dir: Path, ident: str, destination: Destination) -> bool:
-    """Stop a job; return False if the request is pending because its node is out of reach.
+class Cancel(StrEnum):
+    """What became of the wish to stop a job."""
+
+    DONE = "canceled"
+    PENDING = "the cancel is pending, its node is out of reach"
+    ENDED = "has ended already"
+
+
+def cancel(private_data_dir: Path, ident: str, destination: Destination) -> Cancel:
+    """Stop a job.
 
     Whoever follows the job, now or later, brings its last words home.
 
     Raises:
-        MissingInput: no such job was submitted.
+        MissingInput: no such job was submitted, or it never got a unit.
         UnknownUnit: its node does not know it any more.
         NodeUnavailable: its node does not answer.
     """
     file = RecordFile(private_data_dir, ident)
     record = file.require()
-    if not record.is_active or record.unit_id is None:
-        return True
+    if not record.is_active:
+        return Cancel.ENDED
+    if record.unit_id is None:
+        raise MissingInput(f"the job `{ident}` has no unit: nothing of it runs")
     control = destination.control(reach(record))
     unit_id = record.unit_id
     try:
-        return destination.retry.call(lambda: cancel_surely(control, unit_id), f"canceling unit {unit_id}")
+        done = destination.retry.call(lambda: cancel_surely(control, unit_id), f"canceling unit {unit_id}")
+        return Cancel.DONE if done else Cancel.PENDING
     except UnknownUnit:
         if file.require().is_active:
             raise
-        return True  # who follows the job had its last word, and released the unit, before the node's reply
+        return (
+            Cancel.DONE
+        )  # who follows the job had its last word, and released the unit, before the node's reply
 
 
 def release(private_data_dir: Path, ident: str, destination: Destination, *, force: bool = False) -> Record:

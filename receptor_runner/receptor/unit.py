@@ -338,15 +338,30 @@ class Follower:
             ) from error
 
     def _tail(self, status: UnitStatus) -> str:
-        """Return the end of what the unit printed, in words."""
+        """Return the end of what the unit printed, in words: what is no message, else the job's own output."""
+        begin = max(status.stdout_size - _TAIL_SIZE, 0)
         try:
-            with self._control.results(self._unit_id, max(status.stdout_size - _TAIL_SIZE, 0)) as results:
+            with self._control.results(self._unit_id, begin) as results:
                 tail = bytearray()
                 while piece := results.read(2.0):
                     tail += piece
         except NodeUnavailable:
-            return ""
-        return f"; its last words: {tail.decode(errors='backslashreplace').strip()}" if tail else ""
+            tail = bytearray()
+        if words := foreign_words(bytes(tail), is_torn=begin > 0):
+            return f"; its last words: {words}"
+        last = self._processor.last_output()
+        return f"; the last output: {last}" if last else ""
+
+
+def foreign_words(tail: bytes, *, is_torn: bool) -> str:
+    """Return what a unit printed that is no message of a stream.
+
+    Args:
+        tail: the end of its output.
+        is_torn: whether it begins in the middle of a line, which is then left out.
+    """
+    lines = tail.decode(errors="backslashreplace").split("\n")[is_torn:]
+    return "\n".join(line for line in lines if not line.startswith("{")).strip()
 
 
 def _hint_of(status: UnitStatus) -> str:

@@ -205,10 +205,15 @@ def test_gone_for_good(lab: Lab) -> None:
     assert kept.rc == 0, kept.stderr
     assert lab.job()["active"]
     given_up = lab.commands.ours("jobs", lab.project.path, "--prune", "--force")
+    assert "given up" in given_up.text
     assert "its node is gone" in given_up.text
-    assert (lab.job()["status"], lab.job()["active"], lab.job()["released"]) == ("lost", False, True)
+    assert (lab.job()["status"], lab.job()["active"], lab.job()["released"]) == ("lost", False, False)
+    assert lab.ask("release", "--force", "--retry-deadline", "0").rc == 69
     lab.node.start()
-    lab.control.release(unit)
+    assert set(lab.control.units()) == {unit}
+    assert "removed" in lab.commands.ours("jobs", lab.project.path, "--prune").text
+    assert lab.control.units() == {}
+    assert lab.job()["released"]
 
 
 def test_whole_tree_killed(lab: Lab) -> None:

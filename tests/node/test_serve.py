@@ -109,6 +109,30 @@ def test_stop_is_heard_in_the_wait_for_clients(short_dir: Path) -> None:
     assert not (short_dir / "s").exists()
 
 
+def test_nothing_is_removed_for_a_socket(short_dir: Path, documented: Callable[[str], None]) -> None:
+    """What stands where the socket is to be, and is none, stays as it is, and the node does not start."""
+    documented("no-file-is-removed-for-a-socket")
+    (short_dir / "directory").mkdir()
+    (short_dir / "directory" / "file").write_text("precious")
+    (short_dir / "link").symlink_to("nowhere")
+    for name in ("directory", "directory/file", "link"):
+        service = ControlService(filename=short_dir / name)
+        settings = NodeSettings(node_id="n1", data_dir=short_dir, control_services=(service,))
+        with pytest.raises(ConfigError, match="there is something else"):
+            serve(settings)
+    assert (short_dir / "directory" / "file").read_text() == "precious"
+    assert (short_dir / "link").is_symlink()
+
+
+def test_a_data_directory_that_cannot_be_made_is_an_error(short_dir: Path) -> None:
+    """A data directory below a file is a configuration error in the system's words."""
+    (short_dir / "file").touch()
+    service = ControlService(filename=short_dir / "s")
+    settings = NodeSettings(node_id="n1", data_dir=short_dir / "file" / "data", control_services=(service,))
+    with pytest.raises(ConfigError, match="Not a directory"):
+        serve(settings)
+
+
 def test_socket_without_a_directory_is_an_error(short_dir: Path) -> None:
     """A socket in a directory that does not exist is a configuration error."""
     service = ControlService(filename=short_dir / "nowhere" / "s")

@@ -44,6 +44,13 @@ def test_socket_is_relative_to_the_working_directory(tmp_path: Path, monkeypatch
     assert settings.control_services[0].filename == tmp_path / "elsewhere" / "control.sock"
 
 
+def test_receptors_own_work_type_is_refused(tmp_path: Path) -> None:
+    """A work-command cannot be called `remote`, as with the daemon."""
+    text = INTRODUCTION.replace("worktype: ansible-runner", "worktype: remote")
+    with pytest.raises(ConfigError, match="the work type remote is Receptor's own"):
+        read_settings(_write(tmp_path, text))
+
+
 def test_node_needs_no_name(tmp_path: Path) -> None:
     """Without a node block the node is called like the machine, as the daemon does."""
     settings = read_settings(_write(tmp_path, "- control-service: {filename: s}\n"))
