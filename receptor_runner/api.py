@@ -7,7 +7,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
@@ -327,4 +327,11 @@ def _whole(call: _Call, runner: Runner) -> None:
             outcome = follow(call.directory, record.ident, destination, following)
         except StreamError as error:
             outcome = Outcome(status=Status.ERROR, explanation=str(error))
+        except RunnerError:
+            raise
+        except Exception:  # a handler's: nobody would hear how the job ends
+            wishes.cancel.set()
+            with contextlib.suppress(RunnerError):
+                follow(call.directory, record.ident, destination, replace(following, handlers=Handlers()))
+            raise
     runner.settle(outcome)

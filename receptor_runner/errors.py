@@ -147,6 +147,8 @@ class Interrupted(RunnerError):
 
     exit_code = 130
 
-    def __init__(self, what: str, *, signal_number: int = 2, hint: str | None = None) -> None:
-        super().__init__(what, hint=hint)
+    def __init__(
+        self, what: str, *, signal_number: int = 2, cause: str | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(what, cause=cause, hint=hint)
         self.exit_code = 128 + signal_number

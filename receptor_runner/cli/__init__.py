@@ -62,14 +62,7 @@ class LazyGroup(click.Group):
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.option(
-    "--version",
-    is_flag=True,
-    callback=show.print_version,
-    expose_value=False,
-    is_eager=True,
-    help="Show the versions of this and of what it stands on.",
-)
+@show.version
 @click.option("--debug", is_flag=True, help="Log everything to stderr; show tracebacks.")
 @click.option(
     "--log-format",
@@ -104,6 +97,9 @@ def main(arguments: list[str] | None = None) -> int:
         return stop.exit_code
     except (click.Abort, KeyboardInterrupt):
         return show.error(Interrupted("interrupted"))
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.message, err=True)
+        return UsageError.exit_code
     except click.UsageError as error:
         return show.error(_usage_error(error))
     except click.ClickException as error:

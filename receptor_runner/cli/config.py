@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from receptor_runner.cli import show
-from receptor_runner.errors import ConfigError, OutputFailed, UsageError
+from receptor_runner.errors import ConfigError, MissingInput, OutputFailed, UsageError
 
 if TYPE_CHECKING:
     from receptor_runner.configs.findings import Finding
@@ -36,7 +36,7 @@ CHECK_EPILOG = """\b
 Examples:
   receptor-runner config check receptor.yml
   receptor-runner config check --elsewhere control.yml hop.yml worker.yml
-Exits 78 when there are errors; warnings and notes leave it 0.
+Exits 66 when a file cannot be read, 78 when there are errors; warnings and notes leave it 0.
 """
 
 
@@ -123,7 +123,7 @@ def _write(path: Path, text: str, *, mode: int, force: bool) -> None:
 )
 def check_command(files: tuple[Path, ...], as_json: bool, elsewhere: bool) -> int:
     """Check receptor.yml FILES, ours or not, each for itself and all as parts of one mesh."""
-    from receptor_runner.configs.check import check_files, count
+    from receptor_runner.configs.check import UNREADABLE, check_files, count
 
     findings = check_files(files, here=not elsewhere)
     numbers = count(findings)
@@ -133,6 +133,8 @@ def check_command(files: tuple[Path, ...], as_json: bool, elsewhere: bool) -> in
         for finding in findings:
             click.echo(_line(finding))
         show.note(", ".join(f"{number} {name}" for name, number in numbers.items()))
+    if any(finding.code == UNREADABLE for finding in findings):
+        return MissingInput.exit_code
     return ConfigError.exit_code if numbers["errors"] else 0
 
 

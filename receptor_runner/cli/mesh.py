@@ -258,7 +258,9 @@ class JobFollowing:
             outcome = follow(private_data_dir, ident, self.destination, self.following)
         except ContactLost as error:
             if self.signal_number:
-                raise Interrupted(error.what, signal_number=self.signal_number, hint=error.hint) from error
+                raise Interrupted(
+                    error.what, signal_number=self.signal_number, cause=error.cause, hint=error.hint
+                ) from error
             raise
         if self.json_output:
             show.data(describe(RecordFile(private_data_dir, ident).require()))

@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from receptor_runner.errors import UsageError
-from receptor_runner.job import Job, new_ident
+from receptor_runner.job import Job, check_ident, new_ident
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+_TARGETS = ("playbook", "module", "role")
+_ROLE_ONLY = ("role_vars", "role_skip_facts")
 
 DIRECTORY = click.Path(file_okay=True, path_type=Path)
 
@@ -96,6 +100,7 @@ def read_job(given: dict[str, Any]) -> Job:
     Raises:
         UsageError: nothing to run is named, or options contradict each other.
     """
+    given = given | dict.fromkeys(_outdone(given))
     options = {key: value for key, value in given.items() if value not in {None, (), False}}
     options = {key: list(value) if isinstance(value, tuple) else value for key, value in options.items()}
     idle_timeout_s = options.pop("job_idle_timeout", None)
@@ -104,20 +109,47 @@ def read_job(given: dict[str, Any]) -> Job:
     if options.get("role_vars"):
         options["role_vars"] = _role_vars(options["role_vars"])
     _place_hosts(options)
-    if not options.get("role"):
-        options.pop("roles_path", None)
-    options.setdefault("ident", new_ident())
+    if roles_path := options.get("roles_path"):
+        options["roles_path"] = [roles_path]
+    check_ident(options.setdefault("ident", new_ident()))
     job = Job.from_kwargs(options)
     if not job.has_target:
         raise UsageError(
-            "nothing to run: give a playbook, a module or a role", hint="receptor-runner run DIR -p site.yml"
+            "nothing to run: give a playbook, a module or a role", hint=f"{_command()} DIR -p site.yml"
         )
     return job
+
+
+def _outdone(given: dict[str, Any]) -> list[str]:
+    """Return the targets that only the environment names while the command line names one.
+
+    Raises:
+        UsageError: the command line names several, or options of a role without a role.
+    """
+    named = [name for name in _TARGETS if given.get(name)]
+    said = [name for name in named if _is_said(name)]
+    if len(said) > 1 or (not said and len(named) > 1):
+        words = " and ".join(f"--{name}" for name in said or named)
+        raise UsageError(f"{words} exclude each other", hint=f"{_command()} --help")
+    if (role_only := [name for name in _ROLE_ONLY if given.get(name)]) and not given.get("role"):
+        raise UsageError(f"--{role_only[0].replace('_', '-')} goes with --role")
+    return [name for name in named if said and name not in said]
+
+
+def _command() -> str:
+    return click.get_current_context().command_path
+
+
+def _is_said(name: str) -> bool:
+    """Whether an option was given on the command line, not by the environment."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def _place_hosts(options: dict[str, Any]) -> None:
     hosts = options.pop("hosts", None)
     if hosts is None:
+        if options.get("module"):
+            raise UsageError("--module goes with --hosts", hint=f"{_command()} DIR -m ping --hosts all")
         return
     if options.get("role"):
         options["hosts"] = hosts

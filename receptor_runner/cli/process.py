@@ -27,6 +27,7 @@ Examples:
 @options.private_data_dir
 @click.option("-i", "--ident", help="Write to DIR/artifacts/IDENT instead of DIR/artifacts.")
 @click.option("-q", "--quiet", is_flag=True, help="Do not print the job's output.")
+@show.version
 @click.option("--logfile", help="Log to this file instead of stderr.")
 @click.option("--debug", is_flag=True, help="Log everything.")
 def process(private_data_dir: Path, ident: str | None, quiet: bool, logfile: str | None, debug: bool) -> int:

@@ -121,6 +121,16 @@ def print_version(context: click.Context, _parameter: click.Parameter, wanted: b
     context.exit()
 
 
+version = click.option(
+    "--version",
+    is_flag=True,
+    callback=print_version,
+    expose_value=False,
+    is_eager=True,
+    help="Show the versions of this and of what it stands on.",
+)
+
+
 class _TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return _safe(super().format(record))

@@ -27,6 +27,7 @@ Examples:
     "-q", "--quiet", is_flag=True, help="Accepted for ansible-runner's sake; the stream is quiet anyway."
 )
 @click.option("--only-kwargs", is_flag=True, help="Send the options alone; the worker shares the directory.")
+@show.version
 @click.option("--logfile", help="Log to this file instead of stderr.")
 @click.option("--debug", is_flag=True, help="Log everything.")
 def transmit(

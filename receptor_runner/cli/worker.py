@@ -46,6 +46,7 @@ As a work-command in receptor.yml:
     help="Send a sign of life after this silence; by default $ANSIBLE_RUNNER_KEEPALIVE_SECONDS, else never.",
 )
 @click.option("--worker-info", is_flag=True, help="Print what this node offers, as YAML, and exit.")
+@show.version
 @click.option("--logfile", help="Log to this file instead of stderr.")
 @click.option("--debug", is_flag=True, help="Log everything.")
 @click.pass_context

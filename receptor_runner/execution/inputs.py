@@ -84,7 +84,7 @@ def read_inputs(job: Job, private_data_dir: Path) -> Inputs:
     return Inputs(
         job=job,
         settings=settings,
-        job_timeout_s=job.timeout if job.timeout is not None else _seconds(settings, "job_timeout"),
+        job_timeout_s=job.timeout or _seconds(settings, "job_timeout"),
         idle_timeout_s=_seconds(settings, "idle_timeout"),
         prompt_timeout_s=_seconds(settings, "prompt_timeout") or PROMPT_TIMEOUT_S,
         passwords=_texts(_mapping(env / "passwords", job.passwords)),
@@ -146,11 +146,12 @@ def _texts(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _seconds(settings: Mapping[str, Any], name: str) -> float | None:
+    """Return a limit of the settings; none, as with ansible-runner, if it is missing or 0."""
     value = settings.get(name)
     if value is None:
         return None
     try:
-        return float(value)
+        return float(value) or None
     except (TypeError, ValueError) as error:
         raise ConfigError(
             f"the setting {name} is {value!r}", cause="a number of seconds is wanted"

@@ -209,6 +209,17 @@ class Control:
         self._deadlines = deadlines or Deadlines()
         self._tls = tls
 
+    @property
+    def can_revive(self) -> bool:
+        """Whether a node that is gone can be started again from here."""
+        return self._revive is not None
+
+    def check_socket(self) -> None:
+        """Raise Unreachable if the address is a path where there is nothing."""
+        match = _ADDRESS.fullmatch(self.address)
+        if match and match["path"] and not Path(match["path"]).expanduser().exists():
+            raise translate(FileNotFoundError(), self.address)
+
     def status(self, *fields: str) -> dict[str, Any]:
         """Return what the node knows of itself and the mesh.
 

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import tenacity
@@ -63,6 +63,10 @@ class RetryPolicy:
             deadline_s=_chosen(deadline_s, DEADLINE_VARIABLE, USUAL_DEADLINE_S),
             max_wait_s=_chosen(max_wait_s, MAX_WAIT_VARIABLE, USUAL_MAX_WAIT_S),
         )
+
+    def at_most(self, deadline_s: float) -> RetryPolicy:
+        """Return this policy with a deadline that is no later."""
+        return replace(self, deadline_s=min(self.deadline_s, deadline_s))
 
     def call(self, step: Callable[[], Result], what: str) -> Result:
         """Return what `step` returns, trying again while the node is unreachable.

@@ -19,6 +19,9 @@ from receptor_runner.receptor.unit import submit
 from receptor_runner.receptor.work import WorkOrder
 from receptor_runner.transmit import Shipment
 
+_SOCKET_WITHIN_S = 10.0
+"""How long a socket that does not exist is waited for: a node that starts again makes it soon, a typo never does."""
+
 _ABORTED = Outcome(status=Status.ERROR, explanation="the upload broke off, nothing of the job has run")
 
 
@@ -125,6 +128,8 @@ def choose_route(control: Control, destination: Destination) -> Route:
     Raises:
         NodeUnavailable: no such node is known, or it does not offer the work type, or the asked one does not answer.
     """
+    if not control.can_revive:
+        destination.retry.at_most(_SOCKET_WITHIN_S).call(control.check_socket, "finding the socket")
     if destination.preflight:
         return find_route(control, destination.node, destination.work_type, destination.retry)
     return destination.retry.call(

@@ -21,6 +21,7 @@ class ErrorRow:
         error: our class.
         what: our words; `{address}` is the node's.
         hint: a way on.
+        says_all: whether our words say all that the exception's do.
     """
 
     kind: type[Exception]
@@ -28,6 +29,7 @@ class ErrorRow:
     error: type[NodeUnavailable]
     what: str
     hint: str | None = None
+    says_all: bool = False
 
 
 ERRORS = (
@@ -133,6 +135,7 @@ ERRORS = (
         error=Unreachable,
         what="no node at {address}: the socket does not exist",
         hint="start the node, or name its socket with --socket",
+        says_all=True,
     ),
     ErrorRow(
         kind=ConnectionRefusedError,
@@ -140,6 +143,7 @@ ERRORS = (
         error=Unreachable,
         what="no node at {address}: nobody serves the socket",
         hint="start the node; the socket was left behind by one that is gone",
+        says_all=True,
     ),
     ErrorRow(
         kind=PermissionError,
@@ -171,5 +175,6 @@ def translate(error: Exception, address: str) -> NodeUnavailable:
     for row in ERRORS:
         if isinstance(error, row.kind) and re.search(row.text, text):
             hint = row.hint.format(address=address) if row.hint else None
-            return row.error(row.what.format(address=address), cause=text or None, hint=hint)
+            cause = None if row.says_all else text or None
+            return row.error(row.what.format(address=address), cause=cause, hint=hint)
     return NodeUnavailable(f"the node at {address} failed", cause=f"{type(error).__name__}: {text}")

@@ -77,7 +77,7 @@ def submit(
             on_created(submission.unit_id)
             word = _start(submission, payload)
     except Rejected as error:
-        if _is_canceled(control, submission.unit_id):
+        if _state_of(control, submission.unit_id) is UnitState.CANCELED:
             return submission.unit_id  # its follower says so
         on_aborted(_settle_refusal(control, submission.unit_id, error))
         raise
@@ -85,7 +85,7 @@ def submit(
         if not submission.started:
             on_aborted(submission.removed)
         raise
-    if word == _NOT_YET_STARTED:
+    if word == _NOT_YET_STARTED and _state_of(control, submission.unit_id) is UnitState.PENDING:
         log.warning(
             "node `%s` has not taken unit %s yet; it is asked again for %s",
             order.node,
@@ -106,10 +106,11 @@ def _start(submission: Submission, payload: Iterable[bytes]) -> str:
         ) from error
 
 
-def _is_canceled(control: Control, unit_id: str) -> bool:
+def _state_of(control: Control, unit_id: str) -> UnitState | None:
+    """Return the state of a unit; None if its node does not say."""
     with contextlib.suppress(NodeUnavailable):
-        return control.unit_status(unit_id).state is UnitState.CANCELED
-    return False
+        return control.unit_status(unit_id).state
+    return None
 
 
 def _settle_refusal(control: Control, unit_id: str, refusal: Rejected) -> bool:
@@ -192,7 +193,7 @@ class Follower:
         outcome = self._processor.finish()
         if outcome.status is not Status.CANCELED or self._wishes.cancel.is_set() or outcome.explanation:
             return outcome
-        explanation = f"not by this client; unit {self._unit_id} {self._last_word()}"
+        explanation = f"by another client than this (unit {self._unit_id}: {self._last_word()})"
         return dataclasses.replace(outcome, explanation=explanation)
 
     def _last_word(self) -> str:
@@ -203,7 +204,7 @@ class Follower:
                 time.sleep(_LAST_WORD_POLL_S)
         except NodeUnavailable as error:
             return str(error)
-        return f"{status.state}: {status.detail}"
+        return f"{status.state}: {status.detail}" if status.detail != status.state else status.detail
 
     def _open(self) -> Results:
         return self._control.results(self._unit_id, self._processor.received)
@@ -241,7 +242,7 @@ class Follower:
         if self._canceler is None:
             return ContactLost("detached; the job goes on")
         self._canceler.join(_CANCEL_OUT_S)
-        return ContactLost("detached; the job is being canceled")
+        return ContactLost("detached; the cancel is on its way")
 
     def _cancel(self) -> None:
         """Ask for the cancel beside the stream: the reply comes only when the worker is gone."""

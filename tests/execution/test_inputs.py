@@ -79,6 +79,13 @@ def test_a_setting_replaces_the_option_of_its_name(tmp_path: Path) -> None:
     assert found.job.fact_cache == "elsewhere"
 
 
+def test_a_timeout_of_nothing_is_no_limit(tmp_path: Path) -> None:
+    """0 means no limit, as with ansible-runner, and a timeout of 0 leaves the word to the setting."""
+    found = read(tmp_path, settings={"idle_timeout": 0, "job_timeout": 0}, timeout=0)
+    assert (found.idle_timeout_s, found.job_timeout_s) == (None, None)
+    assert read(tmp_path, settings={"job_timeout": 5}, timeout=0).job_timeout_s == 5
+
+
 def test_a_timeout_that_is_no_number_is_an_error(tmp_path: Path) -> None:
     """A timeout that makes no sense is not the same as none."""
     with pytest.raises(ConfigError, match="job_timeout"):

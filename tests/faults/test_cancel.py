@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
@@ -28,7 +29,7 @@ def test_from_another_terminal(lab: Lab) -> None:
     assert lab.ask("cancel").rc == 0
     ran = end(client)
     assert ran.rc == 254, ran.stderr
-    assert "not by this client" in ran.stderr
+    assert "by another client" in ran.stderr
     check_canceled(lab)
     assert (lab.artifacts / "rc").read_text() == "254"
 
@@ -126,6 +127,17 @@ def test_during_the_upload_from_elsewhere(lab: Lab) -> None:
     assert lab.runs <= 1
     assert "after" not in ran.text
     wait_until(lambda: not lab.processes(), "nothing of the job lives", 15)
+
+
+def test_a_job_that_has_ended(lab: Lab) -> None:
+    """A cancel that comes too late says so, and changes nothing."""
+    lab.open()
+    assert lab.ask("run").rc == 0
+    late = lab.ask("cancel")
+    assert (late.rc, late.text) == (0, "job: has ended already (successful)\n")
+    told = json.loads(lab.ask("cancel", "--json").text)
+    assert (told["status"], told["canceled"]) == ("successful", False)
+    assert lab.job()["status"] == "successful"
 
 
 def test_released_behind_our_back(lab: Lab) -> None:

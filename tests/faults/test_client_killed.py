@@ -88,6 +88,18 @@ def test_orphan_of_a_raw_client(lab: Lab, work_type: str) -> None:
     assert lab.control.units() == {}
 
 
+def test_a_terminal_that_is_closed(lab: Lab) -> None:
+    """A hang-up ends the client and nothing else: the job goes on, and `attach` brings its results home."""
+    client = lab.start("run")
+    lab.await_output()
+    client.send_signal(signal.SIGHUP)
+    client.wait(10)
+    lab.open()
+    attached = lab.ask("attach")
+    assert attached.rc == 0, attached.stderr
+    assert lab.runs == 1
+
+
 def test_handlers_after_a_crash(lab: Lab) -> None:
     """Each event reaches a handler once; those that come again after a crash have the same counter and uuid."""
     client = lab.start("run")

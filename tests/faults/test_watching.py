@@ -62,13 +62,20 @@ def test_the_status_file(lab: Lab) -> None:
 
 
 def test_structured_logs(lab: Lab) -> None:
-    """With `--log-format json` every log line is one object with time, level, logger and message."""
+    """With `--log-format json` every line on stderr is one object with time, level, logger and message."""
     lab.open()
     ran = lab.commands.ours("--log-format", "json", *lab.words("run", work_type="noisy"))
     assert ran.rc == 0, ran.stderr
-    lines = [json.loads(line) for line in ran.stderr.splitlines() if line.startswith("{")]
+    lines = [json.loads(line) for line in ran.stderr.splitlines()]
     assert any("clock skew" in line["message"] for line in lines)
+    assert any("on node `primary`" in line["message"] or "embedded node" in line["message"] for line in lines)
     assert all(set(line) >= {"time", "level", "logger", "message"} for line in lines)
+    again = lab.commands.ours("--log-format", "json", *lab.words("run"))
+    assert again.rc == 73
+    error = json.loads(again.stderr.splitlines()[-1])
+    assert (error["level"], error["exit_code"]) == ("error", 73)
+    assert "belongs to a job that has ended" in error["message"]
+    assert "attach" in error["hint"]
 
 
 def test_keep(lab: Lab) -> None:

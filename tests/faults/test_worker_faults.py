@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import psutil
 import pytest
+import receptor_runner
 from tests.conftest import wait_until
 from tests.faults.conftest import Lab, end
 
@@ -137,3 +138,24 @@ def test_stdout_closed_early(lab: Lab) -> None:
     assert ran.rc == 65, ran.stderr
     assert "exit status 0" in ran.stderr
     assert "last status: running" in ran.stderr
+
+
+@pytest.mark.parametrize("name", ["event_handler", "status_handler", "cancel_callback"])
+def test_a_handler_that_raises(lab: Lab, name: str) -> None:
+    """A program whose handler fails hears of it, and the job is stopped, for nobody would follow it any more."""
+
+    def fail(*_arguments: object, **_options: object) -> bool:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        receptor_runner.run(
+            private_data_dir=lab.project.path,
+            playbook="test.yml",
+            binary=str(lab.directory / "job.sh"),
+            ident="job",
+            socket=lab.socket,
+            quiet=True,
+            **{name: fail},
+        )
+    assert (lab.job()["status"], lab.job()["active"]) == ("canceled", False)
+    assert lab.control.units() == {}

@@ -129,7 +129,7 @@ def test_a_unit_that_somebody_else_removes(own_mesh: Mesh, endless: Client) -> N
     _, stderr = running.communicate(timeout=LONGEST_WAIT_S)
 
     if (running.returncode, endless.read("status")) == (254, "canceled"):
-        assert b"not by this client" in stderr
+        assert b"by another client" in stderr
     else:
         assert (running.returncode, endless.read("status")) == (75, "lost"), stderr
         assert b"the job is lost" in stderr

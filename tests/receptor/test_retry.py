@@ -61,6 +61,16 @@ def test_a_signal_is_heard_while_it_waits(unheard: Callable[[], Unheard]) -> Non
         policy.call(Flaky(10_000, Unreachable("away")), "asking")
 
 
+def test_the_last_wait_ends_at_the_deadline(caplog: pytest.LogCaptureFixture) -> None:
+    """However long a wait would be, it is cut to the time that is left, and a last try is made then."""
+    step = Flaky(10_000, Unreachable("away"))
+    with caplog.at_level(logging.WARNING, "receptor_runner.retry"), pytest.raises(Unreachable):
+        RetryPolicy(deadline_s=0.3, first_wait_s=300, max_wait_s=300).call(step, "asking")
+    waits = [float(record.getMessage().split("next try in ")[1].split()[0]) for record in caplog.records]
+    assert sum(waits) <= 0.4
+    assert step.calls == len(waits) + 1 >= 2
+
+
 def test_no_deadline_tries_once() -> None:
     """A deadline of nothing means one try."""
     step = Flaky(1, Unreachable("away"))
@@ -87,6 +97,7 @@ def test_the_environment_sets_the_policy(monkeypatch: pytest.MonkeyPatch) -> Non
     assert RetryPolicy.from_environment().deadline_s == 5
     assert RetryPolicy.from_environment(deadline_s=7).deadline_s == 7
     assert RetryPolicy.from_environment().max_wait_s == RetryPolicy().max_wait_s
-    monkeypatch.setenv("RECEPTOR_RUNNER_RETRY_MAX_WAIT", "soon")
-    with pytest.raises(ConfigError, match="soon"):
-        RetryPolicy.from_environment()
+    for text in ("soon", "nan", "-1"):
+        monkeypatch.setenv("RECEPTOR_RUNNER_RETRY_MAX_WAIT", text)
+        with pytest.raises(ConfigError, match=text):
+            RetryPolicy.from_environment()
