@@ -11,21 +11,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from receptor_runner.configs.findings import Finding, Severity, warning
+from receptor_runner.configs.findings import Finding, Severity, error, warning
 from receptor_runner.configs.load import Document, parse
 from receptor_runner.configs.rules_control import check_control
 from receptor_runner.configs.rules_node import check_node
 from receptor_runner.configs.rules_shape import check_shape
-from receptor_runner.configs.rules_tls import check_tls
+from receptor_runner.configs.rules_tls import check_reader, check_tls
 from receptor_runner.configs.rules_work import check_together, check_work
 from receptor_runner.configs.schema import LISTENERS, PEERS
 from receptor_runner.configs.site import Site
-from receptor_runner.errors import MissingInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["Finding", "Severity", "check_documents", "check_files", "check_text", "count"]
+__all__ = ["UNREADABLE", "Finding", "Severity", "check_documents", "check_files", "check_text", "count"]
+
+UNREADABLE = "unreadable"
 
 
 def check_files(paths: Sequence[Path], *, here: bool = True) -> list[Finding]:
@@ -36,12 +37,9 @@ def check_files(paths: Sequence[Path], *, here: bool = True) -> list[Finding]:
         here: whether they are for this machine, so that the paths in them can be looked at.
 
     Returns:
-        The findings, ordered by file and line.
-
-    Raises:
-        MissingInput: a file that cannot be read.
+        The findings, ordered by file and line; a file that cannot be read is one itself, with the code UNREADABLE.
     """
-    return check_documents([parse(_read(path), file=str(path)) for path in paths], here=here)
+    return check_documents([_read(path) for path in dict.fromkeys(paths)], here=here)
 
 
 def check_text(text: str, *, file: str = "", here: bool = True) -> list[Finding]:
@@ -66,11 +64,15 @@ def count(findings: Iterable[Finding]) -> dict[str, int]:
     return {f"{severity.value}s": held.count(severity) for severity in Severity}
 
 
-def _read(path: Path) -> str:
+def _read(path: Path) -> Document:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as fault:
-        raise MissingInput(f"{path} cannot be read", cause=str(fault)) from fault
+        return parse(path.read_text(encoding="utf-8"), file=str(path))
+    except OSError as fault:
+        reason = fault.strerror or str(fault)
+    except UnicodeDecodeError as fault:
+        reason = str(fault)
+    finding = error(UNREADABLE, 1, f"this file cannot be read: {reason}")
+    return Document(file=str(path), version=1, findings=(finding,))
 
 
 def _check_one(document: Document, site: Site) -> Iterator[Finding]:
@@ -85,6 +87,7 @@ def _check_one(document: Document, site: Site) -> Iterator[Finding]:
 
 def _check_all(documents: tuple[Document, ...], site: Site) -> Iterator[tuple[Document, Finding]]:
     yield from check_together(documents, site)
+    yield from check_reader(documents, site)
     yield from _check_ids(documents)
     yield from _check_meetings(documents)
 

@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Severity(Enum):
-    """How bad a finding is: an error stops the daemon or breaks jobs, a warning is a trap, a note is advice."""
+    """How bad a finding is: an error breaks the daemon or jobs or costs data, a warning is a trap, a note is advice."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -47,7 +47,7 @@ class Finding:
 
 
 def error(code: str, line: int, message: str, hint: str | None = None) -> Finding:
-    """Return a finding that stops the daemon or breaks jobs."""
+    """Return a finding that breaks the daemon or jobs, or costs data."""
     return Finding(line=line, severity=Severity.ERROR, code=code, message=message, hint=hint)
 
 

@@ -13,6 +13,7 @@ from receptor_runner.configs.findings import Severity
 from receptor_runner.configs.load import parse
 from receptor_runner.configs.options import Value, WorkCommand, read_settings, read_work_commands
 from receptor_runner.configs.roles import Template, find_template, list_templates
+from receptor_runner.configs.rules_control import check_taken
 from receptor_runner.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -59,7 +60,11 @@ def _need_link(template: Template, values: dict[str, Value]) -> None:
 
 def _prove(name: str, text: str) -> None:
     """Refuse to hand out a config the daemon would not take; the paths in it may be another machine's."""
-    findings = check_documents([parse(text, file=name)], here=False)
+    document = parse(text, file=name)
+    findings = check_documents([document], here=False)
+    if name == "local":  # a single machine's, this one: starting the daemon must not cost what is there
+        for block in document.all("control-service"):
+            findings += check_taken(block.text("filename"), block.line_of("filename"))
     faults = [finding for finding in findings if finding.severity is Severity.ERROR]
     if faults:
         raise ConfigError(

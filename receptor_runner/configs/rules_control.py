@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from receptor_runner.configs.findings import Finding, error, note, warning
 from receptor_runner.configs.load import Block, Document, Scalar
+from receptor_runner.configs.paths import mode_of
+from receptor_runner.configs.words import HIGHEST_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,8 +39,9 @@ def check_control(document: Document, site: Site) -> Iterator[Finding]:
 
 def _check_reach(document: Document) -> Iterator[Finding]:
     named = {block.text("service") or "control": block for block in document.all("control-service")}
-    if named and "control" not in named:
-        service, block = next(iter(named.items()))
+    usable = {service: block for service, block in named.items() if len(service) <= _LONGEST_SERVICE}
+    if usable and "control" not in usable:
+        service, block = next(iter(usable.items()))
         message = f"other nodes submit work to the service control, not to {service}"
         yield note("service-name", block.line_of("service"), message)
 
@@ -61,12 +65,39 @@ def _check_socket(block: Block, site: Site) -> Iterator[Finding]:
             f"the socket {filename} depends on where the daemon is started",
             "write an absolute path",
         )
-    elif site.here and not Path(filename).parent.is_dir():
+    elif site.here:
+        yield from check_taken(filename, line)
+        yield from _check_folder(Path(filename).parent, line)
+
+
+def check_taken(filename: str, line: int) -> Iterator[Finding]:
+    """Yield a finding when a socket would replace something else.
+
+    Source: before it listens, the daemon removes what has the socket's name, a directory with all it holds.
+    """
+    mode = mode_of(filename)
+    if mode and not stat.S_ISSOCK(mode):
+        lost = (
+            "a directory, which the daemon deletes with all it holds"
+            if stat.S_ISDIR(mode)
+            else "no socket; the daemon deletes it"
+        )
+        yield error(
+            "socket-not-a-socket",
+            line,
+            f"{filename} is {lost}",
+            "give the socket a path of its own, such as /run/receptor/control.sock",
+        )
+
+
+def _check_folder(folder: Path, line: int) -> Iterator[Finding]:
+    mode = mode_of(str(folder))
+    if mode is not None and not stat.S_ISDIR(mode):
         yield error(
             "socket-dir-missing",
             line,
-            f"the directory {Path(filename).parent} does not exist; the daemon will not make it",
-            f"mkdir -p {Path(filename).parent} (below /run: RuntimeDirectory= or tmpfiles.d, to survive a reboot)",
+            f"there is no directory {folder}; the daemon will not make it",
+            f"mkdir -p {folder} (below /run: RuntimeDirectory= or tmpfiles.d, to survive a reboot)",
         )
 
 
@@ -144,6 +175,8 @@ def _check_tcp(block: Block) -> Iterator[Finding]:
         return
     if not re.fullmatch(r"((\[[^\]]+\]|[^:\s]*):)?\d+", listen):
         yield error("tcplisten", line, f"tcplisten: {listen} is not a port or host:port")
+    elif int(listen.rpartition(":")[2]) > HIGHEST_PORT:
+        yield error("bad-port", line, f"there is no port {listen.rpartition(':')[2]}")
     elif not block.text("tcptls"):
         yield from _check_plain(block, listen, line)
 

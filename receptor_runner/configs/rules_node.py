@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 from receptor_runner.configs.findings import Finding, error, note, warning
 from receptor_runner.configs.load import Block, Document, Entry, Items, Scalar, Table
+from receptor_runner.configs.patterns import fault_of
 from receptor_runner.configs.schema import BACKENDS, LISTENERS, PEERS
-from receptor_runner.configs.words import closest, seconds
+from receptor_runner.configs.words import HIGHEST_PORT, closest, is_number, is_positive, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +21,6 @@ _RULE_KEYS = ("action", "fromnode", "tonode", "fromservice", "toservice")
 _ACTIONS = ("accept", "reject", "drop")
 _SWEPT = ("/tmp", "/var/tmp")  # noqa: S108 -- the directories that are warned of
 _SHORTEST_IDLE_S = 21
-_HIGHEST_PORT = 65535
 
 
 def check_node(document: Document) -> Iterator[Finding]:
@@ -142,34 +142,30 @@ def _check_rule(rule: Table) -> Iterator[Finding]:
         elif entry.value.text.startswith("/"):
             yield from _check_pattern(entry, entry.value.text)
     action = values.get("action")
-    said = action.value.text if action and isinstance(action.value, Scalar) else ""
-    if said.lower() not in _ACTIONS:
-        line = action.line if action else rule.line
-        yield error(
-            "firewall-rule", line, f"{said or 'no action'} is not an action", "accept, reject or drop"
-        )
+    said = action.value if action else None
+    if action is None:
+        yield error("firewall-rule", rule.line, "a firewall rule needs an action", "accept, reject or drop")
+    elif isinstance(said, Scalar) and said.is_text and said.text.lower() not in _ACTIONS:
+        yield error("firewall-rule", action.line, f"{said.text!r} is not an action", "accept, reject or drop")
 
 
 def _check_pattern(entry: Entry, text: str) -> Iterator[Finding]:
-    if len(text) < 2 or not text.endswith("/"):
+    closed = len(text) > 1 and text.endswith("/")
+    fault = fault_of(text[1:-1]) if closed else "it does not end in /"
+    if fault:
         yield error(
             "firewall-pattern",
             entry.line,
-            f"{entry.written}: {text} does not end in /, so the daemon drops this condition from the rule",
+            f"{entry.written}: {text} is no pattern ({fault}), so the daemon drops this condition from the rule",
             "a pattern is /regex/; without it the rule matches far more",
         )
-        return
-    try:
-        re.compile(text[1:-1])
-    except re.error as fault:
-        yield warning("firewall-pattern", entry.line, f"{entry.written}: {text} may be no pattern: {fault}")
 
 
 def _check_links(document: Document) -> Iterator[Finding]:
     taken: dict[tuple[str, str], int] = {}
     for block in document.all(*LISTENERS):
         port, line = block.text("port"), block.line_of("port")
-        if port.isdecimal() and int(port) > _HIGHEST_PORT:
+        if port.isdecimal() and int(port) > HIGHEST_PORT:
             yield error("bad-port", line, f"there is no port {port}")
         if port == "0":
             yield warning("bad-port", line, "port 0 is any free port, so no peer can know it")
@@ -179,8 +175,8 @@ def _check_links(document: Document) -> Iterator[Finding]:
             yield error("duplicate-port", line, f"port {port} is already used on line {taken[family]}")
         taken.setdefault(family, line)
     for block in document.all(*PEERS, *LISTENERS):
-        if re.fullmatch(r"-.*|\+?0*\.?0*", block.text("cost") or "1"):
-            yield error("bad-value", block.line_of("cost"), "a cost must be greater than 0")
+        yield from _check_cost(document, block)
+        yield from _check_node_costs(document, block)
     for block in document.all(*PEERS):
         yield from _check_peer(document, block)
     for block in document.all("ws-listener") if document.version == 2 else ():
@@ -190,6 +186,32 @@ def _check_links(document: Document) -> Iterator[Finding]:
             )
 
 
+def _check_cost(document: Document, block: Block) -> Iterator[Finding]:
+    text, line = block.text("cost"), block.line_of("cost")
+    if not is_number(text) or is_positive(text):
+        return
+    if document.version == 2 and not text.startswith("-"):
+        yield warning("bad-value", line, "v2 takes a cost of 0 for 1")
+    else:
+        yield error("bad-value", line, "a cost must be greater than 0")
+
+
+def _check_node_costs(document: Document, block: Block) -> Iterator[Finding]:
+    """Source: v1 takes what YAML reads as a number, v2 a text that looks like one, too."""
+    held = block.get("nodecost")
+    for entry in held.value.entries if held and isinstance(held.value, Table) else ():
+        cost = entry.value
+        if (
+            not isinstance(cost, Scalar)
+            or not is_number(cost.text)
+            or (cost.quoted and document.version == 1)
+        ):
+            message = f"the cost of {entry.written} is not a number"
+            yield error("bad-value", entry.line, message, "write it without quotes, such as 1.5")
+        elif not is_positive(cost.text):
+            yield error("bad-value", entry.line, f"the cost of {entry.written} must be greater than 0")
+
+
 def _check_peer(document: Document, block: Block) -> Iterator[Finding]:
     address, line = block.text("address"), block.line_of("address")
     if block.kind.name == "ws-peer":
@@ -197,9 +219,19 @@ def _check_peer(document: Document, block: Block) -> Iterator[Finding]:
             yield error(
                 "peer-address", line, f"{address} is not a URL", "write ws://host:port/path or wss://…"
             )
+        yield from _check_header(block)
     elif address and not re.fullmatch(r"(\[[^\]]+\]|[^:\s/]+):\d+", address):
         yield error("peer-address", line, f"{address} is not host:port")
+    elif address and int(address.rpartition(":")[2]) > HIGHEST_PORT:
+        yield error("bad-port", line, f"there is no port {address.rpartition(':')[2]}")
     if document.version == 2 and block.text("redial") and not block.flag("redial"):
         yield warning(
             "redial-ignored", block.line_of("redial"), "v2 always redials, whatever is written here"
         )
+
+
+def _check_header(block: Block) -> Iterator[Finding]:
+    header = block.text("extraheader")
+    if header and ":" not in header:
+        message = f"extraheader: {header} is not of the form key:value, which the daemon does not survive"
+        yield error("bad-value", block.line_of("extraheader"), message)

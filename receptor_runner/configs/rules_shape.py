@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING
 
 from receptor_runner.configs.findings import Finding, error, warning
 from receptor_runner.configs.load import Block, Document, Entry, Items, Scalar, Table
-from receptor_runner.configs.schema import Key, Type
-from receptor_runner.configs.words import closest
+from receptor_runner.configs.schema import Key, Need, Type
+from receptor_runner.configs.words import closest, is_count, is_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_COUNT = re.compile(r"[+-]?(0[xX][0-9a-fA-F_]+|0[oO]?[0-7_]+|0[bB][01_]+|[0-9][0-9_]*)")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _CHANGED = re.compile(
     r"[+-]?(0[xX][0-9a-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+|0[\d_]+|\d[\d_]*_[\d_]*"
     r"|(\d+\.\d*|\.\d+)([eE][+-]?\d+)?|\d+[eE][+-]?\d+)"
 )
+_NESTED = {Type.MAP: Table, Type.RULES: Items}
 _FLAGS_V1 = {"true", "yes", "on", "y", "false", "no", "off", "n"}
 _FLAGS_V1_QUOTED = {"1", "t", "true", "y", "yes", "0", "f", "false", "n", "no"}
 _FLAGS_V2 = {"1", "t", "true", "0", "f", "false"}
@@ -29,11 +28,11 @@ def check_shape(document: Document) -> Iterator[Finding]:
     for block in document.blocks:
         yield from _unknown_keys(block)
         yield from _repeated_keys(block)
-        yield from _missing_keys(block)
+        yield from _missing_keys(document, block)
         for entry in block.entries:
             key = block.kind.key(entry.name)
             if key is not None:
-                yield from _check_value(document, key, entry)
+                yield from _check_value(document, block, key, entry)
     yield from _repeated_blocks(document)
     yield from _repeated_names(document)
 
@@ -72,21 +71,31 @@ def _repeated_keys(block: Block) -> Iterator[Finding]:
         seen.setdefault(entry.name, entry.line)
 
 
-def _missing_keys(block: Block) -> Iterator[Finding]:
+def _missing_keys(document: Document, block: Block) -> Iterator[Finding]:
     for key in block.kind.keys:
-        if key.required and block.get(key.name) is None:
+        need = _need(block, key)
+        if need is Need.NONE or block.get(key.name) is not None:
+            continue
+        if document.version == 1 or need is Need.ALWAYS:
             yield error("missing-key", block.line, f"{block.kind.name} needs the key {key.name}")
+        elif need is Need.KNOWN:
+            message = f"without {key.name} the daemon makes one up, so nobody can know it"
+            yield warning("missing-key", block.line, message)
 
 
-def _check_value(document: Document, key: Key, entry: Entry) -> Iterator[Finding]:
+def _need(block: Block, key: Key) -> Need:
+    return Need.ALWAYS if key.twin and block.text(key.twin) else key.need
+
+
+def _check_value(document: Document, block: Block, key: Key, entry: Entry) -> Iterator[Finding]:
     value = entry.value
-    if isinstance(value, Scalar) and value.is_null:
-        yield from _empty(document, key, entry)
+    need = _need(block, key)
+    if isinstance(value, Scalar) and (value.is_null or (need is Need.ALWAYS and not value.text)):
+        yield from _empty(document, block, key, entry)
     elif key.type is Type.NAMES:
         yield from _check_names(entry)
-    elif key.type in {Type.MAP, Type.RULES}:
-        wanted = Table if key.type is Type.MAP else Items
-        if not isinstance(value, wanted) and not _is_json(value):
+    elif key.type in _NESTED:
+        if not isinstance(value, _NESTED[key.type]) and not _is_json(value):
             yield _wrong(entry, f"{entry.written} is a {key.type.value}")
     elif not isinstance(value, Scalar):
         yield _wrong(entry, f"{entry.written} is a single value ({key.type.value}), not a list or a map")
@@ -98,22 +107,31 @@ def _is_json(value: object) -> bool:
     return isinstance(value, Scalar) and value.quoted and value.text[:1] in {"[", "{"}
 
 
-def _empty(document: Document, key: Key, entry: Entry) -> Iterator[Finding]:
-    if key.type in {Type.NAMES, Type.MAP, Type.RULES}:
+def _empty(document: Document, block: Block, key: Key, entry: Entry) -> Iterator[Finding]:
+    if key.type is Type.NAMES or key.type in _NESTED or _is_told(document, block, key):
         return
-    if document.version == 1:
+    if _need(block, key) is Need.ALWAYS:
+        message = f"{entry.written} has no value, and {block.kind.name} is of no use without one"
+        yield error("empty-value", entry.line, message)
+    elif document.version == 1:
         yield error("empty-value", entry.line, f"{entry.written} has no value; the daemon refuses that")
     else:
         yield warning("empty-value", entry.line, f"{entry.written} has no value, so the default counts")
+
+
+def _is_told(document: Document, block: Block, key: Key) -> bool:
+    """Whether v2's default for a key is no harmless one, so that another rule says what becomes of it."""
+    told = {("work-signing", "tokenexpiration"), ("ws-listener", "path")}
+    return document.version == 2 and (block.kind.name, key.name) in told
 
 
 def _check_scalar(document: Document, key: Key, entry: Entry, value: Scalar) -> Iterator[Finding]:
     if key.type is Type.FLAG and not _is_flag(document, value):
         hint = "write true or false" if document.version == 1 else "v2 takes only true or false"
         yield _wrong(entry, f"{entry.written}: {value.text} is not true or false", hint)
-    elif key.type is Type.COUNT and not _COUNT.fullmatch(value.text):
+    elif key.type is Type.COUNT and not is_count(value.text):
         yield _wrong(entry, f"{entry.written}: {value.text} is not a whole number")
-    elif key.type is Type.NUMBER and not _NUMBER.fullmatch(value.text):
+    elif key.type is Type.NUMBER and not is_number(value.text):
         yield _wrong(entry, f"{entry.written}: {value.text} is not a number")
     elif key.type is Type.TEXT and not value.quoted and _CHANGED.fullmatch(value.text):
         yield warning(
@@ -137,7 +155,7 @@ def _check_names(entry: Entry) -> Iterator[Finding]:
     if isinstance(entry.value, Table) or not all(isinstance(value, Scalar) for value in values):
         yield _wrong(entry, f"{entry.written} is a list of text")
     for value in values:
-        if isinstance(value, Scalar) and not value.quoted and _NUMBER.fullmatch(value.text):
+        if isinstance(value, Scalar) and not value.quoted and is_number(value.text):
             yield warning(
                 "number-as-text",
                 value.line,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from receptor_runner.configs import certificates
-from receptor_runner.configs.findings import Finding, error, note, warning
+from receptor_runner.configs.findings import Finding, Severity, error, note, warning
 from receptor_runner.configs.load import Block, Document, Items, Scalar
 from receptor_runner.configs.rules_work import check_readable, check_secrecy, first_line
 from receptor_runner.configs.schema import Refers
@@ -40,21 +40,36 @@ def check_tls(document: Document, site: Site) -> Iterator[Finding]:
             )
     for block in document.all("tls-server", "tls-client"):
         yield from _check_pins(block)
-        if site.here:
-            yield from _check_files(document, block, site)
-    if site.here and not certificates.can_read():
-        yield from _not_looked_at(document)
+    if site.here:
+        yield from _check_all_files(document, site)
 
 
-def _not_looked_at(document: Document) -> Iterator[Finding]:
-    block = next(document.all("tls-server", "tls-client", "work-signing", "work-verification"), None)
-    if block is not None:
-        yield note(
-            "certificates-unchecked",
-            block.line,
-            "certificates and keys were not looked at: the package cryptography is not installed",
-            "pip install 'receptor-runner[tls]'",
+def check_reader(documents: tuple[Document, ...], site: Site) -> Iterator[tuple[Document, Finding]]:
+    """Yield a finding when no certificate could be looked at, once for all files, with the first it matters to."""
+    kinds = ("tls-server", "tls-client", "work-signing", "work-verification")
+    found = next(((document, block) for document in documents for block in document.all(*kinds)), None)
+    if found and site.here and not certificates.can_read():
+        document, block = found
+        yield (
+            document,
+            note(
+                "certificates-unchecked",
+                block.line,
+                "certificates and keys were not looked at: the package cryptography is not installed",
+                "pip install 'receptor-runner[tls]'",
+            ),
         )
+
+
+def _check_all_files(document: Document, site: Site) -> Iterator[Finding]:
+    """A server and a client often share their files; what is odd about one is told where it is named first."""
+    told: set[tuple[str, str]] = set()
+    for block in document.all("tls-server", "tls-client"):
+        for finding in _check_files(document, block, site):
+            fact = (finding.code, finding.message)
+            if finding.severity is Severity.ERROR or fact not in told:
+                yield finding
+            told.add(fact)
 
 
 def _check_references(document: Document, block: Block) -> Iterator[Finding]:

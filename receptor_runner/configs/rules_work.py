@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from receptor_runner.configs import certificates
 from receptor_runner.configs.findings import Finding, error, note, warning
+from receptor_runner.configs.paths import mode_of
 from receptor_runner.configs.words import seconds
 
 if TYPE_CHECKING:
@@ -18,11 +21,21 @@ if TYPE_CHECKING:
     from receptor_runner.configs.site import Site
 
 
+# The daemon splits parameters as a shell does, a word that begins with # hides the rest of its line.
+_PIECE = r"""(?s:\\.|"(?:\\.|[^"\\])*+"|'[^']*+'|[^ \t\r\n"'\\])"""
+_WORDS = re.compile(rf"(?:[ \t\r\n]++|#[^\n]*+|(?!#){_PIECE}++)*+")
+_REMOTE = "remote"
+_NO_JOB = "every job would fail at its start"
+
+
 def check_work(document: Document, site: Site) -> Iterator[Finding]:
     """Yield findings about work-commands, work-signing and work-verification of one file."""
     for block in document.all("work-command"):
         if site.here:
             yield from _check_command(block)
+    for block in document.all("work-command", "work-kubernetes"):
+        yield from _check_name(block)
+        yield from _check_params(block)
     yield from _check_order(document)
     yield from _check_verification(document)
     for block in document.all("work-python"):
@@ -53,6 +66,29 @@ def _check_order(document: Document) -> Iterator[Finding]:
         )
 
 
+def _check_name(block: Block) -> Iterator[Finding]:
+    """Source: every daemon has the work type that passes work on to other nodes."""
+    if block.text("worktype") == _REMOTE:
+        yield error(
+            "work-type-reserved",
+            block.line_of("worktype"),
+            f"the work type {_REMOTE} is the daemon's own, so it does not take this one",
+            "choose another name",
+        )
+
+
+def _check_params(block: Block) -> Iterator[Finding]:
+    split = ("params",) if block.kind.name == "work-command" else ("command", "params")
+    for name in split:
+        if not _WORDS.fullmatch(block.text(name)):
+            yield error(
+                "params",
+                block.line_of(name),
+                f"{name} has an open quote, or ends in a backslash: every job would fail at its start",
+                "they are split into words as a shell does it",
+            )
+
+
 def _check_command(block: Block) -> Iterator[Finding]:
     command, line = block.text("command"), block.line_of("command")
     if not command:
@@ -73,9 +109,17 @@ def _check_command(block: Block) -> Iterator[Finding]:
             f"the command {command} depends on where the daemon is started",
             "write an absolute path",
         )
-    elif not path.is_file():
-        yield error("command-missing", line, f"{command} does not exist", "every job would fail at its start")
-    elif not os.access(path, os.X_OK):
+    else:
+        yield from _check_program(command, line)
+
+
+def _check_program(command: str, line: int) -> Iterator[Finding]:
+    mode = mode_of(command)
+    if mode == 0:
+        yield error("command-missing", line, f"{command} does not exist", _NO_JOB)
+    elif mode and stat.S_ISDIR(mode):
+        yield error("command-not-executable", line, f"{command} is a directory", _NO_JOB)
+    elif mode and not os.access(command, os.X_OK):
         yield error("command-not-executable", line, f"{command} is not executable", f"chmod +x {command}")
 
 
@@ -117,9 +161,7 @@ def _check_expiration(block: Block) -> Iterator[Finding]:
 
 def _check_key(block: Block, name: str, site: Site, read: Callable[[Path], bytes]) -> Iterator[Finding]:
     filename, line = block.text(name), block.line_of(name)
-    if not filename:
-        yield error("missing-key", block.line, f"{block.kind.name} needs the key {name}")
-    elif site.here:
+    if filename and site.here:
         yield from check_readable(filename, line)
         yield from _check_content(Path(filename), line, read)
         if name == "privatekey":
@@ -141,7 +183,7 @@ def check_readable(filename: str, line: int) -> Iterator[Finding]:
     path = Path(filename)
     try:
         path.open("rb").close()
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         yield error("file-missing", line, f"{filename} does not exist")
     except OSError as fault:
         yield error("file-unreadable", line, f"{filename} cannot be read: {fault.strerror}")
@@ -149,8 +191,8 @@ def check_readable(filename: str, line: int) -> Iterator[Finding]:
 
 def check_secrecy(filename: str, line: int) -> Iterator[Finding]:
     """Yield a finding when that private key can be read by others."""
-    path = Path(filename)
-    if path.is_file() and path.stat().st_mode & 0o007:
+    mode = mode_of(filename)
+    if mode and stat.S_ISREG(mode) and mode & 0o007:
         yield warning("key-exposed", line, f"every user can read the key {filename}", f"chmod 600 {filename}")
 
 
@@ -168,7 +210,8 @@ def check_together(documents: tuple[Document, ...], site: Site) -> Iterator[tupl
         for block in doc.all("work-command", "work-kubernetes")
         if block.flag("verifysignature")
     ]
-    told = warning if len(documents) > 1 else note
+    # A file of which nothing could be read may hold what seems to be missing.
+    told = warning if len(documents) > 1 and all(doc.blocks for doc in documents) else note
     if signing and not verifying:
         doc, block = signing[0]
         message = "work is signed here, but no file given verifies it"

@@ -19,6 +19,18 @@ class Type(Enum):
     RULES = "list of maps"
 
 
+class Need(Enum):
+    """What becomes of a block without the key, or with an empty one.
+
+    Source: v1 refuses a block in which a key it calls required is not written, whatever its value; v2 asks for none.
+    """
+
+    NONE = "it is as good"
+    WRITTEN = "v1 refuses it, v2 takes it"
+    KNOWN = "v1 refuses it, v2 makes up a value that nobody knows"
+    ALWAYS = "it is of no use in either form"
+
+
 class Refers(Enum):
     """Which kind of block a key names."""
 
@@ -28,12 +40,21 @@ class Refers(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """One key of a block; names are lower case here and matched without regard to case."""
+    """One key of a block; names are lower case here and matched without regard to case.
+
+    Args:
+        name: its name.
+        type: what it holds.
+        need: what the block is without it.
+        refers: the kind of block it names.
+        twin: the key that is of no use without this one.
+    """
 
     name: str
     type: Type = Type.TEXT
-    required: bool = False
+    need: Need = Need.NONE
     refers: Refers | None = None
+    twin: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +81,9 @@ class BlockKind:
 
 
 def _texts(*names: str) -> tuple[Key, ...]:
-    return tuple(Key(name=name.rstrip("!"), required=name.endswith("!")) for name in names)
+    return tuple(
+        Key(name=name.rstrip("!"), need=Need.ALWAYS if name.endswith("!") else Need.NONE) for name in names
+    )
 
 
 def _flags(*names: str) -> tuple[Key, ...]:
@@ -79,7 +102,8 @@ def _client(*names: str) -> tuple[Key, ...]:
     return tuple(Key(name=name, refers=Refers.TLS_CLIENT) for name in names)
 
 
-_PORT = Key(name="port", type=Type.COUNT, required=True)
+_PORT = Key(name="port", type=Type.COUNT, need=Need.KNOWN)
+_SERVICE = Key(name="service", need=Need.KNOWN)
 _MODE = Key(name="permissions", type=Type.MODE)
 _BITS = Key(name="bits", type=Type.COUNT)
 _COST = Key(name="cost", type=Type.NUMBER)
@@ -91,9 +115,13 @@ _LISTENER = (
     *_names("allowedpeers"),
 )
 _PEER = (*_texts("address!"), *_flags("redial"), _COST, *_names("allowedpeers"))
-_TLS = (*_texts("name!", "cert!", "key!"), *_flags("skipreceptornamescheck", "mintls13"))
+_TLS = _flags("skipreceptornamescheck", "mintls13")
+_CLIENT_PAIR = (
+    Key(name="cert", need=Need.WRITTEN, twin="key"),
+    Key(name="key", need=Need.WRITTEN, twin="cert"),
+)
 _PROXY_IN = (_PORT, *_texts("bindaddr", "remotenode!", "remoteservice!"))
-_PROXY_OUT = _texts("service!", "address!")
+_PROXY_OUT = (_SERVICE, *_texts("address!"))
 
 BLOCKS = (
     BlockKind(
@@ -120,12 +148,23 @@ BLOCKS = (
     BlockKind(
         name="tls-server",
         v2_name="tls-servers",
-        keys=(*_TLS, *_flags("requireclientcert"), *_texts("clientcas"), *_names("pinnedclientcert")),
+        keys=(
+            *_texts("name!", "cert!", "key!", "clientcas"),
+            *_TLS,
+            *_flags("requireclientcert"),
+            *_names("pinnedclientcert"),
+        ),
     ),
     BlockKind(
         name="tls-client",
         v2_name="tls-clients",
-        keys=(*_TLS, *_texts("rootcas"), *_flags("insecureskipverify"), *_names("pinnedservercert")),
+        keys=(
+            *_texts("name!", "rootcas"),
+            *_CLIENT_PAIR,
+            *_TLS,
+            *_flags("insecureskipverify"),
+            *_names("pinnedservercert"),
+        ),
     ),
     BlockKind(name="tcp-listener", v2_name="tcp-listeners", bare="port", keys=(*_LISTENER, *_server("tls"))),
     BlockKind(name="tcp-peer", v2_name="tcp-peers", bare="address", keys=(*_PEER, *_client("tls"))),
@@ -173,16 +212,16 @@ BLOCKS = (
         v2_name="work-signing",
         once=True,
         bare="privatekey",
-        keys=_texts("privatekey", "tokenexpiration"),
+        keys=_texts("privatekey!", "tokenexpiration"),
     ),
     BlockKind(
         name="work-verification",
         v2_name="work-verification",
         once=True,
         bare="publickey",
-        keys=_texts("publickey"),
+        keys=_texts("publickey!"),
     ),
-    BlockKind(name="command-service", v2_name=None, keys=(*_texts("service!", "command!"), *_server("tls"))),
+    BlockKind(name="command-service", v2_name=None, keys=(_SERVICE, *_texts("command!"), *_server("tls"))),
     BlockKind(
         name="ip-router",
         v2_name="ip-routers",
@@ -208,7 +247,7 @@ BLOCKS = (
     BlockKind(
         name="unix-socket-client",
         v2_name="unix-socket-clients",
-        keys=(*_texts("service!", "filename!"), *_server("tls")),
+        keys=(_SERVICE, *_texts("filename!"), *_server("tls")),
     ),
     BlockKind(
         name="cert-init",

@@ -20,7 +20,28 @@ BOOLEANS = {
     "0": False,
 }
 
+HIGHEST_PORT = 65535
+
+_COUNT = re.compile(r"[+-]?(0[xX][0-9a-fA-F_]+|0[oO]?[0-7_]+|0[bB][01_]+|[0-9][0-9_]*)")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_NOT_POSITIVE = re.compile(r"-.*|\+?(0[xXoObB])?[0_]*\.?0*([eE].*)?")
+
 DURATION = re.compile(r"[+-]?(0|((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)")
+
+
+def is_count(text: str) -> bool:
+    """Return whether that is a whole number, in any of YAML's spellings."""
+    return bool(_COUNT.fullmatch(text))
+
+
+def is_number(text: str) -> bool:
+    """Return whether that is a number, whole or not."""
+    return is_count(text) or bool(_NUMBER.fullmatch(text))
+
+
+def is_positive(number: str) -> bool:
+    """Return whether that number is greater than 0."""
+    return not _NOT_POSITIVE.fullmatch(number)
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:

@@ -40,6 +40,7 @@ def assets() -> Iterator[Path]:
     (directory / "open.key").chmod(0o644)
     (directory / "plain.txt").write_text("words\n")
     (directory / "plain.txt").chmod(0o600)
+    (directory / "taken").mkdir()
     yield directory
     shutil.rmtree(directory)
 

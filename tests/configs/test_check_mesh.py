@@ -10,7 +10,6 @@ import pytest
 from receptor_runner.configs.check import check_files, check_text
 from receptor_runner.configs.findings import Finding, Severity
 from receptor_runner.configs.render import render
-from receptor_runner.errors import MissingInput
 
 SIGNER = (
     "- node: {id: hub, datadir: /var/lib/x}\n- local-only:\n"
@@ -106,6 +105,7 @@ def test_paths_are_not_looked_at_elsewhere() -> None:
     text = (
         "- node: {id: n1, datadir: /var/lib/x}\n- work-command: {worktype: a, command: /nowhere/a}\n"
         "- control-service: {filename: /nowhere/c.sock}\n"
+        "- unix-socket-server: {filename: /etc, remotenode: n2, remoteservice: web}\n"
         "- tls-server: {name: s, cert: /nowhere/c, key: /nowhere/k}\n- tcp-listener: {port: 1, tls: s}\n"
     )
 
@@ -113,21 +113,24 @@ def test_paths_are_not_looked_at_elsewhere() -> None:
     assert [finding.code for finding in check_text(text)] == [
         "command-missing",
         "socket-dir-missing",
+        "socket-not-a-socket",
         "file-missing",
         "file-missing",
     ]
 
 
-def test_without_cryptography_there_is_a_note(assets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where certificates cannot be read, that is said, with the way to change it."""
+def test_without_cryptography_there_is_a_note(
+    tmp_path: Path, assets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where certificates cannot be read, that is said once for all files, with the way to change it."""
     monkeypatch.setitem(sys.modules, "cryptography", None)
     text = (
-        "- node: {id: n1, datadir: /var/lib/x}\n- tcp-listener: {port: 1, tls: s}\n"
+        "- node: {id: ID, datadir: /var/lib/x}\n- tcp-listener: {port: 1, tls: s}\n"
         f"- tls-server: {{name: s, cert: {assets}/old.crt, key: {assets}/n1.key}}\n"
     )
-    [finding] = check_text(text)
+    [finding] = check(tmp_path, PLAIN, text.replace("ID", "n1"), text.replace("ID", "n2"))
 
-    assert (finding.code, finding.severity) == ("certificates-unchecked", Severity.NOTE)
+    assert told([finding]) == [("f1", "certificates-unchecked", Severity.NOTE)]
     assert finding.hint == "pip install 'receptor-runner[tls]'"
 
 
@@ -153,12 +156,60 @@ def test_unreadable_key(tmp_path: Path, assets: Path) -> None:
     assert [(finding.code, finding.line) for finding in findings] == [("file-unreadable", 3)]
 
 
-@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
-def test_file_that_cannot_be_read(tmp_path: Path, content: bytes | None) -> None:
-    """A missing or binary file is missing input, not a finding."""
-    path = tmp_path / "receptor.yml"
+@pytest.mark.parametrize(
+    ("content", "words"), [(None, "No such file or directory"), (b"\xff\xfe\x00", "can't decode byte 0xff")]
+)
+def test_file_that_cannot_be_read(tmp_path: Path, content: bytes | None, words: str) -> None:
+    """A missing or binary file is a finding in the system's words, and hides none of the others'."""
+    bad, good = tmp_path / "f0.yml", tmp_path / "f1.yml"
     if content is not None:
-        path.write_bytes(content)
+        bad.write_bytes(content)
+    good.write_text("- node: {id: localhost, datadir: /var/lib/x}\n- local-only:\n")
+    findings = check_files([bad, good])
 
-    with pytest.raises(MissingInput, match=r"receptor\.yml cannot be read"):
-        check_files([path])
+    assert told(findings) == [
+        ("f0", "unreadable", Severity.ERROR),
+        ("f1", "node-id-reserved", Severity.ERROR),
+    ]
+    assert findings[0].line == 1
+    assert words in findings[0].message
+
+
+def test_unreadable_file_may_hold_the_other_half(tmp_path: Path, assets: Path) -> None:
+    """That nobody verifies what is signed is only noted while a file could not be read."""
+    signer = tmp_path / "f0.yml"
+    signer.write_text(SIGNER.replace("@dir@", str(assets)))
+
+    assert told(check_files([signer, tmp_path / "f1.yml"])) == [
+        ("f0", "signing-without-verification", Severity.NOTE),
+        ("f1", "unreadable", Severity.ERROR),
+    ]
+
+
+def test_file_that_is_named_twice(tmp_path: Path) -> None:
+    """A file that is named twice is checked once, and is not a second node of its id."""
+    path = tmp_path / "f0.yml"
+    path.write_text(PLAIN)
+
+    assert check_files([path, path]) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user that may not look")
+def test_nothing_is_claimed_of_what_may_not_be_looked_at(tmp_path: Path, assets: Path) -> None:
+    """Of a socket, a command and a key's mode in a directory of somebody else nothing is said but that."""
+    locked = assets / "locked"
+    locked.mkdir(mode=0o700)
+    text = (
+        f"- node: {{id: n1, datadir: /var/lib/x}}\n- tcp-listener: {{port: 1, tls: s}}\n"
+        f"- work-command: {{worktype: a, command: {locked}/run}}\n"
+        f"- control-service: {{filename: {locked}/c.sock}}\n"
+        f"- tls-server: {{name: s, cert: {assets}/n1.crt, key: {locked}/n1.key}}\n"
+    )
+    assets.chmod(0o711)
+    os.seteuid(65534)
+    try:
+        findings = check_text(text)
+    finally:
+        os.seteuid(0)
+
+    assert [(finding.code, finding.line) for finding in findings] == [("file-unreadable", 5)]

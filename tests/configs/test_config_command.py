@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -145,9 +147,30 @@ def test_check_elsewhere(tmp_path: Path) -> None:
     assert main(["config", "check", "--elsewhere", str(path)]) == 0
 
 
-def test_check_of_a_missing_file(tmp_path: Path) -> None:
-    """A file that is not there is missing input, not a config error."""
-    assert main(["config", "check", str(tmp_path / "none.yml")]) == 66
+def test_check_of_a_missing_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that is not there is missing input, whatever is wrong with the others, and JSON stays JSON."""
+    path, none = tmp_path / "receptor.yml", tmp_path / "none.yml"
+    path.write_text(GOOD + "- log-levl: info\n")
+
+    assert main(["config", "check", str(none)]) == 66
+    assert capsys.readouterr() == (
+        f"{none}:1: error: this file cannot be read: No such file or directory [unreadable]\n",
+        "1 errors, 0 warnings, 0 notes\n",
+    )
+    assert main(["config", "check", "--json", str(none), str(path)]) == 66
+    said = json.loads(capsys.readouterr().out)
+    assert [finding["code"] for finding in said["findings"]] == ["unreadable", "unknown-block"]
+
+
+def test_check_says_nothing_beside_its_findings(tmp_path: Path) -> None:
+    """A pattern that only Go knows makes no warning of Python's, not even with all of them switched on."""
+    path = tmp_path / "receptor.yml"
+    rules = "firewallrules: [{action: reject, fromnode: '/[[:alpha:]]+/'}]"
+    path.write_text(f"- node: {{id: n1, datadir: /var/lib/x, {rules}}}\n- local-only:\n")
+    command = [sys.executable, "-W", "default", "-m", "receptor_runner", "config", "check", str(path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "0 errors, 0 warnings, 0 notes\n")
 
 
 @pytest.mark.parametrize("words", [[], ["list"], ["render"], ["check"]])

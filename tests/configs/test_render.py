@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -195,10 +196,11 @@ def test_tls_is_mutual_on_links_and_control_service() -> None:
 @pytest.mark.parametrize("form", ["v1", "v2"])
 def test_odd_text_stays_text(text: str, form: Form) -> None:
     """Whatever is set comes back from YAML as the same text."""
-    held = yaml.safe_load(render("local", {"params": text, "worktype": text}, form=form))
+    params = shlex.quote(text)
+    held = yaml.safe_load(render("local", {"params": params, "worktype": text}, form=form))
     work = held["work-commands"][0] if form == "v2" else blocks_of(held, "work-command")[0]
 
-    assert (work["params"], work["worktype"]) == (text, text)
+    assert (work["params"], work["worktype"]) == (params, text)
 
 
 @pytest.mark.parametrize(
@@ -225,6 +227,15 @@ def test_odd_text_stays_text(text: str, form: Form) -> None:
         ("control", {"max_idle": "5s"}, ConfigError, "21s"),
         ("control", {"listen": "0.0.0.0:70000"}, ConfigError, "70000"),
         ("local", {"worktype": "cat", "work.cat": "/bin/cat"}, ConfigError, "already used"),
+        ("local", {"worktype": "remote"}, ConfigError, "the daemon's own"),
+        ("worker", {"peers": "a:1", "work.remote": "/bin/cat"}, ConfigError, "the daemon's own"),
+        ("local", {"worktype": ""}, ConfigError, "no use without"),
+        ("local", {"command": ""}, ConfigError, "no use without"),
+        ("local", {"params": "worker 'x"}, ConfigError, "open quote"),
+        ("local", {"work.cat": "/bin/cat a\\"}, ConfigError, "open quote"),
+        ("control", {"peers": "a:70000"}, ConfigError, "70000"),
+        ("local", {"socket": "/etc"}, ConfigError, "deletes with all"),
+        ("local", {"socket": "/etc/passwd"}, ConfigError, "no socket"),
     ],
 )
 def test_settings_that_do_not_fit(
@@ -236,6 +247,12 @@ def test_settings_that_do_not_fit(
 
     assert isinstance(caught.value, UsageError | ConfigError)
     assert words in "\n".join(caught.value.lines())
+
+
+@pytest.mark.parametrize("name", ["control", "worker", "hop"])
+def test_paths_of_other_machines_are_not_looked_at(name: str) -> None:
+    """A mesh node's socket is another machine's, so what stands in its place here does not matter."""
+    assert "/etc" in render(name, {**LEAST[name], "socket": "/etc"})
 
 
 def test_rendering_is_imported_lightly() -> None:
