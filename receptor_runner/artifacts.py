@@ -14,6 +14,7 @@ from receptor_runner.errors import OutputFailed, RunnerError
 
 DIRECTORY_MODE = 0o700
 FILE_MODE = 0o600
+_WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
 RECORD_NAME = "unit.json"
 LOCK_NAME = "unit.lock"
@@ -89,9 +90,10 @@ class writing:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, OSError) and not isinstance(error, RunnerError):
-            raise OutputFailed(
-                f"cannot write the artifacts in {self._directory}", cause=error.strerror or str(error)
-            ) from error
+            cause = error.strerror or str(error)
+            if error.filename:
+                cause += f": {error.filename}"
+            raise OutputFailed(f"cannot write the artifacts in {self._directory}", cause=cause) from error
 
 
 def open_directory(path: Path) -> int:
@@ -111,12 +113,10 @@ def open_at(path: Path, size: int) -> IO[bytes]:
 
 def write_in(directory: int, name: str, content: bytes) -> None:
     """Write a file 0600 in an open directory."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(name, flags, FILE_MODE, dir_fd=directory)
+    descriptor = os.open(name, _WRITE_FLAGS, FILE_MODE, dir_fd=directory)
     try:
-        view = memoryview(content)
-        while view:
-            view = view[os.write(descriptor, view) :]
+        while content:
+            content = content[os.write(descriptor, content) :]
     finally:
         os.close(descriptor)
 

@@ -24,7 +24,8 @@ from receptor_runner.artifacts import (
     write_in,
     writing,
 )
-from receptor_runner.errors import StreamError
+from receptor_runner.codec import fastest
+from receptor_runner.errors import ArchiveError, StreamError
 from receptor_runner.handlers import EventHandler, Handlers, RunnerConfig, runner_config
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.stream.decoder import EXCERPT_SIZE, Decoder, Position
@@ -122,14 +123,15 @@ class Processor:
         self.artifact_dir = artifact_dir
         self.config = config
         self._handlers = handlers or Handlers()
-        self._decoder = Decoder(start.position)
+        self._decoder = Decoder(start.position, codec=fastest())
         self._counter = start.counter
         self._status = start.status
         self._explanation = start.explanation
         self._last_noise: Noise | None = None
         self.damaged = start.damaged
         self.keepalives = start.keepalives
-        with writing(artifact_dir):
+        self._writing = writing(artifact_dir)
+        with self._writing:
             make_directory(artifact_dir)
             self._events = open_directory(artifact_dir / "job_events")
             self._stdout: IO[bytes] | None = None
@@ -171,12 +173,15 @@ class Processor:
             StreamError: they make no stream.
             OutputFailed: the artifacts cannot be written.
         """
-        for message in self._decoder.feed(data):
-            self._take(message)
+        try:
+            for message in self._decoder.feed(data):
+                self._take(message)
+        finally:
+            self._flush_stdout()
 
     def checkpoint(self) -> Checkpoint:
         """Write out everything and return the place from which another processor can go on."""
-        with writing(self.artifact_dir):
+        with self._writing:
             if self._spool:
                 self._spool.flush()
             size = self._stdout.tell() if self._stdout else None
@@ -238,6 +243,8 @@ class Processor:
         detail = str(error)
         if self._last_noise is not None:
             return f"{BAD_LINE} Error: {detail} Line with invalid JSON data: {self._last_noise.excerpt!r}"
+        if isinstance(error, ArchiveError) or (self.ended and self._counter):
+            return detail
         return f"{NO_LINE} {detail}"
 
     def close(self) -> None:
@@ -267,28 +274,30 @@ class Processor:
         """Write the artifact `status` where the worker could not."""
         path = self.artifact_dir / "status"
         if read_status(self.artifact_dir) != status.value:
-            with writing(self.artifact_dir):
+            with self._writing:
                 write_atomically(path, status.value.encode())
 
     def _take(self, message: Message) -> None:
+        if self._last_noise and not self._last_noise.damaged and isinstance(message, Event | StatusLine):
+            self._last_noise = None  # it did no harm
         match message:
             case Event():
                 self._take_event(message)
             case StatusLine(data):
                 self._take_status(data)
             case ArchiveStart():
-                with writing(self.artifact_dir):
+                with self._writing:
                     self._spool = open_at(self.artifact_dir / SPOOL_NAME, 0)
             case ArchiveData(data):
                 assert self._spool is not None
-                with writing(self.artifact_dir):
+                with self._writing:
                     self._spool.write(data)
             case ArchiveEnd():
                 self._take_archive()
             case Noise():
                 self._last_noise = message
                 self.damaged += message.damaged
-                log.warning("the stream holds a %s", message)
+                log.warning("in the stream: %s", message)
             case Keepalive():
                 self.keepalives += 1
             case WorkerLine(text):
@@ -305,6 +314,7 @@ class Processor:
             self.config.command = command if isinstance(command, list) else []
             self.config.cwd = cwd if isinstance(cwd, str) else None
             self.config.env = env if isinstance(env, dict) else {}
+        self._flush_stdout()
         self._handlers.status_handler(data, runner_config=self.config)
 
     def _take_event(self, event: Event) -> None:
@@ -318,23 +328,28 @@ class Processor:
             self._show(text)
         content = event.raw
         if self._handlers.event_handler:
+            self._flush_stdout()
             if not self._handlers.event_handler(event.data):
                 return
             content = json.dumps(event.data).encode()
-        with writing(self.artifact_dir):
+        with self._writing:
             write_in(self._events, f"{counter}-{name}.json", content)
 
     def _show(self, text: str) -> None:
         self._handlers.display(text + "\n")
         if self._stdout:
-            with writing(self.artifact_dir):
+            with self._writing:
                 self._stdout.write(text.encode(errors="surrogatepass") + b"\n")
+
+    def _flush_stdout(self) -> None:
+        if self._stdout:
+            with self._writing:
                 self._stdout.flush()
 
     def _take_archive(self) -> None:
         assert self._spool is not None
         try:
-            with writing(self.artifact_dir):
+            with self._writing:
                 self._spool.flush()
                 for skipped in extract(self._spool, self.artifact_dir, _RULES):
                     log.warning("left out of the artifacts: %s", skipped)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from receptor_runner.artifacts import RESERVED_NAMES
+from receptor_runner.codec import fastest
 from receptor_runner.errors import MissingInput, UsageError
 from receptor_runner.job import Job, check_ident
 from receptor_runner.stream.archive import MemoryFile, PackedArchive, pack
@@ -21,6 +22,7 @@ ENV_FILES = ("envvars", "extravars", "passwords", "settings", "ssh_key", "cmdlin
 """Options that travel as files below `env/`, unless `suppress_env_files` is set."""
 
 GENERATED_PLAYBOOK = "main.json"
+_THIS_MACHINE = 'ansible_connection=local ansible_python_interpreter="{{ ansible_playbook_python }}"'
 
 
 @dataclass(slots=True)
@@ -59,7 +61,7 @@ class Shipment:
     def _chunks(self) -> Iterator[bytes]:
         yield encode_line({"kwargs": self.job.to_kwargs()})
         if self.archive:
-            yield from encode_archive(self.archive.size, self.archive.chunks())
+            yield from encode_archive(self.archive.size, self.archive.chunks(), codec=fastest())
         yield EOF_LINE
 
     def close(self) -> None:
@@ -89,6 +91,10 @@ def prepare(
     Source: the stream of ansible-runner 2.4.3's transmit, which a worker of either kind accepts.
     """
     root = Path(os.path.abspath(private_data_dir))
+    if root.exists() and not root.is_dir():
+        raise MissingInput(
+            f"private data directory {private_data_dir} is no directory", hint=f"ls -ld {root}"
+        )
     if not root.is_dir():
         hint = f"mkdir -p {private_data_dir}/project"
         raise MissingInput(f"private data directory {private_data_dir} does not exist", hint=hint)
@@ -108,15 +114,23 @@ def _travels(root: Path, job: Job, *, include_artifacts: bool) -> Callable[[str]
     has_facts = bool(facts) and (root / facts).is_dir()
 
     def travels(name: str) -> bool:
-        parts = name.split("/")
-        if parts[0] != "artifacts":
+        if name != "artifacts" and not name.startswith("artifacts/"):
             return True
+        parts = name.split("/")
         if len(parts) == 3 and parts[2] in RESERVED_NAMES:
             return False
         on_the_way = facts.startswith(name + "/") or (name + "/").startswith(facts + "/")
         return include_artifacts or (has_facts and on_the_way)
 
     return travels
+
+
+def _host_line(host: str) -> str:
+    """Return a host as a line of an inventory.
+
+    Source: to ansible-runner such a list is a text without hosts, so that ansible's implicit localhost applies.
+    """
+    return f"{host} {_THIS_MACHINE}" if host == "localhost" else host
 
 
 @dataclass(slots=True)
@@ -150,7 +164,8 @@ class _Load:
     def _role(self) -> None:
         """Turn a role into a play; the role is found in the shipped `roles/`, wherever that lies on the worker."""
         job = self.job
-        if job.role is None:
+        if job.role is None:  # what belongs to a role is nothing that a worker of either kind knows
+            self.changes |= dict.fromkeys(("role_vars", "role_skip_facts"))
             return
         role: dict[str, Any] = {"name": job.role}
         if job.role_vars:
@@ -203,7 +218,7 @@ class _Load:
         if "\n" in source or "=" in source or "[" in source:
             return self._inventory_text(source)
         if "," in source:
-            return self._inventory_text("\n".join(host for host in source.split(",") if host))
+            return self._inventory_text("\n".join(_host_line(host) for host in source.split(",") if host))
         if "/" not in source and not self.root.joinpath("inventory").exists():
             return self._inventory_text(source)
         raise UsageError(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from receptor_runner.artifacts import DIRECTORY_MODE, RESERVED_NAMES
+from receptor_runner.codec import fastest
 from receptor_runner.edges import Writable, output_failed
 from receptor_runner.errors import (
     ArchiveError,
@@ -108,7 +109,7 @@ class ResultStream:
         with self._changed:
             if self._closed:
                 return
-            for piece in encode_archive(size, chunks):
+            for piece in encode_archive(size, chunks, codec=fastest()):
                 self._waiting += piece
                 if len(self._waiting) >= COALESCE_SIZE:
                     self._write_out()
@@ -351,7 +352,7 @@ def _canceled(stream: ResultStream) -> Outcome:
 
 def _receive(chunks: Iterator[bytes], received: _Received, stop: StopRequest) -> bool:
     """Read until the end marker; return False if a stop came first."""
-    decoder = Decoder()
+    decoder = Decoder(codec=fastest())
     try:
         for chunk in chunks:
             for message in decoder.feed(chunk):
@@ -389,11 +390,20 @@ def _run(job: Job, directory: Path, stream: ResultStream, stop: StopRequest, gua
     from receptor_runner.execution.run import execute
 
     ident = check_ident(job.ident or str(uuid.uuid4()))
+    left_out = RESERVED_NAMES | _output_files(job, directory)
     outcome = execute(job, directory, ident=ident, sink=stream, stop=stop, guard=guard)
     artifacts = artifact_directory(directory, job.artifact_dir, ident)
-    packed = pack(artifacts, wanted=lambda name: name not in RESERVED_NAMES)
+    packed = pack(artifacts, wanted=lambda name: name not in left_out)
     try:
         stream.archive(packed.size, packed.chunks())
     finally:
         packed.close()
     return outcome
+
+
+def _output_files(job: Job, directory: Path) -> frozenset[str]:
+    """Return what is no artifact of a job that suppresses its output: in a shared directory `process` keeps some."""
+    from receptor_runner.execution.inputs import read_inputs
+
+    suppressed = read_inputs(job, directory).job.suppress_output_file
+    return frozenset({"stdout", "stderr"}) if suppressed else frozenset()

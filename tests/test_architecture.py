@@ -97,6 +97,11 @@ def test_only_the_adapter_imports_receptorctl() -> None:
     assert violations(ALL_ROOMS, ("receptorctl",), allowed=("receptor/control.py",)) == []
 
 
+def test_the_codec_is_chosen_in_one_place() -> None:
+    """Whether base64 is the standard library's or a faster one is known in one module."""
+    assert violations(ALL_ROOMS, ("pybase64",), allowed=("codec.py",)) == []
+
+
 def test_only_the_command_line_imports_click() -> None:
     """The library has no command line in it, and never imports the one it has."""
     assert violations(ALL_ROOMS - {"cli"}, ("click", "rich")) == []

@@ -134,6 +134,6 @@ def test_what_the_system_says_becomes_our_error(tmp_path: Path) -> None:
     """An error of the system becomes an output error with its reason; one of ours stays."""
     with pytest.raises(OutputFailed, match=str(tmp_path)) as caught, writing(tmp_path):
         (tmp_path / "no" / "file").write_text("x")
-    assert caught.value.cause == "No such file or directory"
+    assert caught.value.cause == f"No such file or directory: {tmp_path}/no/file"
     with pytest.raises(StreamError), writing(tmp_path):
         raise StreamError("x")

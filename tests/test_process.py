@@ -221,7 +221,9 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "no status": (EOF_LINE, NO_LINE),
     "no verdict": (STARTING + RUNNING + EOF_LINE, NO_LINE),
     "unknown verdict": (verdict("splendid") + EOF_LINE, NO_LINE),
-    "no zip file": (verdict() + b'{"zipfile": 3}\nQUJD' + EOF_LINE, NO_LINE),
+    "no zip file": (verdict() + b'{"zipfile": 3}\nQUJD' + EOF_LINE, "the archive is damaged"),
+    "noise long before": (b"clock skew\n" + STARTING + event(1), NO_LINE),
+    "no verdict after events": (STARTING + event(1) + EOF_LINE, "the stream"),
     "damaged event": (event(1)[:9] + b"\n" + verdict() + EOF_LINE, BAD_LINE),
     "damaged header": (verdict() + b'{"zipfile": -3}\nQUJD' + EOF_LINE, BAD_LINE),
 }

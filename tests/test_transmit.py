@@ -202,6 +202,9 @@ def test_inventories_from_memory(send: Send) -> None:
     assert sent.read("inventory/hosts.json") == {"all": {"hosts": {"a": None}}}
     sent = send(playbook="p", inventory="a x=1\nb")
     assert (sent.kwargs["inventory"], sent.files["inventory/hosts"]) == ("inventory/hosts", b"a x=1\nb\n")
+    here = send(playbook="p", inventory="localhost,b,").files["inventory/hosts"].splitlines()
+    assert here[0].startswith(b"localhost ansible_connection=local ")
+    assert here[1:] == [b"b"]
     sent = send(playbook="p", inventory=["a,b,", "c x=1"])
     first, second = sent.kwargs["inventory"]
     assert [sent.files[first], sent.files[second]] == [b"a\nb\n", b"c x=1\n"]
@@ -263,10 +266,10 @@ def test_idents(send: Send) -> None:
 
 def test_a_missing_directory_is_missing_input(tmp_path: Path) -> None:
     """A private data directory that does not exist is an error, and is not made."""
-    for place in (tmp_path / "nope", tmp_path / "file"):
-        (tmp_path / "file").write_text("x")
-        with pytest.raises(MissingInput, match="does not exist"):
-            prepare(Job(playbook="p"), place)
+    (tmp_path / "file").write_text("x")
+    for name, said in (("nope", "does not exist"), ("file", "is no directory")):
+        with pytest.raises(MissingInput, match=said):
+            prepare(Job(playbook="p"), tmp_path / name)
     assert not (tmp_path / "nope").exists()
 
 

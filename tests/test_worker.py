@@ -523,3 +523,18 @@ def test_the_worker_starts_without_what_it_does_not_need(commands: Commands) -> 
     heavy = "{'yaml', 'receptorctl', 'ansible', 'tenacity', 'click'}"
     code = f"import sys, receptor_runner.worker; print(sorted({heavy} & set(sys.modules)))"
     assert commands.run(BIN / "python", "-c", code).text.strip() == "[]"
+
+
+def test_no_output_file_comes_back_where_none_is_wanted(bench: Bench, tmp_path: Path) -> None:
+    """In a directory that worker and process share, the output that `process` keeps meanwhile is not the worker's."""
+    bench.project.write("env/settings", "suppress_output_file: true")
+    kept = bench.project.artifacts("1")
+    kept.mkdir(parents=True)
+    (kept / "stdout").write_text("of process")
+    stream = bench.transmit("--only-kwargs", "-p", "test.yml", "-i", "1")
+    done = bench.work(stream, "--private-data-dir", bench.project.path)
+    assert done.rc == 0, done.stderr
+    bench.commands.ours("process", tmp_path / "home-coming", "-i", "1", stdin=done.stdout)
+    came = {path.name for path in (tmp_path / "home-coming/artifacts/1").iterdir()}
+    assert "rc" in came
+    assert not {"stdout", "stderr"} & came

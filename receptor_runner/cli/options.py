@@ -148,8 +148,6 @@ def _is_said(name: str) -> bool:
 def _place_hosts(options: dict[str, Any]) -> None:
     hosts = options.pop("hosts", None)
     if hosts is None:
-        if options.get("module"):
-            raise UsageError("--module goes with --hosts", hint=f"{_command()} DIR -m ping --hosts all")
         return
     if options.get("role"):
         options["hosts"] = hosts

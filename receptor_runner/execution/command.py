@@ -50,10 +50,6 @@ def check_target(inputs: Inputs) -> None:
         raise ConfigError("Only one of playbook and module options are allowed")
     if inputs.raw_command is None and not (job.binary or job.module or job.playbook):
         raise ConfigError("Runner playbook required when running ansible-playbook")
-    if is_ad_hoc(job) and inputs.raw_command is None and not job.host_pattern:
-        raise ConfigError(
-            "Runner host_pattern required when running a module", hint="name the hosts: --hosts all"
-        )
 
 
 def build_command(inputs: Inputs, private_data_dir: Path) -> tuple[str, ...]:
@@ -99,7 +95,8 @@ def _target(job: Job) -> list[str]:
     if not job.module:
         return [str(job.playbook)]
     arguments = ["-a", job.module_args] if job.module_args is not None else []
-    return ["-m", job.module, *arguments, job.host_pattern or "all"]
+    hosts = [job.host_pattern] if job.host_pattern else []  # else the cmdline has it
+    return ["-m", job.module, *arguments, *hosts]
 
 
 def build_env(

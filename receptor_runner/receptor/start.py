@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-from receptor_runner.errors import ContactLost, IdentExists
+from receptor_runner.errors import ContactLost, IdentExists, UsageError
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.receptor.control import Control
 from receptor_runner.receptor.destination import Destination, reach
@@ -48,10 +48,20 @@ def start(
         ContactLost: the unit may run, but the node's word is missing.
     """
     assert shipment.job.ident is not None
+    _check_artifact_dir(shipment.job.artifact_dir)
     file = RecordFile(private_data_dir, shipment.job.ident)
     with file.locked():
         active = _active(file, shipment.digest(), destination, rerun=rerun)
         return active or _submit(shipment, file, destination, on_route)
+
+
+def _check_artifact_dir(artifact_dir: str | None) -> None:
+    """Refuse a place that would stay on the node: a whole job's artifacts come home, to its private data directory."""
+    if artifact_dir and Path(artifact_dir).is_absolute():
+        raise UsageError(
+            f"the artifact directory {artifact_dir} lies outside of the private data directory",
+            hint="leave it out: the artifacts are in DIR/artifacts/IDENT; the three phases take it",
+        )
 
 
 def _active(file: RecordFile, digest: str, destination: Destination, *, rerun: bool) -> Record | None:

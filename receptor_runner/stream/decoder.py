@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import json
 import re
 from collections.abc import Generator, Iterator
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from receptor_runner.errors import ArchiveError, StreamError
+from receptor_runner.stream.codec import STANDARD, Codec
 from receptor_runner.stream.messages import (
     ArchiveData,
     ArchiveEnd,
@@ -60,15 +60,17 @@ class Decoder:
 
     Args:
         position: where the first byte that will be fed stands in the stream.
+        codec: decodes base64.
     """
 
-    def __init__(self, position: Position | None = None) -> None:
+    def __init__(self, position: Position | None = None, *, codec: Codec = STANDARD) -> None:
         start = position or Position()
         self._offset = self._began = start.offset
         self._size = start.archive_size
         self._received = start.archive_received
         self._buffer = bytearray()
         self._scanned = 0
+        self._codec = codec
         self.ended = start.ended
 
     @property
@@ -207,9 +209,8 @@ class Decoder:
         """Yield the next piece of the archive; return whether there was one, or its end was reached."""
         assert self._size is not None
         wanted = -(-(self._size - self._received) // 3) * 4
-        consumed, text = _take(self._buffer, wanted)
+        consumed, data = self._decoded(wanted)
         if consumed:
-            data = self._decoded(text)
             self._received += len(data)
             self._advance(consumed)
             yield ArchiveData(data)
@@ -219,15 +220,24 @@ class Decoder:
             yield ArchiveEnd()
         return complete
 
-    def _decoded(self, text: bytes) -> bytes:
+    def _decoded(self, wanted: int) -> tuple[int, bytes]:
+        """Decode whole groups of four characters, at most `wanted`; return how many bytes those take."""
+        count = min(len(self._buffer), wanted) // 4 * 4
         try:
-            data = binascii.a2b_base64(text, strict_mode=True)
-        except binascii.Error as error:
-            raise ArchiveError(
-                "the stream's archive is damaged", cause=f"base64: {error}", offset=self._offset
-            ) from error
+            with memoryview(self._buffer) as whole, whole[:count] as view:
+                return count, self._checked(self._codec.decode(view), count)
+        except ValueError:  # there are blanks in it, or it is damaged
+            consumed, text = _take(self._buffer, wanted)
+        try:
+            return consumed, self._checked(self._codec.decode(text), len(text))
+        except ValueError as error:
+            cause = f"base64: {error}"
+            raise ArchiveError("the stream's archive is damaged", cause=cause, offset=self._offset) from error
+
+    def _checked(self, data: bytes, count: int) -> bytes:
+        """Return what `count` characters gave, if it is as much as they must give."""
         assert self._size is not None
-        if len(data) != min(len(text) // 4 * 3, self._size - self._received):
+        if len(data) != min(count // 4 * 3, self._size - self._received):
             raise ArchiveError("the stream's archive is damaged", cause="wrong length", offset=self._offset)
         return data
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import binascii
 import json
 import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any
+
+from receptor_runner.stream.codec import STANDARD, Codec
 
 EOF_LINE = b'{"eof": true}\n'
 KEEPALIVE_LINE = b'{"event": "keepalive", "counter": 0, "uuid": 0}\n'
@@ -27,12 +28,13 @@ def _plain(value: object) -> str:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-def encode_archive(size: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
+def encode_archive(size: int, chunks: Iterable[bytes], *, codec: Codec = STANDARD) -> Iterator[bytes]:
     """Yield an archive block: the header line, then base64 without any line end.
 
     Args:
         size: bytes of the zip file.
         chunks: the zip file, in pieces of any size.
+        codec: makes the base64.
     """
     yield encode_line({"zipfile": size})
     rest = b""
@@ -40,6 +42,6 @@ def encode_archive(size: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
         data = rest + chunk if rest else chunk
         whole = len(data) // 3 * 3
         rest = data[whole:]
-        yield binascii.b2a_base64(data[:whole] if rest else data, newline=False)
+        yield codec.encode(data[:whole] if rest else data)
     if rest:
-        yield binascii.b2a_base64(rest, newline=False)
+        yield codec.encode(rest)

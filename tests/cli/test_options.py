@@ -28,7 +28,6 @@ def options(done: Finished) -> dict[str, Any]:
         (("-p", "test.yml", "-r", "web"), "--playbook and --role exclude each other"),
         (("-p", "test.yml", "-m", "ping", "--hosts", "all"), "--playbook and --module exclude each other"),
         (("-m", "ping", "-r", "web"), "--module and --role exclude each other"),
-        (("-m", "ping"), "--module goes with --hosts"),
         (("-p", "test.yml", "--hosts", "all"), "--hosts goes with"),
         (("-p", "test.yml", "--role-vars", "a=b"), "--role-vars goes with --role"),
         (("-p", "test.yml", "--role-skip-facts"), "--role-skip-facts goes with --role"),

@@ -76,11 +76,17 @@ def test_an_extravars_file_is_named_from_the_private_data_dir(tmp_path: Path) ->
     assert command(tmp_path, playbook="p", extravars="a=1") == ["ansible-playbook", "-e", "a=1", "p"]
 
 
-@pytest.mark.parametrize("options", [{"module": "ping", "playbook": "x"}, {}, {"module": "ping"}])
+@pytest.mark.parametrize("options", [{"module": "ping", "playbook": "x"}, {}])
 def test_a_job_says_one_thing_to_run(tmp_path: Path, options: dict[str, Any]) -> None:
-    """Nothing to run, two things, or a module without hosts, cannot be run."""
+    """Nothing to run, or two things, cannot be run."""
     with pytest.raises(ConfigError):
         check_target(inputs(tmp_path, **options))
+
+
+def test_the_hosts_of_a_module_may_be_in_the_cmdline(tmp_path: Path) -> None:
+    """A module without a host pattern is run as it is, for the cmdline may name the hosts, as AWX has it."""
+    built = command(tmp_path, module="ping", cmdline="all")
+    assert built == ["ansible", "all", "-m", "ping"]
 
 
 def test_the_environment_names_our_callback_and_keeps_the_users(tmp_path: Path) -> None:
