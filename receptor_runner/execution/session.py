@@ -21,6 +21,9 @@ from receptor_runner.execution.waiting import reads_terminal
 TICK_S = 0.25
 SETTLE_S = 0.1
 DRAIN_LIMIT_S = 5.0
+RC_INTERRUPTED = 99
+"""With this ansible ends at Ctrl-C."""
+
 CLEAR_LINE = "\x1b[K"
 
 
@@ -97,7 +100,14 @@ class Session:
             self._attend(terminal, channel)
             self._drain(terminal, channel)
         left = tuple(self._stopped.left) if self._stopped else ()
-        return End(cause=self._cause or Cause.EXITED, exit=self._exit, left=left, last_line=self._last_line)
+        return End(cause=self._why(), exit=self._exit, left=left, last_line=self._last_line)
+
+    def _why(self) -> Cause:
+        """Return why the program ended; who stopped the worker may have stopped the program too, which was faster."""
+        if self._cause is None and self._stop.requested and self._exit:
+            stopped = self._exit.code < 0 or self._exit.code == RC_INTERRUPTED
+            return Cause.CANCELED if stopped else Cause.EXITED
+        return self._cause or Cause.EXITED
 
     def _attend(self, terminal: Terminal, channel: Channel) -> None:
         with _watching(self._guard, terminal.master, channel.reader) as poller:

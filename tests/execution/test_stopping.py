@@ -78,6 +78,27 @@ def test_a_job_that_takes_too_long_is_stopped(
     assert sleeping(mark) == []
 
 
+@pytest.mark.parametrize(
+    ("end", "status", "rc"),
+    [
+        ("kill -INT $$", Status.CANCELED, 254),
+        ("exit 99", Status.CANCELED, 254),
+        ("exit 2", Status.FAILED, 2),
+    ],
+)
+def test_a_program_that_stops_before_the_worker_has_heard(
+    workplace: Workplace, end: str, status: Status, rc: int
+) -> None:
+    """Where the whole tree is signalled and ansible is faster than we, the job is canceled; its own end is its own."""
+    ready, go = workplace.path / "ready", workplace.path / "go"
+    script = workplace.write("job.sh", f"touch {ready}\nwhile [ ! -e {go} ]; do sleep 0.02; done\n{end}\n")
+    ran = workplace.begin(binary="sh", cmdline=str(script))
+    wait_until(ready.exists, "the program runs")
+    ran.stop.requested = True  # as it is before the descriptor is looked at again
+    go.touch()
+    assert (ran.outcome.status, ran.outcome.rc) == (status, rc)
+
+
 def test_a_stop_before_the_start_runs_nothing_to_its_end(workplace: Workplace) -> None:
     """A stop that was requested before the job began ends it at once."""
     mark = uuid.uuid4().hex
