@@ -249,8 +249,9 @@ def _until_canceled(chunks: Iterator[bytes], call: _Call, runner: Runner) -> Ite
 
 
 def _worker(call: _Call, runner: Runner) -> None:
+    from receptor_runner.result_stream import keepalive_interval
     from receptor_runner.telling import TellingStream
-    from receptor_runner.worker import Place, keepalive_interval, work
+    from receptor_runner.worker import Place, work
 
     keepalive_s = keepalive_interval(call.keepalive_seconds)
     stop = StopRequest()

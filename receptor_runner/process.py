@@ -8,7 +8,6 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,11 +23,12 @@ from receptor_runner.artifacts import (
     write_in,
     writing,
 )
+from receptor_runner.checkpoint import Checkpoint
 from receptor_runner.codec import fastest
 from receptor_runner.errors import ArchiveError, StreamError
-from receptor_runner.handlers import EventHandler, Handlers, RunnerConfig, runner_config
+from receptor_runner.handlers import Handlers, RunnerConfig
 from receptor_runner.outcome import Outcome, Status
-from receptor_runner.stream.decoder import EXCERPT_SIZE, Decoder, Position
+from receptor_runner.stream.decoder import EXCERPT_SIZE, Decoder
 from receptor_runner.stream.extraction import ExtractionRules, extract
 from receptor_runner.stream.messages import (
     ArchiveData,
@@ -41,8 +41,6 @@ from receptor_runner.stream.messages import (
     StatusLine,
     WorkerLine,
 )
-
-__all__ = ["Checkpoint", "EventHandler", "Handlers", "Processor", "RunnerConfig", "process", "runner_config"]
 
 log = logging.getLogger("receptor_runner.process")
 
@@ -57,41 +55,6 @@ _SAFE_UUID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,127}").fullmatch
 
 _HIGHEST_COUNTER = 1 << 63
 _TAIL_SIZE = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
-    """From where a broken-off follow can go on.
-
-    Attributes:
-        position: the place in the stream.
-        counter: the last event's counter.
-        stdout_size: bytes of the artifact `stdout` written so far, or None once the worker's own has come.
-        status: the last status heard.
-        explanation: what came with it.
-        damaged: how many messages were damaged so far.
-        keepalives: how many signs of life came so far.
-    """
-
-    position: Position = field(default_factory=Position)
-    counter: int = 0
-    stdout_size: int | None = 0
-    status: str | None = None
-    explanation: str | None = None
-    damaged: int = 0
-    keepalives: int = 0
-
-    def is_usable(self, artifact_dir: Path) -> bool:
-        """Return whether the files in the artifacts directory reach as far as this checkpoint."""
-        wanted = {"stdout": self.stdout_size or 0, SPOOL_NAME: self.position.archive_received}
-        return all(_size(artifact_dir / name) >= size for name, size in wanted.items())
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.lstat().st_size
-    except FileNotFoundError:
-        return 0
 
 
 class Processor:

@@ -12,8 +12,8 @@ from typing import IO, Any
 
 from receptor_runner.artifacts import make_directory, write_atomically
 from receptor_runner.errors import MissingInput, UsageError
+from receptor_runner.handlers import RunnerConfig
 from receptor_runner.outcome import Outcome, Status
-from receptor_runner.process import RunnerConfig
 
 _EVENT_FILE = re.compile(r"(\d+)-(?!.*-partial).+\.json").fullmatch
 _STATS = ("skipped", "ok", "dark", "failures", "ignored", "rescued", "processed", "changed")

@@ -7,7 +7,7 @@ from typing import Any
 from receptor_runner.edges import Writable
 from receptor_runner.execution.seam import StopRequest
 from receptor_runner.handlers import Handlers, RunnerConfig
-from receptor_runner.worker import ResultStream
+from receptor_runner.result_stream import ResultStream
 
 
 class TellingStream(ResultStream):

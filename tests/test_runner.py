@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from receptor_runner.errors import MissingInput
+from receptor_runner.handlers import runner_config
 from receptor_runner.outcome import Outcome, Status
-from receptor_runner.process import runner_config
 from receptor_runner.runner import Runner
 
 STATS = {"ok": {"a": 2}, "changed": {}, "custom": 1, "playbook_uuid": "u"}

@@ -130,7 +130,7 @@ def take(given: dict[str, Any], *names: str) -> dict[str, Any]:
 
 def destination(given: dict[str, Any]) -> Destination:
     """Take the options of `where_to_run` or `reaching` out of `given`; return the destination they describe."""
-    from receptor_runner.receptor.control import Tls
+    from receptor_runner.receptor.connection import Tls
     from receptor_runner.receptor.destination import Destination
     from receptor_runner.receptor.retry import RetryPolicy
 
@@ -197,7 +197,7 @@ class JobFollowing:
     """
 
     def __init__(self, given: dict[str, Any], where: Destination, *, json_output: bool) -> None:
-        from receptor_runner.process import Handlers
+        from receptor_runner.handlers import Handlers
         from receptor_runner.receptor.follow import Following
         from receptor_runner.receptor.unit import Wishes
         from receptor_runner.receptor.watch import FollowPolicy
@@ -240,7 +240,7 @@ class JobFollowing:
     def of_many(self, ident: str, lock: threading.Lock) -> Following:
         """Return the following of one job among many: its lines of output carry its ident."""
 
-        from receptor_runner.process import Handlers
+        from receptor_runner.handlers import Handlers
 
         def show_lines(text: str) -> None:
             lines = text.splitlines(keepends=True)

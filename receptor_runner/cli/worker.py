@@ -92,7 +92,8 @@ def _work(
 ) -> int:
     from receptor_runner.edges import AbandonableOutput, read_descriptor
     from receptor_runner.execution.guardian import adopt_orphans
-    from receptor_runner.worker import Place, ResultStream, keepalive_interval, work
+    from receptor_runner.result_stream import ResultStream, keepalive_interval
+    from receptor_runner.worker import Place, work
 
     place = Place(private_data_dir=private_data_dir, delete=delete)
     place.check()

@@ -1,7 +1,5 @@
-"""The control service of a node, through receptorctl; the one module that imports it.
-
-It adds what receptorctl lacks: a deadline on every connect, greeting and reply, context managers, the unit's id
-before the payload flows, results from an offset that can be polled, and errors of ours.
+"""The control service of a node: its commands, with the unit's id before the payload flows, results from an offset
+that can be polled, and errors of ours.
 """
 
 from __future__ import annotations
@@ -11,21 +9,13 @@ import json
 import logging
 import os
 import re
-import select
 import signal
-import socket
-import ssl
-import struct
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Self
 
-from receptorctl import ReceptorControl
-from receptorctl.socket_interface import shutdown_write
-
-from receptor_runner.errors import NodeUnavailable, RunnerError, UnknownUnit, UsageError
+from receptor_runner.errors import NodeUnavailable, RunnerError, UnknownUnit
+from receptor_runner.receptor.connection import Connection, Tls, path_of
 from receptor_runner.receptor.processes import is_alive, standard_input
 from receptor_runner.receptor.results import Results
 from receptor_runner.receptor.translation import translate
@@ -34,12 +24,7 @@ from receptor_runner.receptor.work import UnitStatus, WorkOrder
 log = logging.getLogger("receptor_runner.control")
 
 _CREATED = re.compile(r"Work unit created with ID (.+)\. Send stdin data and EOF\.")
-_SLICE_S = 0.5
 _SLOW_LINK_BYTES_PER_S = 1024 * 1024
-_ADDRESS = re.compile(
-    r"(?P<kind>tcp|tls):(?://)?(?:\[(?P<ipv6>[0-9A-Fa-f:]+)\]|(?P<host>[^:\[\]/]+)):(?P<port>\d+)"
-    r"|(?:unix:(?://)?)?(?P<path>(?!tcp:|tls:)[^:]+)"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,132 +43,6 @@ class Deadlines:
     reply_s: float = 15.0
     cancel_s: float = 30.0
     payload_s: float = 60.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tls:
-    """What a control service behind TLS wants of its client: paths of PEM files."""
-
-    rootcas: str | None = None
-    key: str | None = None
-    cert: str | None = None
-    verify: bool = True
-
-
-class _Connection(ReceptorControl):  # type: ignore[misc] # receptorctl ships no types
-    """receptorctl's connection, with a deadline, closed whatever happens."""
-
-    _socket: Any
-    _sockfile: Any
-
-    def __init__(self, address: str, deadline_s: float, tls: Tls | None) -> None:
-        super().__init__(address)
-        self._deadline_s = deadline_s
-        self._tls = tls
-
-    def connect(self) -> None:
-        if self._socket is None:
-            self._socket = _open_socket(self._socketaddress, self._deadline_s, self._tls)
-            self._sockfile = self._socket.makefile("rwb")
-            self.handshake()
-
-    def reply_within(self, seconds: float) -> None:
-        self._deadline_s = seconds
-        self._socket.settimeout(seconds)
-
-    def readstr(self) -> str:
-        if not self._has_read_ahead():
-            self._await(select.POLLIN)
-        return str(super().readstr())
-
-    def send(self, data: bytes) -> None:
-        """Send a piece of a payload; the deadline is for each write of the system."""
-        left = memoryview(data)
-        while left:
-            self._await(select.POLLOUT)
-            left = left[self._socket.send(left) :]
-
-    def _has_read_ahead(self) -> bool:
-        """Whether a reply is in our buffers already, where polling the socket would not show it."""
-        self._socket.setblocking(False)
-        try:
-            with contextlib.suppress(ssl.SSLWantReadError):
-                return bool(self._sockfile.peek(1))
-            return False
-        finally:
-            self._socket.settimeout(self._deadline_s)
-
-    def _await(self, event: int) -> None:
-        """Wait for the socket in slices: a signal that comes just before a wait begins is heard after it only."""
-        poller = select.poll()
-        poller.register(self._socket, event)
-        end = time.monotonic() + self._deadline_s
-        while not poller.poll(_SLICE_S * 1000):
-            if time.monotonic() >= end:
-                raise TimeoutError("timed out")
-
-    def peer_pid(self) -> int | None:
-        """Return the process at the other end of a unix socket."""
-        if self._socket.family != socket.AF_UNIX:
-            return None
-        size = struct.calcsize("3i")
-        credentials = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-        return int(struct.unpack("3i", credentials)[0]) or None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        """Close; what could not be sent by now is not waited for."""
-        if self._socket is None:
-            return
-        with contextlib.suppress(OSError):
-            self._socket.setblocking(False)
-            if self._sockfile is not None:
-                self._sockfile.close()
-        self._socket.close()
-        self._socket = self._sockfile = None
-
-
-def _open_socket(address: str, deadline_s: float, tls: Tls | None) -> socket.socket:
-    match = _ADDRESS.fullmatch(address)
-    if not match:
-        raise UsageError(
-            f"`{address}` is no socket address", hint="a path, tcp://host:port or tls://host:port"
-        )
-    if match["path"]:
-        return _open_unix(str(Path(match["path"]).expanduser()), deadline_s)
-    host = match["host"] or match["ipv6"]
-    plain = socket.create_connection((host, int(match["port"])), deadline_s)
-    if match["kind"] == "tcp":
-        return plain
-    try:
-        return _tls_context(tls or Tls()).wrap_socket(plain, server_hostname=host)
-    except BaseException:
-        plain.close()
-        raise
-
-
-def _open_unix(path: str, deadline_s: float) -> socket.socket:
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        connection.settimeout(deadline_s)
-        connection.connect(path)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _tls_context(tls: Tls) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=tls.rootcas)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if not tls.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if tls.cert and tls.key:
-        context.load_cert_chain(tls.cert, tls.key)
-    return context
 
 
 class Control:
@@ -216,8 +75,8 @@ class Control:
 
     def check_socket(self) -> None:
         """Raise Unreachable if the address is a path where there is nothing."""
-        match = _ADDRESS.fullmatch(self.address)
-        if match and match["path"] and not Path(match["path"]).expanduser().exists():
+        path = path_of(self.address)
+        if path and not path.exists():
             raise translate(FileNotFoundError(), self.address)
 
     def status(self, *fields: str) -> dict[str, Any]:
@@ -309,7 +168,7 @@ class Control:
         Returns:
             The submission, to be used as a context: left without a start, it removes the unit again.
         """
-        connection = _Connection(self.address, self._deadlines.connect_s, self._tls)
+        connection = Connection(self.address, self._deadlines.connect_s, self._tls)
         try:
             with self._translated():
                 self._connect(connection)
@@ -350,15 +209,15 @@ class Control:
         return reply
 
     @contextlib.contextmanager
-    def _connected(self) -> Iterator[_Connection]:
+    def _connected(self) -> Iterator[Connection]:
         with (
             self._translated(),
-            _Connection(self.address, self._deadlines.connect_s, self._tls) as connection,
+            Connection(self.address, self._deadlines.connect_s, self._tls) as connection,
         ):
             connection.connect()
             yield connection
 
-    def _connect(self, connection: _Connection) -> None:
+    def _connect(self, connection: Connection) -> None:
         try:
             connection.connect()
         except (FileNotFoundError, ConnectionRefusedError):
@@ -387,7 +246,7 @@ class Submission:
         removed: whether it was removed again because that did not come to pass.
     """
 
-    def __init__(self, control: Control, connection: _Connection, unit_id: str) -> None:
+    def __init__(self, control: Control, connection: Connection, unit_id: str) -> None:
         self.unit_id = unit_id
         self._control = control
         self._connection = connection
@@ -406,7 +265,7 @@ class Submission:
                 sent += len(chunk)
             self.started = True
             self._connection.reply_within(self._control.payload_deadline_s(sent))
-            shutdown_write(self._connection._socket)
+            self._connection.end_sending()
             reply = self._connection.readstr()
             if not reply:
                 raise ConnectionResetError("the node closed the connection")

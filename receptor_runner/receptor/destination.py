@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from receptor_runner.errors import NodeUnavailable
-from receptor_runner.receptor.control import Control, Deadlines, Tls
+from receptor_runner.receptor.connection import Tls
+from receptor_runner.receptor.control import Control, Deadlines
 from receptor_runner.receptor.embedded import embedded_address, ensure_running
 from receptor_runner.receptor.locate import NodeAddress, locate
 from receptor_runner.receptor.record import Record

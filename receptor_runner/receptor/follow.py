@@ -19,9 +19,10 @@ from receptor_runner.errors import (
     RunnerError,
     StreamError,
 )
+from receptor_runner.handlers import Handlers, RunnerConfig, runner_config
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.plugins import tell_plugins
-from receptor_runner.process import Handlers, Processor, RunnerConfig, runner_config
+from receptor_runner.process import Processor
 from receptor_runner.receptor.destination import Destination, reach
 from receptor_runner.receptor.ending import release_fully
 from receptor_runner.receptor.locate import NodeAddress

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from receptor_runner.artifacts import FILE_MODE, LOCK_NAME, RECORD_NAME, make_directory, write_atomically
+from receptor_runner.checkpoint import Checkpoint
 from receptor_runner.errors import IdentExists, MissingInput, OutputFailed
 from receptor_runner.job import check_ident
 from receptor_runner.outcome import Outcome, Status
-from receptor_runner.process import Checkpoint
 from receptor_runner.stream.decoder import Position
 
 log = logging.getLogger("receptor_runner.record")

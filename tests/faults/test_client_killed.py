@@ -9,7 +9,7 @@ import subprocess
 from typing import Any
 
 import pytest
-from receptor_runner.process import Handlers
+from receptor_runner.handlers import Handlers
 from receptor_runner.receptor.destination import Destination
 from receptor_runner.receptor.follow import Following, follow
 from tests.conftest import wait_until

@@ -9,9 +9,9 @@ import stat
 from pathlib import Path
 
 import pytest
+from receptor_runner.checkpoint import Checkpoint
 from receptor_runner.errors import IdentExists, MissingInput, UsageError
 from receptor_runner.outcome import Outcome, Status
-from receptor_runner.process import Checkpoint
 from receptor_runner.receptor.record import Record, RecordFile, Stage, read_all
 from receptor_runner.stream.decoder import Position
 

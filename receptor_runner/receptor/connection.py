@@ -1,0 +1,164 @@
+"""A connection to a control service, through receptorctl; the one module that imports it.
+
+It adds what receptorctl lacks: a deadline on every connect, greeting and reply, and waits that signals end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import select
+import socket
+import ssl
+import struct
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from receptorctl import ReceptorControl
+from receptorctl.socket_interface import shutdown_write
+
+from receptor_runner.errors import UsageError
+
+_SLICE_S = 0.5
+_ADDRESS = re.compile(
+    r"(?P<kind>tcp|tls):(?://)?(?:\[(?P<ipv6>[0-9A-Fa-f:]+)\]|(?P<host>[^:\[\]/]+)):(?P<port>\d+)"
+    r"|(?:unix:(?://)?)?(?P<path>(?!tcp:|tls:)[^:]+)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """What a control service behind TLS wants of its client: paths of PEM files."""
+
+    rootcas: str | None = None
+    key: str | None = None
+    cert: str | None = None
+    verify: bool = True
+
+
+class Connection(ReceptorControl):  # type: ignore[misc] # receptorctl ships no types
+    """receptorctl's connection, with a deadline, closed whatever happens."""
+
+    _socket: Any
+    _sockfile: Any
+
+    def __init__(self, address: str, deadline_s: float, tls: Tls | None) -> None:
+        super().__init__(address)
+        self._deadline_s = deadline_s
+        self._tls = tls
+
+    def connect(self) -> None:
+        if self._socket is None:
+            self._socket = _open_socket(self._socketaddress, self._deadline_s, self._tls)
+            self._sockfile = self._socket.makefile("rwb")
+            self.handshake()
+
+    def reply_within(self, seconds: float) -> None:
+        self._deadline_s = seconds
+        self._socket.settimeout(seconds)
+
+    def readstr(self) -> str:
+        if not self._has_read_ahead():
+            self._await(select.POLLIN)
+        return str(super().readstr())
+
+    def send(self, data: bytes) -> None:
+        """Send a piece of a payload; the deadline is for each write of the system."""
+        left = memoryview(data)
+        while left:
+            self._await(select.POLLOUT)
+            left = left[self._socket.send(left) :]
+
+    def end_sending(self) -> None:
+        """Close the sending half: all is said."""
+        shutdown_write(self._socket)
+
+    def _has_read_ahead(self) -> bool:
+        """Whether a reply is in our buffers already, where polling the socket would not show it."""
+        self._socket.setblocking(False)
+        try:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                return bool(self._sockfile.peek(1))
+            return False
+        finally:
+            self._socket.settimeout(self._deadline_s)
+
+    def _await(self, event: int) -> None:
+        """Wait for the socket in slices: a signal that comes just before a wait begins is heard after it only."""
+        poller = select.poll()
+        poller.register(self._socket, event)
+        end = time.monotonic() + self._deadline_s
+        while not poller.poll(_SLICE_S * 1000):
+            if time.monotonic() >= end:
+                raise TimeoutError("timed out")
+
+    def peer_pid(self) -> int | None:
+        """Return the process at the other end of a unix socket."""
+        if self._socket.family != socket.AF_UNIX:
+            return None
+        size = struct.calcsize("3i")
+        credentials = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+        return int(struct.unpack("3i", credentials)[0]) or None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        """Close; what could not be sent by now is not waited for."""
+        if self._socket is None:
+            return
+        with contextlib.suppress(OSError):
+            self._socket.setblocking(False)
+            if self._sockfile is not None:
+                self._sockfile.close()
+        self._socket.close()
+        self._socket = self._sockfile = None
+
+
+def path_of(address: str) -> Path | None:
+    """Return the path of a unix socket's address, None for another kind of address."""
+    match = _ADDRESS.fullmatch(address)
+    return Path(match["path"]).expanduser() if match and match["path"] else None
+
+
+def _open_socket(address: str, deadline_s: float, tls: Tls | None) -> socket.socket:
+    match = _ADDRESS.fullmatch(address)
+    if not match:
+        raise UsageError(
+            f"`{address}` is no socket address", hint="a path, tcp://host:port or tls://host:port"
+        )
+    if match["path"]:
+        return _open_unix(str(Path(match["path"]).expanduser()), deadline_s)
+    host = match["host"] or match["ipv6"]
+    plain = socket.create_connection((host, int(match["port"])), deadline_s)
+    if match["kind"] == "tcp":
+        return plain
+    try:
+        return _tls_context(tls or Tls()).wrap_socket(plain, server_hostname=host)
+    except BaseException:
+        plain.close()
+        raise
+
+
+def _open_unix(path: str, deadline_s: float) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(deadline_s)
+        connection.connect(path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _tls_context(tls: Tls) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=tls.rootcas)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not tls.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if tls.cert and tls.key:
+        context.load_cert_chain(tls.cert, tls.key)
+    return context
