@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ _STATS = ("skipped", "ok", "dark", "failures", "ignored", "rescued", "processed"
 _HOST_NAME = re.compile(r"[^/\0]+").fullmatch
 _CACHE_PREFIX = "s1_"
 _FOLLOW_POLL_S = 0.1
+_ARCHIVED_TIME_S = 2
 
 
 class Runner:
@@ -162,14 +164,18 @@ class Runner:
         Raises:
             UsageError: the name of the host cannot be that of a file.
 
-        Source: the two forms that `get_fact_cache` reads; each ansible-core passes over the other's.
+        Source: the two forms that `get_fact_cache` reads; each ansible-core passes over the other's. An archive keeps
+            times to two seconds, so these files are made that much older than what the next job writes.
         """
         if not _HOST_NAME(host) or host in {".", ".."}:
             raise UsageError(f"`{host}` cannot be a host in the fact cache")
         directory = make_directory(self._fact_cache)
         text = json.dumps(dict(data))
-        write_atomically(directory / host, text.encode())
-        write_atomically(directory / (_CACHE_PREFIX + host), json.dumps({"__payload__": text}).encode())
+        wrapped = json.dumps({"__payload__": text})
+        written_at = time.time() - _ARCHIVED_TIME_S
+        for name, content in ((host, text), (_CACHE_PREFIX + host, wrapped)):
+            write_atomically(directory / name, content.encode())
+            os.utime(directory / name, (written_at, written_at))
 
 
 def _data(event: dict[str, Any]) -> dict[str, Any]:

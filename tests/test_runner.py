@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,24 @@ def test_facts_of_old_and_new_ansible(runner: Runner, name: str, content: dict[s
     (runner.artifact_dir / "fact_cache" / name).write_text(json.dumps(content))
     assert runner.get_fact_cache("web") == {"fact": 1}
     assert runner.get_fact_cache("other") == {}
+
+
+@pytest.mark.parametrize("name", ["web", "s1_web"])
+def test_facts_of_a_job_outdo_those_that_were_set(runner: Runner, name: str) -> None:
+    """What a job wrote in the same moment counts, though its time comes home in whole, even seconds."""
+    runner.set_fact_cache("web", {"fact": "set"})
+    for other in ("web", "s1_web"):  # both have travelled
+        travelled(runner.artifact_dir / "fact_cache" / other)
+    path = runner.artifact_dir / "fact_cache" / name
+    path.write_text(json.dumps({"fact": "written"}))
+    travelled(path)
+    assert runner.get_fact_cache("web") == {"fact": "written"}
+
+
+def travelled(path: Path) -> None:
+    """Give a file the time that an archive keeps."""
+    seconds = int(path.stat().st_mtime) // 2 * 2
+    os.utime(path, (seconds, seconds))
 
 
 @pytest.mark.parametrize("host", ["../stdout", "..", ".", "", "a\0b", "x" * 300])
