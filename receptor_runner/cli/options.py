@@ -100,6 +100,7 @@ def read_job(given: dict[str, Any]) -> Job:
     Raises:
         UsageError: nothing to run is named, or options contradict each other.
     """
+    _check_role_options(given)
     given = given | dict.fromkeys(_outdone(given))
     options = {key: value for key, value in given.items() if value not in {None, (), False}}
     options = {key: list(value) if isinstance(value, tuple) else value for key, value in options.items()}
@@ -124,16 +125,20 @@ def _outdone(given: dict[str, Any]) -> list[str]:
     """Return the targets that only the environment names while the command line names one.
 
     Raises:
-        UsageError: the command line names several, or options of a role without a role.
+        UsageError: there are several that count.
     """
     named = [name for name in _TARGETS if given.get(name)]
-    said = [name for name in named if _is_said(name)]
-    if len(said) > 1 or (not said and len(named) > 1):
-        words = " and ".join(f"--{name}" for name in said or named)
+    counting = [name for name in named if _is_said(name)] or named
+    if len(counting) > 1:
+        words = " and ".join(f"--{name}" for name in counting)
         raise UsageError(f"{words} exclude each other", hint=f"{_command()} --help")
-    if (role_only := [name for name in _ROLE_ONLY if given.get(name)]) and not given.get("role"):
-        raise UsageError(f"--{role_only[0].replace('_', '-')} goes with --role")
-    return [name for name in named if said and name not in said]
+    return [name for name in named if name not in counting]
+
+
+def _check_role_options(given: dict[str, Any]) -> None:
+    alone = [name for name in _ROLE_ONLY if given.get(name)]
+    if alone and not given.get("role"):
+        raise UsageError(f"--{alone[0].replace('_', '-')} goes with --role")
 
 
 def _command() -> str:

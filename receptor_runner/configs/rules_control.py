@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from receptor_runner.configs.findings import Finding, error, note, warning
 from receptor_runner.configs.load import Block, Document, Scalar
 from receptor_runner.configs.paths import mode_of
-from receptor_runner.configs.words import HIGHEST_PORT
+from receptor_runner.configs.ports import check_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -175,8 +175,8 @@ def _check_tcp(block: Block) -> Iterator[Finding]:
         return
     if not re.fullmatch(r"((\[[^\]]+\]|[^:\s]*):)?\d+", listen):
         yield error("tcplisten", line, f"tcplisten: {listen} is not a port or host:port")
-    elif int(listen.rpartition(":")[2]) > HIGHEST_PORT:
-        yield error("bad-port", line, f"there is no port {listen.rpartition(':')[2]}")
+    elif wrong := check_port(listen, line):
+        yield from wrong
     elif not block.text("tcptls"):
         yield from _check_plain(block, listen, line)
 

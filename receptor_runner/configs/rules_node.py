@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 from receptor_runner.configs.findings import Finding, error, note, warning
 from receptor_runner.configs.load import Block, Document, Entry, Items, Scalar, Table
 from receptor_runner.configs.patterns import fault_of
+from receptor_runner.configs.ports import check_port
 from receptor_runner.configs.schema import BACKENDS, LISTENERS, PEERS
-from receptor_runner.configs.words import HIGHEST_PORT, closest, is_number, is_positive, seconds
+from receptor_runner.configs.words import closest, is_number, is_positive, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -165,8 +166,7 @@ def _check_links(document: Document) -> Iterator[Finding]:
     taken: dict[tuple[str, str], int] = {}
     for block in document.all(*LISTENERS):
         port, line = block.text("port"), block.line_of("port")
-        if port.isdecimal() and int(port) > HIGHEST_PORT:
-            yield error("bad-port", line, f"there is no port {port}")
+        yield from check_port(port, line)
         if port == "0":
             yield warning("bad-port", line, "port 0 is any free port, so no peer can know it")
             continue
@@ -222,8 +222,8 @@ def _check_peer(document: Document, block: Block) -> Iterator[Finding]:
         yield from _check_header(block)
     elif address and not re.fullmatch(r"(\[[^\]]+\]|[^:\s/]+):\d+", address):
         yield error("peer-address", line, f"{address} is not host:port")
-    elif address and int(address.rpartition(":")[2]) > HIGHEST_PORT:
-        yield error("bad-port", line, f"there is no port {address.rpartition(':')[2]}")
+    else:
+        yield from check_port(address, line)
     if document.version == 2 and block.text("redial") and not block.flag("redial"):
         yield warning(
             "redial-ignored", block.line_of("redial"), "v2 always redials, whatever is written here"

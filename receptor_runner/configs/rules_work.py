@@ -84,7 +84,7 @@ def _check_params(block: Block) -> Iterator[Finding]:
             yield error(
                 "params",
                 block.line_of(name),
-                f"{name} has an open quote, or ends in a backslash: every job would fail at its start",
+                f"{name} has an open quote, or ends in a backslash: {_NO_JOB}",
                 "they are split into words as a shell does it",
             )
 

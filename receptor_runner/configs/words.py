@@ -20,8 +20,6 @@ BOOLEANS = {
     "0": False,
 }
 
-HIGHEST_PORT = 65535
-
 _COUNT = re.compile(r"[+-]?(0[xX][0-9a-fA-F_]+|0[oO]?[0-7_]+|0[bB][01_]+|[0-9][0-9_]*)")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _NOT_POSITIVE = re.compile(r"-.*|\+?(0[xXoObB])?[0_]*\.?0*([eE].*)?")

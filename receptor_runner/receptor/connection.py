@@ -124,13 +124,13 @@ def path_of(address: str) -> Path | None:
 
 
 def _open_socket(address: str, deadline_s: float, tls: Tls | None) -> socket.socket:
+    if path := path_of(address):
+        return _open_unix(str(path), deadline_s)
     match = _ADDRESS.fullmatch(address)
     if not match:
         raise UsageError(
             f"`{address}` is no socket address", hint="a path, tcp://host:port or tls://host:port"
         )
-    if match["path"]:
-        return _open_unix(str(Path(match["path"]).expanduser()), deadline_s)
     host = match["host"] or match["ipv6"]
     plain = socket.create_connection((host, int(match["port"])), deadline_s)
     if match["kind"] == "tcp":

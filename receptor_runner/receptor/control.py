@@ -68,15 +68,10 @@ class Control:
         self._deadlines = deadlines or Deadlines()
         self._tls = tls
 
-    @property
-    def can_revive(self) -> bool:
-        """Whether a node that is gone can be started again from here."""
-        return self._revive is not None
-
     def check_socket(self) -> None:
-        """Raise Unreachable if the address is a path where there is nothing."""
+        """Raise Unreachable if the address is a path where there is nothing, and the node cannot be revived."""
         path = path_of(self.address)
-        if path and not path.exists():
+        if self._revive is None and path and not path.exists():
             raise translate(FileNotFoundError(), self.address)
 
     def status(self, *fields: str) -> dict[str, Any]:

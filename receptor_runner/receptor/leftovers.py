@@ -111,13 +111,11 @@ def _pruned(private_data_dir: Path, found: Leftover, destination: Destination, *
             record = file.read()
             if record is None or record.unit_id is None:
                 file.remove()
-            elif record.unit_id != found.unit_id:
+                return dataclasses.replace(found, removed=True)
+            if record.unit_id != found.unit_id:
                 return dataclasses.replace(found, reason="it is another job by now")
-            else:
-                return _closed(
-                    file, record, found, _released(destination, record, record.unit_id), force=force
-                )
-            return dataclasses.replace(found, removed=True)
+            released = _released(destination, record, record.unit_id)
+            return _closed(file, record, found, released, force=force)
     except IdentExists:
         return dataclasses.replace(found, reason="another process holds it")
 

@@ -138,8 +138,7 @@ def choose_route(control: Control, destination: Destination) -> Route:
     Raises:
         NodeUnavailable: no such node is known, or it does not offer the work type, or the asked one does not answer.
     """
-    if not control.can_revive:
-        destination.retry.at_most(_SOCKET_WITHIN_S).call(control.check_socket, "finding the socket")
+    destination.retry.at_most(_SOCKET_WITHIN_S).call(control.check_socket, "finding the socket")
     if destination.preflight:
         return find_route(control, destination.node, destination.work_type, destination.retry)
     return destination.retry.call(

@@ -45,9 +45,8 @@ def cancel(private_data_dir: Path, ident: str, destination: Destination) -> Canc
     except UnknownUnit:
         if file.require().is_active:
             raise
-        return (
-            Cancel.DONE
-        )  # who follows the job had its last word, and released the unit, before the node's reply
+        # who follows the job had its last word, and released the unit, before the node's reply
+        return Cancel.DONE
 
 
 def release(private_data_dir: Path, ident: str, destination: Destination, *, force: bool = False) -> Record:

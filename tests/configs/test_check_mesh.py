@@ -134,6 +134,17 @@ def test_without_cryptography_there_is_a_note(
     assert finding.hint == "pip install 'receptor-runner[tls]'"
 
 
+def seen_by_nobody(text: str, assets: Path) -> list[tuple[str, int]]:
+    """Return code and line of each finding of a user who may look into nobody's directories."""
+    assets.chmod(0o711)
+    os.seteuid(65534)
+    try:
+        findings = check_text(text)
+    finally:
+        os.seteuid(0)
+    return [(finding.code, finding.line) for finding in findings]
+
+
 @pytest.mark.skipif(
     os.geteuid() != 0, reason="only root can make a file that another user cannot read, and be both"
 )
@@ -146,14 +157,8 @@ def test_unreadable_key(tmp_path: Path, assets: Path) -> None:
         "- node: {id: n1, datadir: /var/lib/x}\n- tcp-listener: {port: 1, tls: s}\n"
         f"- tls-server: {{name: s, cert: {assets}/n1.crt, key: {key}}}\n"
     )
-    assets.chmod(0o711)
-    os.seteuid(65534)
-    try:
-        findings = check_text(text)
-    finally:
-        os.seteuid(0)
 
-    assert [(finding.code, finding.line) for finding in findings] == [("file-unreadable", 3)]
+    assert seen_by_nobody(text, assets) == [("file-unreadable", 3)]
 
 
 @pytest.mark.parametrize(
@@ -205,11 +210,5 @@ def test_nothing_is_claimed_of_what_may_not_be_looked_at(tmp_path: Path, assets:
         f"- control-service: {{filename: {locked}/c.sock}}\n"
         f"- tls-server: {{name: s, cert: {assets}/n1.crt, key: {locked}/n1.key}}\n"
     )
-    assets.chmod(0o711)
-    os.seteuid(65534)
-    try:
-        findings = check_text(text)
-    finally:
-        os.seteuid(0)
 
-    assert [(finding.code, finding.line) for finding in findings] == [("file-unreadable", 5)]
+    assert seen_by_nobody(text, assets) == [("file-unreadable", 5)]
