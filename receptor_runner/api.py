@@ -11,19 +11,19 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-from receptor_runner.edges import Writable, never, read_file, write_all
 from receptor_runner.errors import OutputFailed, RunnerError, StreamError, UsageError
-from receptor_runner.execution.seam import StopRequest
 from receptor_runner.handlers import EventHandler, Handlers, RunnerConfig, runner_config
 from receptor_runner.job import Job, new_ident
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.plugins import tell_plugins
 from receptor_runner.process import Processor, process
 from receptor_runner.runner import Runner
-from receptor_runner.trees import remove_tree
+from receptor_runner.system.cancel import StopRequest
+from receptor_runner.system.files import remove_tree
+from receptor_runner.system.pipes import Writable, never, read_file, write_all
 
 if TYPE_CHECKING:
-    from receptor_runner.receptor.retry import RetryPolicy
+    from receptor_runner.receptor.control.retry import RetryPolicy
 
 Streamer = Literal["transmit", "worker", "process"]
 
@@ -288,16 +288,16 @@ def _process(call: _Call, runner: Runner) -> None:
 
 def _retry_policy(call: _Call) -> RetryPolicy:
     """Return the policy of the call: as given, else as the environment says, else the usual one."""
-    from receptor_runner.receptor.retry import RetryPolicy
+    from receptor_runner.receptor.control.retry import RetryPolicy
 
     return RetryPolicy.from_environment(deadline_s=call.retry_deadline, max_wait_s=call.retry_max_wait)
 
 
 def _whole(call: _Call, runner: Runner) -> None:
-    from receptor_runner.receptor.destination import Destination
-    from receptor_runner.receptor.follow import Following, follow
-    from receptor_runner.receptor.start import start
-    from receptor_runner.receptor.unit import Wishes
+    from receptor_runner.receptor.jobs.follow import Following, follow
+    from receptor_runner.receptor.jobs.follower import Wishes
+    from receptor_runner.receptor.jobs.submit import start
+    from receptor_runner.receptor.nodes.destination import Destination
     from receptor_runner.transmit import prepare
 
     destination = Destination(

@@ -135,3 +135,9 @@ def read_status(artifact_dir: Path) -> str | None:
         return (artifact_dir / "status").read_text()
     except (OSError, ValueError):
         return None
+
+
+def artifact_directory(private_data_dir: Path, artifact_dir: str | None, ident: str) -> Path:
+    """Return the directory a job's artifacts go to on the worker."""
+    base = Path(artifact_dir) if artifact_dir else private_data_dir / "artifacts"
+    return base / ident

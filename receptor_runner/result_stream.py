@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from receptor_runner.codec import fastest
-from receptor_runner.edges import Writable
 from receptor_runner.errors import ConfigError
-from receptor_runner.execution.seam import StopRequest
 from receptor_runner.stream.encoder import EOF_LINE, KEEPALIVE_LINE, encode_archive, encode_line
+from receptor_runner.system.cancel import StopRequest
+from receptor_runner.system.pipes import Writable
 
 COALESCE_S = 0.03
 """For how long small writes are collected: a unit's output file is written through to the disk at every write."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from receptor_runner.edges import Writable
-from receptor_runner.execution.seam import StopRequest
 from receptor_runner.handlers import Handlers, RunnerConfig
 from receptor_runner.result_stream import ResultStream
+from receptor_runner.system.cancel import StopRequest
+from receptor_runner.system.pipes import Writable
 
 
 class TellingStream(ResultStream):

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from receptor_runner.artifacts import DIRECTORY_MODE, RESERVED_NAMES
+from receptor_runner.artifacts import DIRECTORY_MODE, RESERVED_NAMES, artifact_directory
+from receptor_runner.cleanup.claims import TEMPORARY_PREFIX, claimed, mark
+from receptor_runner.cleanup.protected import Protected
 from receptor_runner.codec import fastest
-from receptor_runner.edges import output_failed
 from receptor_runner.errors import (
     ArchiveError,
     OutputFailed,
@@ -22,10 +23,7 @@ from receptor_runner.errors import (
     StreamError,
     UsageError,
 )
-from receptor_runner.execution.cleanup_claim import TEMPORARY_PREFIX, claimed, mark
-from receptor_runner.execution.cleanup_protected import Protected
-from receptor_runner.execution.guard import Guard
-from receptor_runner.execution.seam import StopRequest, artifact_directory
+from receptor_runner.execution.guardian_client import Guard
 from receptor_runner.job import Job, check_ident
 from receptor_runner.outcome import RC_STOPPED, Outcome, Status
 from receptor_runner.result_stream import ResultStream
@@ -33,7 +31,9 @@ from receptor_runner.stream.archive import SPOOL_MEMORY, pack
 from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.extraction import FROM_TRANSMIT, extract
 from receptor_runner.stream.messages import ArchiveData, ArchiveStart, Kwargs, Message, Noise
-from receptor_runner.trees import remove_tree
+from receptor_runner.system.cancel import StopRequest
+from receptor_runner.system.files import remove_tree
+from receptor_runner.system.pipes import output_failed
 
 BAD_STREAM = "Failed to JSON parse a line from transmit stream."
 BAD_ARCHIVE = "Failed to extract private data directory on worker."

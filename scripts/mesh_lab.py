@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from receptor_runner.configs.render import render
 from receptor_runner.errors import MissingInput, NodeUnavailable, UsageError
+from receptor_runner.receptor_config.render import render
 
 from mesh_keys import Authority, make_signing_pair
 

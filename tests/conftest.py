@@ -286,7 +286,7 @@ class ServedNode:
 
     def _answers(self) -> bool:
         from receptor_runner.errors import NodeUnavailable
-        from receptor_runner.receptor.control import Control
+        from receptor_runner.receptor.control.protocol import Control
 
         assert self.process is not None
         assert self.process.poll() is None, self.config.with_suffix(".log").read_text()
@@ -314,7 +314,7 @@ NodeFactory = Callable[[str], ServedNode]
 @pytest.fixture
 def node_factory(environment: dict[str, str], short_dir: Path) -> Iterator[NodeFactory]:
     """Make nodes of either kind from the same receptor.yml, rendered from our template."""
-    from receptor_runner.configs.render import render
+    from receptor_runner.receptor_config.render import render
 
     made: list[ServedNode] = []
 

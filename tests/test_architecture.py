@@ -94,7 +94,7 @@ def test_execution_and_receptor_do_not_know_each_other() -> None:
 
 def test_only_the_adapter_imports_receptorctl() -> None:
     """receptorctl's manners are known in one module."""
-    assert violations(ALL_ROOMS, ("receptorctl",), allowed=("receptor/connection.py",)) == []
+    assert violations(ALL_ROOMS, ("receptorctl",), allowed=("receptor/control/connection.py",)) == []
 
 
 def test_the_codec_is_chosen_in_one_place() -> None:
@@ -152,8 +152,8 @@ def census():
 before = census()
 import receptor_runner
 from receptor_runner import api, process, transmit, worker, runner, job
-import receptor_runner.receptor.follow, receptor_runner.receptor.start
-import receptor_runner.node.serve, receptor_runner.configs.render
+import receptor_runner.receptor.jobs.follow, receptor_runner.receptor.jobs.submit
+import receptor_runner.node.serve, receptor_runner.receptor_config.render
 print(json.dumps([before, census(), sorted(sys.modules)]))
 """
 

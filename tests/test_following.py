@@ -17,7 +17,7 @@ import psutil
 import pytest
 from receptor_runner import Runner, run, run_async
 from receptor_runner.errors import UsageError
-from receptor_runner.receptor.control import Control
+from receptor_runner.receptor.control.protocol import Control
 from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.messages import ArchiveData
 

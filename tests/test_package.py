@@ -76,8 +76,8 @@ def test_wheel_holds_the_whole_package(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "receptor_runner").rglob("*.py")}
-    templates = {f"receptor_runner/configs/templates/{path.name}" for path in (ROOT / "configs").glob("*.j2")}
-    assert {"receptor_runner/py.typed", "receptor_runner/configs/templates/local.yml.j2"} <= names
+    templates = {f"receptor_runner/configs/{path.name}" for path in (ROOT / "configs").glob("*.j2")}
+    assert {"receptor_runner/py.typed", "receptor_runner/configs/local.yml.j2"} <= names
     assert "receptor_runner/execution/callback/receptor_runner_events.py" in names
     assert modules | templates <= names
     assert {name for name in names if not name.startswith("receptor_runner/")} == set()

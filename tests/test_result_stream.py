@@ -8,9 +8,9 @@ import time
 from dataclasses import dataclass, field
 
 import pytest
-from receptor_runner.execution.seam import StopRequest
 from receptor_runner.result_stream import COALESCE_S, ResultStream
 from receptor_runner.stream.encoder import EOF_LINE
+from receptor_runner.system.cancel import StopRequest
 
 from tests.conftest import wait_until
 

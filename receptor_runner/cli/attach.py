@@ -48,8 +48,8 @@ def attach(
 
 
 def _attach_all(private_data_dir: Path, following: mesh.JobFollowing) -> int:
-    from receptor_runner.receptor.follow import follow_all
-    from receptor_runner.receptor.record import RecordFile, read_all
+    from receptor_runner.receptor.jobs.follow import follow_all
+    from receptor_runner.receptor.jobs.record import RecordFile, read_all
 
     idents = [record.ident for record in read_all(private_data_dir) if record.is_active and record.unit_id]
     lock = threading.Lock()

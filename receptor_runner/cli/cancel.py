@@ -22,14 +22,14 @@ Example:
 @mesh.as_json
 def cancel(private_data_dir: Path, ident: str, json_output: bool, **given: Any) -> None:
     """Stop a running job; whoever follows it brings its last words home."""
-    from receptor_runner.receptor import stop
-    from receptor_runner.receptor.record import RecordFile
+    from receptor_runner.receptor.jobs import cancel as jobs
+    from receptor_runner.receptor.jobs.record import RecordFile
 
-    done = stop.cancel(private_data_dir, ident, mesh.destination(given))
+    done = jobs.cancel(private_data_dir, ident, mesh.destination(given))
     described = mesh.describe(RecordFile(private_data_dir, ident).require())
     if json_output:
-        show.data({**described, "canceled": done is stop.Cancel.DONE})
-    elif done is stop.Cancel.ENDED:
+        show.data({**described, "canceled": done is jobs.Cancel.DONE})
+    elif done is jobs.Cancel.ENDED:
         click.echo(f"{ident}: {done} ({described['status']})")
     else:
         click.echo(f"{ident}: {done}")

@@ -15,7 +15,7 @@ from receptor_runner.cli.worker_cleanup import WordsCommand, what_to_clean
 from receptor_runner.errors import Interrupted, UsageError, WorkerFailed
 
 if TYPE_CHECKING:
-    from receptor_runner.receptor.command_unit import CommandEnd
+    from receptor_runner.receptor.jobs.command_unit import CommandEnd
 
 EPILOG = """\b
 Examples:
@@ -35,8 +35,8 @@ def cleanup(json_output: bool, **given: Any) -> int:
     The work-command of the node needs `allowruntimeparams: true`. What the worker there tells is printed, and its exit
     code is the one of this command. `receptor-runner worker cleanup --help` says what goes and what stays.
     """
-    from receptor_runner.receptor.command_unit import run_command
-    from receptor_runner.receptor.watch import FollowPolicy
+    from receptor_runner.receptor.jobs.command_unit import run_command
+    from receptor_runner.receptor.jobs.liveness import FollowPolicy
 
     names = ("file_pattern", "exclude_strings", "grace_period_min", "remove_images", "image_prune")
     words = _command(**mesh.take(given, *names, "engine", "dry_run"), json_output=json_output)

@@ -11,8 +11,8 @@ from receptor_runner.cli import show
 from receptor_runner.errors import ConfigError, MissingInput, OutputFailed, UsageError
 
 if TYPE_CHECKING:
-    from receptor_runner.configs.findings import Finding
-    from receptor_runner.configs.roles import Template
+    from receptor_runner.receptor_config.checks.findings import Finding
+    from receptor_runner.receptor_config.templates import Template
 
 PRIVATE, SHARED = 0o600, 0o644
 
@@ -49,7 +49,7 @@ def config() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def list_command(as_json: bool) -> None:
     """List the templates, with what can be set in each and its default."""
-    from receptor_runner.configs.roles import list_templates
+    from receptor_runner.receptor_config.templates import list_templates
 
     templates = list_templates()
     if as_json:
@@ -86,7 +86,7 @@ def render_command(
     name: str, pairs: tuple[str, ...], output: Path | None, form: Literal["v1", "v2"], force: bool
 ) -> None:
     """Render the template NAME to a receptor.yml."""
-    from receptor_runner.configs.render import render
+    from receptor_runner.receptor_config.render import render
 
     text = render(name, dict(_pair(pair) for pair in pairs), form=form)
     if output is None or str(output) == "-":
@@ -123,7 +123,7 @@ def _write(path: Path, text: str, *, mode: int, force: bool) -> None:
 )
 def check_command(files: tuple[Path, ...], as_json: bool, elsewhere: bool) -> int:
     """Check receptor.yml FILES, ours or not, each for itself and all as parts of one mesh."""
-    from receptor_runner.configs.check import UNREADABLE, check_files, count
+    from receptor_runner.receptor_config.checks.check import UNREADABLE, check_files, count
 
     findings = check_files(files, here=not elsewhere)
     numbers = count(findings)

@@ -12,7 +12,7 @@ import click
 from receptor_runner.cli import mesh, options, show
 
 if TYPE_CHECKING:
-    from receptor_runner.receptor.leftovers import Leftover
+    from receptor_runner.receptor.jobs.prune import Leftover
 
 EPILOG = """\b
 Examples:
@@ -57,8 +57,8 @@ def jobs(
     """List the jobs that were submitted from DIR, as they were last seen."""
     where = mesh.destination(given)
     if prune or orphans or force:
-        from receptor_runner.receptor.leftovers import leftovers
-        from receptor_runner.receptor.leftovers import orphans as find_orphans
+        from receptor_runner.receptor.jobs.prune import leftovers
+        from receptor_runner.receptor.jobs.prune import orphans as find_orphans
 
         found = list(leftovers(private_data_dir, where, prune=prune, force=force))
         if orphans:
@@ -72,7 +72,7 @@ def jobs(
 
 def _show(private_data_dir: Path, *, json_output: bool) -> bool:
     """Show the list; return whether any job is active."""
-    from receptor_runner.receptor.record import read_all
+    from receptor_runner.receptor.jobs.record import read_all
 
     described = [mesh.describe(record) for record in read_all(private_data_dir)]
     if json_output:

@@ -18,10 +18,10 @@ from receptor_runner.errors import ContactLost, Interrupted
 
 if TYPE_CHECKING:
     from receptor_runner.outcome import Outcome
-    from receptor_runner.receptor.destination import Destination
-    from receptor_runner.receptor.follow import Following
-    from receptor_runner.receptor.locate import NodeAddress
-    from receptor_runner.receptor.record import Record
+    from receptor_runner.receptor.jobs.follow import Following
+    from receptor_runner.receptor.jobs.record import Record
+    from receptor_runner.receptor.nodes.destination import Destination
+    from receptor_runner.receptor.nodes.locate import NodeAddress
 
 
 def seconds(flag: str, usual: float | None, text: str, variable: str | None = None) -> Callable[[Any], Any]:
@@ -130,9 +130,9 @@ def take(given: dict[str, Any], *names: str) -> dict[str, Any]:
 
 def destination(given: dict[str, Any]) -> Destination:
     """Take the options of `where_to_run` or `reaching` out of `given`; return the destination they describe."""
-    from receptor_runner.receptor.connection import Tls
-    from receptor_runner.receptor.destination import Destination
-    from receptor_runner.receptor.retry import RetryPolicy
+    from receptor_runner.receptor.control.connection import Tls
+    from receptor_runner.receptor.control.retry import RetryPolicy
+    from receptor_runner.receptor.nodes.destination import Destination
 
     retry = RetryPolicy(deadline_s=given.pop("retry_deadline"), max_wait_s=given.pop("retry_max_wait"))
     tls = Tls(**take(given, "rootcas", "key", "cert"))
@@ -148,7 +148,7 @@ def start_job(
     private_data_dir: Path, where: Destination, given: dict[str, Any], *, include_artifacts: bool, rerun: bool
 ) -> Record:
     """Pack the job that the rest of the options describes, and start it; say what happens meanwhile."""
-    from receptor_runner.receptor.start import start
+    from receptor_runner.receptor.jobs.submit import start
     from receptor_runner.transmit import prepare
 
     job = options.read_job(given)
@@ -181,7 +181,7 @@ def _submitting(private_data_dir: Path, ident: str) -> Iterator[None]:
 
 
 def _broken_off(private_data_dir: Path, ident: str, number: int) -> Interrupted:
-    from receptor_runner.receptor.record import RecordFile
+    from receptor_runner.receptor.jobs.record import RecordFile
 
     record = RecordFile(private_data_dir, ident).read()
     if record and record.is_active and record.unit_id:
@@ -198,9 +198,9 @@ class JobFollowing:
 
     def __init__(self, given: dict[str, Any], where: Destination, *, json_output: bool) -> None:
         from receptor_runner.handlers import Handlers
-        from receptor_runner.receptor.follow import Following
-        from receptor_runner.receptor.unit import Wishes
-        from receptor_runner.receptor.watch import FollowPolicy
+        from receptor_runner.receptor.jobs.follow import Following
+        from receptor_runner.receptor.jobs.follower import Wishes
+        from receptor_runner.receptor.jobs.liveness import FollowPolicy
 
         self.json_output = json_output
         self.destination = where
@@ -251,8 +251,8 @@ class JobFollowing:
 
     def follow(self, private_data_dir: Path, ident: str) -> int:
         """Follow the job to its end; return the exit code."""
-        from receptor_runner.receptor.follow import follow
-        from receptor_runner.receptor.record import RecordFile
+        from receptor_runner.receptor.jobs.follow import follow
+        from receptor_runner.receptor.jobs.record import RecordFile
 
         try:
             outcome = follow(private_data_dir, ident, self.destination, self.following)

@@ -11,8 +11,8 @@ import click
 from receptor_runner.cli import mesh, options, show
 
 if TYPE_CHECKING:
-    from receptor_runner.receptor.inquiry import WorkerWord
-    from receptor_runner.receptor.nodes import MeshNode
+    from receptor_runner.receptor.nodes.facts import WorkerWord
+    from receptor_runner.receptor.nodes.mesh import MeshNode
 
 EPILOG = """\b
 Examples:
@@ -45,7 +45,7 @@ def nodes(info: bool, timeout: float, json_output: bool, **given: Any) -> None:
     A work type that takes signed work only is marked `(signed)`. `last seen` is when the node last told what it
     offers, by its own clock; that happens once a minute, so of a node that has just come little is known yet.
     """
-    from receptor_runner.receptor.inquiry import ask_workers, list_nodes
+    from receptor_runner.receptor.nodes.facts import ask_workers, list_nodes
 
     where = mesh.destination(given)
     control = where.control(where.address())

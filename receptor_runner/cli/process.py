@@ -32,10 +32,10 @@ Examples:
 @click.option("--debug", is_flag=True, help="Log everything.")
 def process(private_data_dir: Path, ident: str | None, quiet: bool, logfile: str | None, debug: bool) -> int:
     """Turn a worker's stream on stdin into artifacts below DIR, and exit with the job's return code."""
-    from receptor_runner.edges import read_descriptor
     from receptor_runner.handlers import Handlers, runner_config
     from receptor_runner.plugins import tell_plugins
     from receptor_runner.process import Processor, process
+    from receptor_runner.system.pipes import read_descriptor
 
     if logfile or debug:
         show.start_logging(debug=debug, logfile=logfile)

@@ -23,9 +23,9 @@ Example:
 @mesh.as_json
 def release(private_data_dir: Path, ident: str, force: bool, json_output: bool, **given: Any) -> None:
     """Remove a job's work unit from its node; a job that still runs is stopped. Local artifacts stay."""
-    from receptor_runner.receptor import stop
+    from receptor_runner.receptor.jobs import cancel as jobs
 
-    record = stop.release(private_data_dir, ident, mesh.destination(given), force=force)
+    record = jobs.release(private_data_dir, ident, mesh.destination(given), force=force)
     if json_output:
         show.data(mesh.describe(record))
     else:

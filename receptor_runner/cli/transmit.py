@@ -39,7 +39,7 @@ def transmit(
     **job_options: Any,
 ) -> None:
     """Pack the job and the private data directory DIR into a stream on stdout."""
-    from receptor_runner.edges import DescriptorOutput, write_all
+    from receptor_runner.system.pipes import DescriptorOutput, write_all
     from receptor_runner.transmit import prepare
 
     if logfile or debug:

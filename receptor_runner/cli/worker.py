@@ -18,7 +18,7 @@ from receptor_runner.cli.worker_cleanup import cleanup
 from receptor_runner.errors import UsageError
 
 if TYPE_CHECKING:
-    from receptor_runner.execution.seam import StopRequest
+    from receptor_runner.system.cancel import StopRequest
 
 EPILOG = """\b
 Examples:
@@ -81,7 +81,7 @@ worker.add_command(cleanup)
 
 
 def _print_info() -> int:
-    from receptor_runner.worker_info import worker_info_text
+    from receptor_runner.execution.worker_info import worker_info_text
 
     click.echo(worker_info_text())
     return 0
@@ -90,9 +90,9 @@ def _print_info() -> int:
 def _work(
     stop: StopRequest, private_data_dir: Path | None, *, delete: bool, keepalive_seconds: float | None
 ) -> int:
-    from receptor_runner.edges import AbandonableOutput, read_descriptor
     from receptor_runner.execution.guardian import adopt_orphans
     from receptor_runner.result_stream import ResultStream, keepalive_interval
+    from receptor_runner.system.pipes import AbandonableOutput, read_descriptor
     from receptor_runner.worker import Place, work
 
     place = Place(private_data_dir=private_data_dir, delete=delete)
@@ -109,7 +109,7 @@ def _work(
 
 def _stop_on_signals() -> StopRequest:
     """Return a request to stop that a signal makes."""
-    from receptor_runner.execution.seam import StopRequest
+    from receptor_runner.system.cancel import StopRequest
 
     stop = StopRequest()
     for number in STOPPING:

@@ -11,7 +11,7 @@ import click
 from receptor_runner.cli import mesh, options, show
 
 if TYPE_CHECKING:
-    from receptor_runner.execution.cleanup import Fate, Report
+    from receptor_runner.cleanup.cleanup import Fate, Report
 
 EPILOG = """\b
 Examples:
@@ -107,7 +107,7 @@ def cleanup(json_output: bool, **given: Any) -> int:
     The last line is `(changed: True)` or `(changed: False)`. One failure does not stop the rest; the exit code is then
     74 if a directory could not be removed, 66 if the container engine is missing, 76 if it failed.
     """
-    from receptor_runner.execution.cleanup import Cleanup, clean_up
+    from receptor_runner.cleanup.cleanup import Cleanup, clean_up
 
     wanted = Cleanup(**given)
     if json_output:
@@ -120,7 +120,7 @@ def cleanup(json_output: bool, **given: Any) -> int:
 
 def _conclude(report: Report) -> int:
     """Tell what was left, then whether anything changed, on the last line even where stderr goes the same way."""
-    from receptor_runner.execution.cleanup import Fate
+    from receptor_runner.cleanup.cleanup import Fate
 
     for found in report.of(Fate.SKIPPED):
         show.note(f"warning: left {found.name}: {found.reason}")
@@ -132,7 +132,7 @@ def _conclude(report: Report) -> int:
 
 def _describe(report: Report) -> dict[str, Any]:
     """Return a report as programs read it."""
-    from receptor_runner.execution.cleanup import Fate
+    from receptor_runner.cleanup.cleanup import Fate
 
     def listed(fate: Fate) -> list[dict[str, str]]:
         return [{"path": found.name, "reason": found.reason} for found in report.of(fate)]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from receptor_runner.artifacts import FILE_MODE
-from receptor_runner.execution.seam import Sink
+from receptor_runner.execution.sink import Sink
 
 
 class Record:

@@ -12,8 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from receptor_runner.artifacts import make_directory, write_atomically
-from receptor_runner.execution.agent import Agent
+from receptor_runner.artifacts import artifact_directory, make_directory, write_atomically
 from receptor_runner.execution.command import (
     Plan,
     build_command,
@@ -23,17 +22,19 @@ from receptor_runner.execution.command import (
     fact_cache_directory,
 )
 from receptor_runner.execution.events import Assembler, Record
-from receptor_runner.execution.guard import Guard, Program
+from receptor_runner.execution.guardian_client import Guard, Program
 from receptor_runner.execution.inputs import Inputs, read_inputs
 from receptor_runner.execution.isolation import check_isolation, copy_project, wrap
-from receptor_runner.execution.materials import place_materials
+from receptor_runner.execution.job_files import place_materials
 from receptor_runner.execution.prompts import Answers
 from receptor_runner.execution.redaction import redact
 from receptor_runner.execution.rotation import rotate_artifacts
-from receptor_runner.execution.seam import Sink, StopRequest, artifact_directory
 from receptor_runner.execution.session import Cause, End, Limits, Session
+from receptor_runner.execution.sink import Sink
+from receptor_runner.execution.ssh_agent import Agent
 from receptor_runner.job import Job
 from receptor_runner.outcome import RC_STOPPED, Outcome, Status
+from receptor_runner.system.cancel import StopRequest
 
 RC_NOT_FOUND = 127
 

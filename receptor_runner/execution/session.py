@@ -11,12 +11,12 @@ from enum import StrEnum
 
 from receptor_runner.execution.channel import DESCRIPTOR, Channel
 from receptor_runner.execution.events import Assembler
-from receptor_runner.execution.guard import Exit, Guard, Program, Stopped
 from receptor_runner.execution.guardian import JOB
+from receptor_runner.execution.guardian_client import Exit, Guard, Program, Stopped
 from receptor_runner.execution.prompts import Answers
-from receptor_runner.execution.seam import StopRequest
 from receptor_runner.execution.terminal import Terminal
-from receptor_runner.execution.waiting import reads_terminal
+from receptor_runner.execution.terminal_wait import reads_terminal
+from receptor_runner.system.cancel import StopRequest
 
 TICK_S = 0.25
 SETTLE_S = 0.1

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from receptor_runner.configs.render import render
-from receptor_runner.receptor.control import Control
+from receptor_runner.receptor.control.protocol import Control
+from receptor_runner.receptor_config.render import render
 from tests.conftest import BIN, LOCALHOST, Commands, Project, ServedNode, kill_processes_of, wait_until
 
 OURS = str(BIN / "receptor-runner")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from receptor_runner.receptor.control import Control
+from receptor_runner.receptor.control.protocol import Control
 from tests.conftest import Commands, kill_processes_of, wait_until
 
 if TYPE_CHECKING:
@@ -301,7 +301,7 @@ def test_peer_worker_at_the_other_end(client: Client, gate: Gate, play: str) -> 
 
 def test_embedded_node_is_the_default(environment: dict[str, str], project: Project) -> None:
     """Where no node is named and none exists, the embedded one is started, told of, and used again."""
-    from receptor_runner.receptor.locate import USUAL_SOCKETS
+    from receptor_runner.receptor.nodes.locate import USUAL_SOCKETS
 
     if any(path.exists() for path in USUAL_SOCKETS):
         pytest.skip("a Receptor node serves one of the usual sockets on this machine")

@@ -264,7 +264,7 @@ def on_node(commands: Commands, node: ServedNode, litter: Path, *words: str) -> 
 
 def no_units(node: ServedNode) -> bool:
     """Whether a node has forgotten all its units."""
-    from receptor_runner.receptor.control import Control
+    from receptor_runner.receptor.control.protocol import Control
 
     return not Control(str(node.socket)).units()
 

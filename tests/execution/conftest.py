@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from receptor_runner.execution.run import execute
-from receptor_runner.execution.seam import StopRequest
 from receptor_runner.job import Job
 from receptor_runner.outcome import Outcome
+from receptor_runner.system.cancel import StopRequest
 from tests.conftest import LOCALHOST, Project, wait_until
 
 IDENT = "7"

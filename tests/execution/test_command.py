@@ -15,7 +15,7 @@ from receptor_runner.execution.command import (
     check_target,
 )
 from receptor_runner.execution.inputs import Inputs, read_inputs
-from receptor_runner.execution.materials import place_materials
+from receptor_runner.execution.job_files import place_materials
 from receptor_runner.job import Job
 
 

@@ -128,9 +128,9 @@ def test_an_interrupted_ansible_ends_politely(workplace: Workplace) -> None:
 WORKER = """
 import sys
 from pathlib import Path
-from receptor_runner.execution.guard import Guard
+from receptor_runner.execution.guardian_client import Guard
 from receptor_runner.execution.run import execute
-from receptor_runner.execution.seam import StopRequest
+from receptor_runner.system.cancel import StopRequest
 from receptor_runner.job import Job
 from tests.execution.conftest import Told
 directory = Path(sys.argv[1])

@@ -17,11 +17,11 @@ from typing import Any
 
 import psutil
 import pytest
-from receptor_runner.configs.render import render
-from receptor_runner.receptor.control import Control
-from receptor_runner.receptor.destination import Destination
-from receptor_runner.receptor.leftovers import leftovers, orphans
-from receptor_runner.receptor.retry import RetryPolicy
+from receptor_runner.receptor.control.protocol import Control
+from receptor_runner.receptor.control.retry import RetryPolicy
+from receptor_runner.receptor.jobs.prune import leftovers, orphans
+from receptor_runner.receptor.nodes.destination import Destination
+from receptor_runner.receptor_config.render import render
 from tests.conftest import BIN, LOCALHOST, Commands, Finished, Project, ServedNode, wait_until
 from tests.faults.gateway import Gateway
 

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from receptor_runner.outcome import Status
-from receptor_runner.receptor.destination import Destination
-from receptor_runner.receptor.follow import Following, follow
-from receptor_runner.receptor.watch import FollowPolicy
+from receptor_runner.receptor.jobs.follow import Following, follow
+from receptor_runner.receptor.jobs.liveness import FollowPolicy
+from receptor_runner.receptor.nodes.destination import Destination
 from tests.conftest import BIN, wait_until
 from tests.faults.conftest import Lab, end
 

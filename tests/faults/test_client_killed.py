@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from receptor_runner.handlers import Handlers
-from receptor_runner.receptor.destination import Destination
-from receptor_runner.receptor.follow import Following, follow
+from receptor_runner.receptor.jobs.follow import Following, follow
+from receptor_runner.receptor.nodes.destination import Destination
 from tests.conftest import wait_until
 from tests.faults.conftest import Lab, contents
 from tests.faults.gateway import Hold

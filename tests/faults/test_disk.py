@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from receptor_runner.errors import MissingInput
-from receptor_runner.receptor.record import Record, RecordFile, read_all
+from receptor_runner.receptor.jobs.record import Record, RecordFile, read_all
 from tests.conftest import wait_until
 from tests.faults.conftest import Lab, contents, end
 

@@ -36,8 +36,8 @@ def check_all(lab: Lab, idents: list[str], text: str) -> None:
 def test_submitted_and_followed_by_one_process(lab: Lab) -> None:
     """100 jobs submitted in parallel, followed by one `attach --all`: each has its artifacts, one unit, one run."""
     from receptor_runner.job import Job
-    from receptor_runner.receptor.destination import Destination
-    from receptor_runner.receptor.start import start
+    from receptor_runner.receptor.jobs.submit import start
+    from receptor_runner.receptor.nodes.destination import Destination
     from receptor_runner.transmit import prepare
 
     idents = [str(number) for number in range(100)]

@@ -8,7 +8,7 @@ import signal
 import psutil
 import pytest
 from receptor_runner.errors import Unreachable
-from receptor_runner.receptor.control import Control, Deadlines
+from receptor_runner.receptor.control.protocol import Control, Deadlines
 from tests.conftest import wait_until
 from tests.faults.conftest import Lab, contents, end
 

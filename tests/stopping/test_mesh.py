@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from receptor_runner.receptor.control import Control
+from receptor_runner.receptor.control.protocol import Control
 from tests.conftest import Commands, Project, ServedNode, wait_until
 from tests.stopping.conftest import CENSUS, Bench, Census
 

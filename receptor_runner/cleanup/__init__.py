@@ -1,0 +1,1 @@
+"""What is removed from a worker's machine, and what never is."""

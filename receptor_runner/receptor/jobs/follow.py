@@ -1,0 +1,222 @@
+"""Following a job to its end, with checkpoints, and releasing its unit once its artifacts are safe."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from receptor_runner.artifacts import sync_filesystem, writing
+from receptor_runner.errors import (
+    ContactLost,
+    MissingInput,
+    NeverStarted,
+    NodeUnavailable,
+    OutputFailed,
+    RunnerError,
+    StreamError,
+)
+from receptor_runner.handlers import Handlers, RunnerConfig, runner_config
+from receptor_runner.outcome import Outcome, Status
+from receptor_runner.plugins import tell_plugins
+from receptor_runner.process import Processor
+from receptor_runner.receptor.jobs.follower import Follower, Wishes
+from receptor_runner.receptor.jobs.liveness import FollowPolicy
+from receptor_runner.receptor.jobs.record import Record, RecordFile, Stage
+from receptor_runner.receptor.jobs.unit import release_fully
+from receptor_runner.receptor.nodes.destination import Destination, reach
+from receptor_runner.receptor.nodes.locate import NodeAddress
+
+CHECKPOINT_S = 1.0
+CHECKPOINT_EVENTS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Following:
+    """How a job is followed, and what becomes of its unit.
+
+    Attributes:
+        handlers: whom to tell what.
+        policy: deadlines and retries.
+        wishes: what the person asks for meanwhile.
+        config: what handlers are told of the job; by default one for the usual place.
+        keep: whether the unit stays on its node if the job did not end well.
+        on_route: called with the record once it is known where the job runs.
+    """
+
+    handlers: Handlers = field(default_factory=Handlers)
+    policy: FollowPolicy = field(default_factory=FollowPolicy)
+    wishes: Wishes = field(default_factory=Wishes)
+    config: RunnerConfig | None = None
+    keep: bool = False
+    on_route: Callable[[Record, NodeAddress], None] = lambda _record, _address: None
+
+
+def follow(private_data_dir: Path, ident: str, destination: Destination, following: Following) -> Outcome:
+    """Follow a submitted job until its end, from where the local artifacts stop.
+
+    Once the artifacts are complete the unit is released.
+
+    Args:
+        private_data_dir: where the artifacts go.
+        ident: the job.
+        destination: deadlines and retries; where the job runs is in its record.
+        following: how to follow.
+
+    Returns:
+        How the job ended; for a job that has ended already, how it did.
+
+    Raises:
+        MissingInput: no such job was submitted.
+        StreamError: the job's results are broken or incomplete.
+        NeverStarted: no node could start it; nothing of it ran.
+        ContactLost: the job may still run; it can be attached to.
+    """
+    file = RecordFile(private_data_dir, ident)
+    file.require()
+    with file.locked():
+        return _Pursuit(file, private_data_dir, destination, following).run()
+
+
+class _Pursuit:
+    """One process's following of one job."""
+
+    def __init__(
+        self, file: RecordFile, private_data_dir: Path, destination: Destination, following: Following
+    ) -> None:
+        self._file = file
+        self._record = file.require()
+        self._following = following
+        self._config = following.config or runner_config(private_data_dir, file.ident)
+        self._address = reach(self._record)
+        self._control = destination.control(self._address)
+        self._saved_at = time.monotonic()
+        self._saved_counter = self._record.checkpoint.counter
+
+    def run(self) -> Outcome:
+        if self._record.outcome and not self._record.is_active:
+            return _as_before(self._record, self._record.outcome)
+        if self._record.unit_id is None:
+            self._file.remove()
+            raise MissingInput(
+                f"the job `{self._file.ident}` never got a unit",
+                hint="submit it again: nothing of it has run",
+            )
+        self._following.on_route(self._record, self._address)
+        processor = Processor(
+            self._file.artifact_dir,
+            config=self._config,
+            handlers=tell_plugins(self._following.handlers, self._config),
+            checkpoint=self._record.checkpoint,
+        )
+        try:
+            outcome = self._followed(processor, self._record.unit_id)
+        finally:
+            processor.close()
+        return self._end(outcome)
+
+    def _followed(self, processor: Processor, unit_id: str) -> Outcome:
+        follower = Follower(
+            self._control,
+            unit_id,
+            processor,
+            policy=self._following.policy,
+            wishes=self._following.wishes,
+            on_progress=lambda: self._progress(processor),
+        )
+        try:
+            outcome = follower.follow()
+            if not processor.ended:
+                processor.cut_short(outcome.status, outcome.explanation or "")
+            self._save(processor)
+            return outcome
+        except (StreamError, NeverStarted) as error:
+            processor.cut_short(Status.ERROR, str(error))
+            self._save(processor)
+            self._end(Outcome(status=Status.ERROR, explanation=str(error)), error.exit_code)
+            raise
+        except OutputFailed as error:
+            raise OutputFailed(error.what, cause=error.cause, hint=self._file.way_back) from error
+        except ContactLost as error:
+            self._save(processor)
+            raise self._with_way_back(error) from error
+        except NodeUnavailable as error:
+            self._save(processor)
+            lost = ContactLost(f"contact with the job `{self._file.ident}` is lost", cause=str(error))
+            raise self._with_way_back(lost) from error
+
+    def _with_way_back(self, error: ContactLost) -> ContactLost:
+        return ContactLost(error.what, cause=error.cause, hint=self._file.way_back)
+
+    def _progress(self, processor: Processor) -> None:
+        """Save a checkpoint when the last one is a second or a thousand events old."""
+        due = time.monotonic() - self._saved_at >= CHECKPOINT_S
+        if due or processor.counter - self._saved_counter >= CHECKPOINT_EVENTS:
+            self._save(processor)
+
+    def _save(self, processor: Processor) -> None:
+        checkpoint = processor.checkpoint()
+        self._saved_at = time.monotonic()
+        if checkpoint == self._record.checkpoint:
+            return
+        self._saved_counter = processor.counter
+        self._record = self._file.write(
+            dataclasses.replace(self._record, checkpoint=checkpoint), durable=False
+        )
+
+    def _end(self, outcome: Outcome, error_code: int | None = None) -> Outcome:
+        """Write down how the job ended, then release its unit: until the artifacts are safe it is their only copy."""
+        with writing(self._file.artifact_dir):
+            sync_filesystem(self._file.artifact_dir)
+        ended = dataclasses.replace(self._record, stage=Stage.ENDED, outcome=outcome, error_code=error_code)
+        self._record = self._file.write(ended)
+        keep = self._following.keep and outcome.status is not Status.SUCCESSFUL
+        if not keep and self._record.unit_id and release_fully(self._control, self._record.unit_id):
+            self._record = self._file.write(dataclasses.replace(self._record, released=True))
+        return outcome
+
+
+def _as_before(record: Record, outcome: Outcome) -> Outcome:
+    """Return how a job ended that has ended before, or raise the error with which it did."""
+    for kind in (StreamError, NeverStarted):
+        if record.error_code == kind.exit_code:
+            raise kind(outcome.explanation or "the job ended with an error")
+    return outcome
+
+
+def follow_all(
+    private_data_dir: Path,
+    idents: Iterable[str],
+    destination: Destination,
+    following_of: Callable[[str], Following],
+) -> dict[str, Outcome | RunnerError]:
+    """Follow many jobs at once, each in a thread of its own.
+
+    Args:
+        private_data_dir: where the artifacts go.
+        idents: the jobs.
+        destination: deadlines and retries.
+        following_of: how to follow each.
+
+    Returns:
+        How each ended, or why that is not known.
+    """
+    ended: dict[str, Outcome | RunnerError] = {}
+
+    def pursue(ident: str) -> None:
+        try:
+            ended[ident] = follow(private_data_dir, ident, destination, following_of(ident))
+        except RunnerError as error:
+            ended[ident] = error
+        except Exception as error:
+            ended[ident] = RunnerError("an unexpected error", cause=f"{type(error).__name__}: {error}")
+
+    threads = [threading.Thread(target=pursue, args=(ident,), name=f"job-{ident}") for ident in idents]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return ended

@@ -1,0 +1,161 @@
+"""Starting a job: recorded, submitted, its unit's id written down before the payload flows."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+from receptor_runner.errors import ContactLost, IdentExists, UsageError
+from receptor_runner.outcome import Outcome, Status
+from receptor_runner.receptor.control.protocol import Control
+from receptor_runner.receptor.control.unit import WorkOrder
+from receptor_runner.receptor.jobs.follower import submit
+from receptor_runner.receptor.jobs.record import Record, RecordFile, Stage
+from receptor_runner.receptor.jobs.unit import release_quietly
+from receptor_runner.receptor.jobs.work_order import work_order
+from receptor_runner.receptor.nodes.destination import Destination, reach
+from receptor_runner.receptor.nodes.locate import NodeAddress
+from receptor_runner.receptor.nodes.preflight import Route, assume_route, find_route
+from receptor_runner.transmit import Shipment
+
+_SOCKET_WITHIN_S = 10.0
+"""How long a socket that does not exist is waited for: a node that starts again makes it soon, a typo never does."""
+
+_ABORTED = Outcome(status=Status.ERROR, explanation="the upload broke off, nothing of the job has run")
+
+
+def start(
+    shipment: Shipment,
+    private_data_dir: Path,
+    destination: Destination,
+    *,
+    rerun: bool = False,
+    on_route: Callable[[Record, NodeAddress], None] = lambda _record, _address: None,
+) -> Record:
+    """Submit a job, unless the same one is active already; return its record.
+
+    Args:
+        shipment: the packed job, with an ident.
+        private_data_dir: where its artifacts go.
+        destination: where it is to run.
+        rerun: whether an ended job of that ident may be replaced.
+        on_route: called once it is known where the job runs, before the payload flows.
+
+    Raises:
+        IdentExists: the ident belongs to an ended job, or to an active one with another job or inputs.
+        NodeUnavailable: the node or the work type does not exist, or refused.
+        ContactLost: the unit may run, but the node's word is missing.
+    """
+    assert shipment.job.ident is not None
+    _check_artifact_dir(shipment.job.artifact_dir)
+    file = RecordFile(private_data_dir, shipment.job.ident)
+    with file.locked():
+        active = _active(file, shipment.digest(), destination, rerun=rerun)
+        return active or _submit(shipment, file, destination, on_route)
+
+
+def _check_artifact_dir(artifact_dir: str | None) -> None:
+    """Refuse a place that would stay on the node: a whole job's artifacts come home, to its private data directory."""
+    if artifact_dir and Path(artifact_dir).is_absolute():
+        raise UsageError(
+            f"the artifact directory {artifact_dir} lies outside of the private data directory",
+            hint="leave it out: the artifacts are in DIR/artifacts/IDENT; the three phases take it",
+        )
+
+
+def _active(file: RecordFile, digest: str, destination: Destination, *, rerun: bool) -> Record | None:
+    """Return the record of the same job if it is active; clear what an ended one left if that is wanted."""
+    record = file.read()
+    if record and record.is_active and record.unit_id:
+        if record.digest != digest:
+            raise _taken(file, "an active job whose options or inputs differ")
+        return record
+    if record and record.stage is Stage.ABORTED:
+        _forget(file, record, destination)
+        return None
+    if (record and not record.is_active) or (record is None and file.has_artifacts()):
+        if not rerun:
+            raise _taken(file, "a job that has ended")
+        _forget(file, record, destination)
+    return None
+
+
+def _taken(file: RecordFile, by: str) -> IdentExists:
+    return IdentExists(
+        f"the ident `{file.ident}` belongs to {by}",
+        hint=f"{file.way_back}, or the same command with --rerun",
+    )
+
+
+def _forget(file: RecordFile, record: Record | None, destination: Destination) -> None:
+    """Make room for a new run of an ident: nothing of the old one stays, on its node neither."""
+    if record and record.unit_id and not record.released:
+        release_quietly(destination.control(reach(record)), record.unit_id)
+    file.clear()
+
+
+def _submit(
+    shipment: Shipment,
+    file: RecordFile,
+    destination: Destination,
+    on_route: Callable[[Record, NodeAddress], None],
+) -> Record:
+    address = destination.address()
+    control = destination.control(address)
+    route = choose_route(control, destination)
+    order = work_order(destination, route, control)
+    record = file.write(
+        Record(
+            ident=file.ident,
+            digest=shipment.digest(),
+            socket=address.socket,
+            embedded=address.embedded,
+            node=route.node,
+            work_type=route.work_type,
+        )
+    )
+    on_route(record, address)
+    try:
+        return _send(shipment, file, control, record, order)
+    except ContactLost as error:
+        raise ContactLost(error.what, cause=error.cause, hint=file.way_back) from error
+    except BaseException:
+        _drop_intent(file)
+        raise
+
+
+def _drop_intent(file: RecordFile) -> None:
+    """Forget a job that never got a unit."""
+    record = file.read()
+    if record and record.unit_id is None:
+        file.remove()
+
+
+def choose_route(control: Control, destination: Destination) -> Route:
+    """Return where work goes, checked against what the mesh advertises unless that is not wanted.
+
+    Raises:
+        NodeUnavailable: no such node is known, or it does not offer the work type, or the asked one does not answer.
+    """
+    destination.retry.at_most(_SOCKET_WITHIN_S).call(control.check_socket, "finding the socket")
+    if destination.preflight:
+        return find_route(control, destination.node, destination.work_type, destination.retry)
+    return destination.retry.call(
+        lambda: assume_route(control, destination.node, destination.work_type), "asking the node"
+    )
+
+
+def _send(shipment: Shipment, file: RecordFile, control: Control, record: Record, order: WorkOrder) -> Record:
+    def note_unit(unit_id: str) -> None:
+        nonlocal record
+        record = file.write(dataclasses.replace(record, unit_id=unit_id, stage=Stage.CREATED))
+
+    def note_abortion(removed: bool) -> None:
+        if removed:
+            file.remove()
+        else:
+            file.write(dataclasses.replace(record, stage=Stage.ABORTED, outcome=_ABORTED))
+
+    submit(control, order, shipment.chunks(), note_unit, note_abortion)
+    return file.write(dataclasses.replace(record, stage=Stage.STARTED))

@@ -1,0 +1,1 @@
+"""Which node takes a job, and what it can do."""

@@ -1,0 +1,118 @@
+"""Before anything is uploaded: does the node exist, and does it offer what is wanted?"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from receptor_runner.errors import NodeUnavailable, Rejected, Unreachable
+from receptor_runner.receptor.control.protocol import Control
+from receptor_runner.receptor.control.retry import RetryPolicy
+from receptor_runner.receptor.nodes.mesh import MESH_FIELDS, PREFERRED_WORK_TYPES, MeshNode, read_nodes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Where a job goes.
+
+    Attributes:
+        node: the node's id.
+        asked: the id of the node that was asked.
+        work_type: the work-command there.
+        wants_signature: whether it advertises that it verifies signatures; None if that is not known.
+        wants_tls: whether its control service is behind TLS; None if that is not known.
+    """
+
+    node: str
+    asked: str
+    work_type: str
+    wants_signature: bool | None = None
+    wants_tls: bool | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether that is the node that was asked."""
+        return self.node == self.asked
+
+
+def find_route(control: Control, node: str | None, work_type: str | None, retry: RetryPolicy) -> Route:
+    """Return the route to a node and a work type that it advertises.
+
+    A node that is known but has not yet advertised is waited for: adverts may lag by a minute.
+
+    Args:
+        control: the node that is asked.
+        node: the wanted node; by default the asked one.
+        work_type: the wanted work type; by default ours, else ansible-runner's.
+        retry: how long to wait.
+
+    Raises:
+        NodeUnavailable: no such node is known.
+        Rejected: it does not offer that work type.
+        Unreachable: the asked node does not answer, or the wanted one does not advertise.
+    """
+    return retry.call(lambda: _route(control.status(*MESH_FIELDS), node, work_type), "finding the node")
+
+
+def assume_route(control: Control, node: str | None, work_type: str | None) -> Route:
+    """Return the route to a node and a work type of which nothing is checked.
+
+    Raises:
+        Unreachable: the asked node does not answer.
+    """
+    own = str(control.status("NodeID").get("NodeID"))
+    return Route(node=_named(node, own), asked=own, work_type=work_type or PREFERRED_WORK_TYPES[0])
+
+
+def _named(node: str | None, own: str) -> str:
+    return own if node is None or node.lower() == "localhost" else node
+
+
+def _route(status: Mapping[str, Any], wanted: str | None, work_type: str | None) -> Route:
+    nodes = read_nodes(status)
+    own = next(iter(nodes))
+    target = _target(nodes, _named(wanted, own))
+    chosen = _work_type(target, work_type)
+    return Route(
+        node=target.node,
+        asked=own,
+        work_type=chosen,
+        wants_signature=target.work_types[chosen],
+        wants_tls=target.wants_tls,
+    )
+
+
+def _target(nodes: Mapping[str, MeshNode], name: str) -> MeshNode:
+    if name not in nodes:
+        raise NodeUnavailable(
+            f"unknown node `{name}`", cause=f"the mesh knows: {_listed(nodes)}", hint=_nearest(name, nodes)
+        )
+    target = nodes[name]
+    if not target.is_reachable:
+        raise Unreachable(f"node `{name}` is known, but no way leads to it now")
+    if not target.is_advertised:
+        raise Unreachable(f"node `{name}` is known but has not advertised its work types yet")
+    return target
+
+
+def _work_type(target: MeshNode, wanted: str | None) -> str:
+    chosen = wanted or target.worker_type or ""
+    if chosen in target.work_types:
+        return chosen
+    name = wanted or PREFERRED_WORK_TYPES[0]
+    raise Rejected(
+        f"node `{target.node}` does not offer the work type `{name}`",
+        cause=f"it offers: {_listed(target.work_types)}",
+        hint=_nearest(name, target.work_types) or "add a work-command to the node's receptor.yml",
+    )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+def _nearest(name: str, names: Iterable[str]) -> str | None:
+    near = difflib.get_close_matches(name, list(names), n=1)
+    return f"did you mean `{near[0]}`?" if near else None

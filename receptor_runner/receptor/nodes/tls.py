@@ -1,0 +1,76 @@
+"""Which TLS client a node uses towards others: its own receptor.yml says, where that can be found."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+from receptor_runner.errors import ConfigError, NodeUnavailable, UsageError
+from receptor_runner.receptor.control.protocol import Control
+from receptor_runner.receptor.nodes.preflight import Route
+
+
+def find_tls_client(route: Route, control: Control, config: Path | None = None) -> str:
+    """Return the name of the one TLS client in the asked node's receptor.yml.
+
+    The file is the one that was named, else the one that the node's own process was started with, where that process
+    is on this machine and the file may be read.
+
+    Args:
+        route: where the job goes.
+        control: the node that is asked.
+        config: its receptor.yml.
+
+    Raises:
+        ConfigError: the named file cannot be read, or is another node's.
+        UsageError: there is no such file, or it names no TLS client, or several.
+
+    Source: a submit names a TLS client of the asked node, and the node does not say which ones it has.
+    """
+    path = config or _config_of_process(control)
+    if path is None:
+        raise _missing(route, "the receptor.yml of the asked node cannot be found from here")
+    try:
+        names = _tls_clients(path, route.asked)
+    except ConfigError as error:
+        if config is not None:
+            raise
+        raise _missing(route, str(error)) from error
+    if len(names) != 1:
+        found = f"several: {', '.join(names)}" if names else "none"
+        raise _missing(route, f"{path} has {found}", example=names[0] if names else "NAME")
+    return names[0]
+
+
+def _missing(route: Route, cause: str, example: str = "NAME") -> UsageError:
+    return UsageError(
+        f"node `{route.node}` wants TLS, and no TLS client is named",
+        cause=cause,
+        hint=f"--tls-client {example}, a tls-client of node `{route.asked}`; or --config, its receptor.yml",
+    )
+
+
+def _tls_clients(path: Path, node_id: str) -> list[str]:
+    from receptor_runner.receptor_config.parse import parse
+
+    try:
+        document = parse(path.read_text(), file=str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read", cause=str(error)) from error
+    if document.node_id not in {"", node_id}:
+        raise ConfigError(
+            f"{path} is not the receptor.yml of the asked node",
+            cause=f"it is that of node `{document.node_id}`, the asked one is `{node_id}`",
+        )
+    return [name for block in document.all("tls-client") if (name := block.text("name"))]
+
+
+def _config_of_process(control: Control) -> Path | None:
+    """Return the file that the daemon was started with, from its command line."""
+    try:
+        process = Path(f"/proc/{control.process_id()}")
+        words = (process / "cmdline").read_text().split("\0")
+        named = next(value for key, value in itertools.pairwise(words) if key in {"--config", "-c"})
+        return Path(named) if Path(named).is_absolute() else (process / "cwd").readlink() / named
+    except (OSError, UnicodeDecodeError, StopIteration, NodeUnavailable):
+        return None

@@ -1,0 +1,1 @@
+"""receptor.yml: parsed, checked, rendered."""

@@ -1,0 +1,1 @@
+"""The edges of the operating system, each once: pipes, processes, files."""

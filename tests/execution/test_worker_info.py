@@ -1,0 +1,69 @@
+"""What a node says of itself."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path
+
+import pytest
+import yaml
+from receptor_runner.execution.worker_info import worker_info_text
+from tests.conftest import Commands
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of its own."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_the_keys_that_callers_read(home: Path) -> None:
+    """The text is one YAML mapping on one line, keys sorted, with the peer's keys and the version of its wire."""
+    text = worker_info_text()
+    facts = yaml.safe_load(text)
+    assert text.count("\n") == 1
+    assert list(facts) == sorted(facts)
+    assert facts["runner_version"] == "2.4.3"
+    assert facts["cpu_count"] == os.cpu_count()
+    assert isinstance(facts["mem_in_bytes"], int)
+    assert facts["errors"] == []
+    assert isinstance(facts["receptor_runner_version"], str)
+
+
+def test_the_uuid_is_made_once_and_kept_private(home: Path) -> None:
+    """The node's uuid is made once, 0600, in the peer's file; the mode of one that is there is set right."""
+    first = yaml.safe_load(worker_info_text())["uuid"]
+    kept = home / ".ansible_runner_uuid"
+    assert str(uuid.UUID(first)) == first == kept.read_text()
+    kept.chmod(0o644)
+    kept.write_text(f" {first}\n")
+    assert yaml.safe_load(worker_info_text())["uuid"] == first
+    assert kept.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("content", ["true", "12", "{x: y}", "a: b", "1.5", "'", ""])
+def test_whatever_the_uuid_file_holds_is_text(home: Path, content: str) -> None:
+    """An odd file is quoted, so that the text stays YAML."""
+    (home / ".ansible_runner_uuid").write_text(content)
+    assert yaml.safe_load(worker_info_text())["uuid"] == content
+
+
+def test_a_fact_that_is_not_to_be_had_is_named(home: Path) -> None:
+    """Where the file cannot be read the key is null and the reason is among the errors."""
+    (home / ".ansible_runner_uuid").mkdir()
+    facts = yaml.safe_load(worker_info_text())
+    assert facts["uuid"] is None
+    assert len(facts["errors"]) == 1
+    assert facts["errors"][0].startswith("uuid: ")
+
+
+def test_both_workers_say_the_same(commands: Commands) -> None:
+    """The command prints what the peer's prints: the same keys and values, and ours beside them."""
+    peer = yaml.safe_load(commands.peer("worker", "--worker-info").text)
+    done = commands.ours("worker", "--worker-info")
+    ours = yaml.safe_load(done.text)
+    assert done.rc == 0
+    assert ours.items() >= peer.items()
+    assert ours.keys() - peer.keys() == {"receptor_runner_version"}
