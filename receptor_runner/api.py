@@ -61,11 +61,11 @@ class _Call:
     retry_max_wait: float | None = None
     rerun: bool = False
     options: dict[str, Any] = field(default_factory=dict)
-    is_passing: bool = False
+    is_temporary: bool = False
 
     @classmethod
     def read(cls, arguments: Mapping[str, Any]) -> _Call:
-        names = {entry.name for entry in fields(cls)} - {"options", "is_passing"}
+        names = {entry.name for entry in fields(cls)} - {"options", "is_temporary"}
         own = {key: value for key, value in arguments.items() if key in names}
         shared = {"ident", "artifact_dir", "settings", "quiet"}
         options = {key: value for key, value in arguments.items() if key not in names or key in shared}
@@ -75,7 +75,7 @@ class _Call:
         """Make a temporary private data directory where none was named; a phase that reads it removes it."""
         if self.private_data_dir is None:
             self.private_data_dir = tempfile.mkdtemp(prefix="receptor-runner-")
-            self.is_passing = self.streamer in {"transmit", "worker"}
+            self.is_temporary = self.streamer in {"transmit", "worker"}
 
     @property
     def directory(self) -> Path:
@@ -215,7 +215,7 @@ def _prepare(arguments: Mapping[str, Any]) -> tuple[Runner, Callable[[], None]]:
             with working:
                 phase(call, runner)
         finally:
-            if call.is_passing:
+            if call.is_temporary:
                 remove_tree(call.directory)
         if call.finished_callback and call.streamer != "transmit":
             call.finished_callback(runner)
@@ -249,24 +249,25 @@ def _until_canceled(chunks: Iterator[bytes], call: _Call, runner: Runner) -> Ite
 
 
 def _worker(call: _Call, runner: Runner) -> None:
+    from receptor_runner.execution.worker_directory import WorkerDirectory
+    from receptor_runner.observed_stream import ObservedStream
     from receptor_runner.result_stream import keepalive_interval
-    from receptor_runner.telling import TellingStream
-    from receptor_runner.worker import Place, work
+    from receptor_runner.worker import work
 
     keepalive_s = keepalive_interval(call.keepalive_seconds)
     stop = StopRequest()
-    stream = TellingStream(
+    stream = ObservedStream(
         call._output or sys.stdout.buffer,
         keepalive_s=keepalive_s,
         stop=stop,
         handlers=call.handlers(runner),
         config=runner.config,
     )
-    place = Place(private_data_dir=call.directory, delete=call.is_passing)
+    directory = WorkerDirectory(private_data_dir=call.directory, delete=call.is_temporary)
     chunks = read_file(call._input or sys.stdin.buffer, lambda: stop.requested)
     try:
         with call.canceling(stop.request):
-            runner.settle(work(chunks, stream, place=place, stop=stop, defaults=call.options))
+            runner.settle(work(chunks, stream, directory=directory, stop=stop, defaults=call.options))
     except OutputFailed:
         raise
     except RunnerError as error:

@@ -12,18 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from receptor_runner.artifacts import DIRECTORY_MODE, RESERVED_NAMES, artifact_directory
-from receptor_runner.cleanup.claims import TEMPORARY_PREFIX, claimed, mark
-from receptor_runner.cleanup.protected import Protected
+from receptor_runner.artifacts import RESERVED_NAMES, artifact_directory
+from receptor_runner.cleanup.claims import claimed
 from receptor_runner.codec import fastest
-from receptor_runner.errors import (
-    ArchiveError,
-    OutputFailed,
-    RunnerError,
-    StreamError,
-    UsageError,
-)
-from receptor_runner.execution.guardian_client import Guard
+from receptor_runner.errors import ArchiveError, OutputFailed, RunnerError, StreamError
+from receptor_runner.execution.guardian_client import GuardianClient
+from receptor_runner.execution.worker_directory import WorkerDirectory
 from receptor_runner.job import Job, check_ident
 from receptor_runner.outcome import RC_STOPPED, Outcome, Status
 from receptor_runner.result_stream import ResultStream
@@ -32,7 +26,6 @@ from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.extraction import FROM_TRANSMIT, extract
 from receptor_runner.stream.messages import ArchiveData, ArchiveStart, Kwargs, Message, Noise
 from receptor_runner.system.cancel import StopRequest
-from receptor_runner.system.files import remove_tree
 from receptor_runner.system.pipes import output_failed
 
 BAD_STREAM = "Failed to JSON parse a line from transmit stream."
@@ -64,68 +57,11 @@ class _Received:
             archive.close()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a worker puts the private data directory.
-
-    Attributes:
-        private_data_dir: the directory, or None for a temporary one that is gone at the end.
-        delete: whether a named directory is emptied before and removed afterwards.
-    """
-
-    private_data_dir: Path | None = None
-    delete: bool = False
-
-    def check(self) -> None:
-        """Raise UsageError if the directory must not be deleted: a system directory, a home, or where we are."""
-        if self.private_data_dir is None or not self.delete:
-            return
-        path = self.private_data_dir.resolve()
-        why = Protected().reason(path)
-        if why or len(path.parts) <= 2:
-            cause = f"it is {why or 'just below the root'}"
-            raise UsageError(f"--delete would remove {path}", cause=cause, hint="name a directory of its own")
-
-    def open(self) -> Path:
-        """Return the directory, made if it is missing.
-
-        Raises:
-            OutputFailed: it cannot be made.
-        """
-        try:
-            if self.private_data_dir is None:
-                return _marked(Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX)))
-            directory = self.private_data_dir.resolve()
-            if self.delete:
-                remove_tree(directory)
-            is_new = not directory.exists()
-            directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
-            return _marked(directory) if is_new else directory
-        except OSError as error:
-            cause = f"{error.strerror}: {error.filename}"
-            raise OutputFailed("cannot make the private data directory", cause=cause) from error
-
-    @property
-    def is_passing(self) -> bool:
-        """Whether the directory is gone at the end."""
-        return self.private_data_dir is None or self.delete
-
-    def close(self, directory: Path) -> None:
-        """Remove the directory if it is not to be kept."""
-        if self.is_passing:
-            remove_tree(directory)
-
-
-def _marked(directory: Path) -> Path:
-    mark(directory)
-    return directory
-
-
 def work(
     chunks: Iterator[bytes],
     stream: ResultStream,
     *,
-    place: Place,
+    directory: WorkerDirectory,
     stop: StopRequest,
     defaults: dict[str, Any] | None = None,
 ) -> Outcome:
@@ -137,7 +73,7 @@ def work(
     Args:
         chunks: the stream from transmit.
         stream: the stream to process; it is finished at the end.
-        place: where the private data directory goes.
+        directory: its private data dir.
         stop: ends the job, or the reading of it.
         defaults: options that the job's own ones override.
 
@@ -147,7 +83,7 @@ def work(
     Source: the message order and the texts of ansible-runner 2.4.3's worker, which there exits 0 whatever happens.
     """
     try:
-        outcome = _work(chunks, stream, place, stop, defaults or {})
+        outcome = _work(chunks, stream, directory, stop, defaults or {})
     except Exception as error:
         stream.status(_error_status(error))
         raise
@@ -174,35 +110,39 @@ def _explanation(error: Exception) -> str:
 
 
 def _work(
-    chunks: Iterator[bytes], stream: ResultStream, place: Place, stop: StopRequest, defaults: dict[str, Any]
+    chunks: Iterator[bytes],
+    stream: ResultStream,
+    directory: WorkerDirectory,
+    stop: StopRequest,
+    defaults: dict[str, Any],
 ) -> Outcome:
     received = _Received()
     try:
         if not _receive(chunks, received, stop):
             return _canceled(stream)
-        with _guarded(place) as (directory, guard):
-            _extract(received, directory)
+        with _guarded(directory) as (private_data_dir, guardian):
+            _extract(received, private_data_dir)
             received.close()
             if stop.requested:
                 return _canceled(stream)
             job = Job.from_kwargs({**defaults, **(received.options or {})})
-            return _run(_located(job, directory), directory, stream, stop, guard)
+            return _run(_located(job, private_data_dir), private_data_dir, stream, stop, guardian)
     finally:
         received.close()
 
 
 @contextlib.contextmanager
-def _guarded(place: Place) -> Iterator[tuple[Path, Guard]]:
+def _guarded(directory: WorkerDirectory) -> Iterator[tuple[Path, GuardianClient]]:
     """Provide the directory and a guardian, which removes a passing one also when this process is killed."""
-    with Guard() as guard:
-        directory = place.open()
-        if place.is_passing:
-            guard.doom(directory)
+    with GuardianClient() as guardian:
+        private_data_dir = directory.open()
+        if directory.is_temporary:
+            guardian.remove_on_exit(private_data_dir)
         try:
-            with claimed(directory):
-                yield directory, guard
+            with claimed(private_data_dir):
+                yield private_data_dir, guardian
         finally:
-            place.close(directory)
+            directory.close(private_data_dir)
 
 
 def _located(job: Job, directory: Path) -> Job:
@@ -254,12 +194,14 @@ def _extract(received: _Received, directory: Path) -> None:
             raise ArchiveError(BAD_ARCHIVE, cause=str(error)) from error
 
 
-def _run(job: Job, directory: Path, stream: ResultStream, stop: StopRequest, guard: Guard) -> Outcome:
+def _run(
+    job: Job, directory: Path, stream: ResultStream, stop: StopRequest, guardian: GuardianClient
+) -> Outcome:
     from receptor_runner.execution.run import execute
 
     ident = check_ident(job.ident or str(uuid.uuid4()))
     left_out = RESERVED_NAMES | _output_files(job, directory)
-    outcome = execute(job, directory, ident=ident, sink=stream, stop=stop, guard=guard)
+    outcome = execute(job, directory, ident=ident, sink=stream, stop=stop, guardian=guardian)
     artifacts = artifact_directory(directory, job.artifact_dir, ident)
     packed = pack(artifacts, wanted=lambda name: name not in left_out)
     try:

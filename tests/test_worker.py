@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 from receptor_runner.errors import ConfigError, OutputFailed, UsageError
+from receptor_runner.execution.worker_directory import WorkerDirectory
 from receptor_runner.result_stream import keepalive_interval
 from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.encoder import EOF_LINE, encode_line
@@ -27,7 +28,7 @@ from receptor_runner.stream.messages import (
     StatusLine,
     WorkerLine,
 )
-from receptor_runner.worker import BAD_ARCHIVE, BAD_STREAM, Place
+from receptor_runner.worker import BAD_ARCHIVE, BAD_STREAM
 
 from tests.conftest import BIN, Commands, Finished, Project, wait_until
 
@@ -201,15 +202,15 @@ def test_a_kept_directory_is_merged_into_and_stays(bench: Bench, tmp_path: Path)
 
 def test_delete_empties_before_and_removes_afterwards(bench: Bench, tmp_path: Path) -> None:
     """With --delete what was there is gone before the job, and all of it afterwards, read-only parts too."""
-    doomed = tmp_path / "doomed"
-    (doomed / "project" / "old").mkdir(parents=True)
-    (doomed / "project" / "old").chmod(0o555)
+    removed = tmp_path / "removed"
+    (removed / "project" / "old").mkdir(parents=True)
+    (removed / "project" / "old").chmod(0o555)
     bench.project.playbook(
         "- stat: path={{ playbook_dir }}/old\n  register: it\n- assert: {that: not it.stat.exists}"
     )
-    done = bench.work(bench.transmit(), "--private-data-dir", doomed, "--delete")
+    done = bench.work(bench.transmit(), "--private-data-dir", removed, "--delete")
     assert done.rc == 0, done.text
-    assert not doomed.exists()
+    assert not removed.exists()
 
 
 def test_delete_through_a_link_leaves_the_link(bench: Bench, tmp_path: Path) -> None:
@@ -232,7 +233,7 @@ def test_directories_that_must_not_be_deleted(bench: Bench, monkeypatch: pytest.
         assert (done.rc, done.stdout) == (64, b""), place
     monkeypatch.chdir(bench.temporary)
     with pytest.raises(UsageError, match="--delete"):
-        Place(private_data_dir=bench.temporary.parent, delete=True).check()
+        WorkerDirectory(private_data_dir=bench.temporary.parent, delete=True).check()
 
 
 def test_a_directory_that_cannot_be_made(bench: Bench, tmp_path: Path) -> None:
@@ -240,7 +241,7 @@ def test_a_directory_that_cannot_be_made(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     done = bench.work(bench.transmit(), "--private-data-dir", tmp_path / "file" / "d")
     assert done.rc == 74
-    assert "cannot make the private data directory" in statuses(done.stdout)[0]["job_explanation"]
+    assert "cannot create the private data directory" in statuses(done.stdout)[0]["job_explanation"]
     assert "Traceback" not in done.stderr
 
 
@@ -401,20 +402,20 @@ class TestKeepalives:
 
 
 def test_a_place_is_made_private_and_goes(tmp_path: Path) -> None:
-    """A temporary place is 0700 and gone at the end with read-only directories in it; a named one stays."""
-    place = Place()
-    directory = place.open()
+    """A temporary directory is 0700 and gone at the end with read-only directories in it; a named one stays."""
+    temporary = WorkerDirectory()
+    directory = temporary.open()
     assert directory.stat().st_mode & 0o777 == 0o700
     (directory / "a/b").mkdir(parents=True)
     (directory / "a").chmod(0o500)
-    place.close(directory)
+    temporary.close(directory)
     assert not directory.exists()
-    named = Place(private_data_dir=tmp_path / "x" / "y")
+    named = WorkerDirectory(private_data_dir=tmp_path / "x" / "y")
     named.close(named.open())
     assert (tmp_path / "x" / "y").is_dir()
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputFailed):
-        Place(private_data_dir=tmp_path / "file").open()
+        WorkerDirectory(private_data_dir=tmp_path / "file").open()
 
 
 def test_the_worker_starts_without_what_it_does_not_need(commands: Commands) -> None:

@@ -91,12 +91,13 @@ def _work(
     stop: StopRequest, private_data_dir: Path | None, *, delete: bool, keepalive_seconds: float | None
 ) -> int:
     from receptor_runner.execution.guardian import adopt_orphans
+    from receptor_runner.execution.worker_directory import WorkerDirectory
     from receptor_runner.result_stream import ResultStream, keepalive_interval
     from receptor_runner.system.pipes import AbandonableOutput, read_descriptor
-    from receptor_runner.worker import Place, work
+    from receptor_runner.worker import work
 
-    place = Place(private_data_dir=private_data_dir, delete=delete)
-    place.check()
+    directory = WorkerDirectory(private_data_dir=private_data_dir, delete=delete)
+    directory.check()
     keepalive_s = keepalive_interval(keepalive_seconds)
     adopt_orphans()
     with _PrivateOutput() as output:
@@ -104,7 +105,7 @@ def _work(
         results = ResultStream(stdout, keepalive_s=keepalive_s, stop=stop)
         output.capture(results.stray)
         chunks = read_descriptor(sys.stdin.fileno(), lambda: stop.requested, stop.fileno())
-        return work(chunks, results, place=place, stop=stop).exit_code
+        return work(chunks, results, directory=directory, stop=stop).exit_code
 
 
 def _stop_on_signals() -> StopRequest:

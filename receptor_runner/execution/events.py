@@ -13,7 +13,7 @@ from receptor_runner.artifacts import FILE_MODE
 from receptor_runner.execution.sink import Sink
 
 
-class Record:
+class OutputFile:
     """The `stdout` file of a job: its text, or one event a line, as ansible-runner keeps them."""
 
     def __init__(self, path: Path | None, *, as_json: bool) -> None:
@@ -41,13 +41,13 @@ class Assembler:
     Args:
         ident: the ident each event carries.
         sink: takes the finished events.
-        record: keeps the output.
+        output: keeps the output.
     """
 
-    def __init__(self, *, ident: str, sink: Sink, record: Record) -> None:
+    def __init__(self, *, ident: str, sink: Sink, output: OutputFile) -> None:
         self._ident = ident
         self._sink = sink
-        self._record = record
+        self._output = output
         self._counter = 0
         self._line = 0
         self._partial = ""
@@ -91,5 +91,5 @@ class Assembler:
         }
         self._line += lines
         event = start | place | rest
-        self._record.add(event, kept)
+        self._output.add(event, kept)
         self._sink.event(event)

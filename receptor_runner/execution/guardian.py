@@ -10,7 +10,7 @@ Requests and reports are lines of JSON; the descriptors of a request travel besi
     spawn  {"do": "spawn", "name", "argv", "env", "cwd", "terminal", "descriptors": [target numbers]}
            -> {"name", "pid"} or {"name", "errno"}; later {"name", "exited": wait status}
     stop   {"do": "stop"} -> {"stopped": true, "left": [pids]}
-    doom   {"do": "doom", "path"}: remove this directory if the worker dies
+    remove_on_exit  {"do": "remove_on_exit", "path"}: remove this directory if the worker dies
     end    {"do": "end"}: kill what was started as a helper, leave the rest (asynchronous tasks live on), exit
 """
 
@@ -127,7 +127,7 @@ class Guardian:
         self._heard = b""
         self._received: list[int] = []
         self._names: dict[int, str] = {}
-        self._doomed: list[Path] = []
+        self._removed_on_exit: list[Path] = []
         self._ladder: Ladder | None = None
         self._ended = False
         self._wakeup = self._watch_children()
@@ -174,8 +174,8 @@ class Guardian:
             self._spawn(request)
         elif action == "stop":
             self._ladder = self._ladder or Ladder(time.monotonic())
-        elif action == "doom":
-            self._doomed.append(Path(request["path"]))
+        elif action == "remove_on_exit":
+            self._removed_on_exit.append(Path(request["path"]))
         elif action == "end":
             self._ended = True
 
@@ -236,7 +236,7 @@ class Guardian:
                 send_signal(tree, signal.SIGKILL)
             time.sleep(KILL_PAUSE_S)
             self._reap()
-        for path in self._doomed:
+        for path in self._removed_on_exit:
             remove_tree(path)
         self._ended = True
 

@@ -68,11 +68,11 @@ class Stopped:
     left: Sequence[int]
 
 
-class Guard:
+class GuardianClient:
     """A guardian process and the conversation with it.
 
     It should be made as soon as there is something to guard, and closed when all is done. If this process dies
-    without closing it, every process of the job is killed and every doomed directory removed within seconds; so they
+    without closing it, every process of the job is killed and every temporary directory removed within seconds; so they
     are when an exception ends its `with` block. If somebody kills the guardian, a process that adopts orphans kills
     all below it instead.
     """
@@ -109,9 +109,9 @@ class Guard:
         """The process id of the guardian, below which all processes of the job are."""
         return self._process.pid
 
-    def doom(self, directory: Path) -> None:
+    def remove_on_exit(self, directory: Path) -> None:
         """Have a directory removed if this process dies."""
-        self._request({"do": "doom", "path": str(directory)})
+        self._request({"do": "remove_on_exit", "path": str(directory)})
 
     def spawn(self, program: Program) -> int:
         """Start a program; return its process id.
@@ -159,7 +159,7 @@ class Guard:
         self._abandon()
 
     def _abandon(self) -> None:
-        """Leave all to the guardian, which kills every process and removes the doomed directories."""
+        """Leave all to the guardian, which kills every process and removes the temporary directories."""
         self._socket.close()
         if self._process.wait() and adopts_orphans():
             _kill_all_below()

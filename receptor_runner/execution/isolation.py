@@ -11,8 +11,8 @@ from pathlib import Path
 
 from receptor_runner.artifacts import make_directory
 from receptor_runner.errors import ConfigError
-from receptor_runner.execution.channel import DESCRIPTOR, VARIABLE
 from receptor_runner.execution.command import Plan
+from receptor_runner.execution.event_channel import DESCRIPTOR, VARIABLE
 from receptor_runner.execution.guardian_client import Program
 from receptor_runner.job import Job
 

@@ -21,8 +21,8 @@ from receptor_runner.execution.command import (
     check_target,
     fact_cache_directory,
 )
-from receptor_runner.execution.events import Assembler, Record
-from receptor_runner.execution.guardian_client import Guard, Program
+from receptor_runner.execution.events import Assembler, OutputFile
+from receptor_runner.execution.guardian_client import GuardianClient, Program
 from receptor_runner.execution.inputs import Inputs, read_inputs
 from receptor_runner.execution.isolation import check_isolation, copy_project, wrap
 from receptor_runner.execution.job_files import place_materials
@@ -31,7 +31,7 @@ from receptor_runner.execution.redaction import redact
 from receptor_runner.execution.rotation import rotate_artifacts
 from receptor_runner.execution.session import Cause, End, Limits, Session
 from receptor_runner.execution.sink import Sink
-from receptor_runner.execution.ssh_agent import Agent
+from receptor_runner.execution.ssh_agent import SshAgent
 from receptor_runner.job import Job
 from receptor_runner.outcome import RC_STOPPED, Outcome, Status
 from receptor_runner.system.cancel import StopRequest
@@ -46,7 +46,7 @@ def execute(
     ident: str,
     sink: Sink,
     stop: StopRequest,
-    guard: Guard | None = None,
+    guardian: GuardianClient | None = None,
 ) -> Outcome:
     """Run a job whose files are in place, in any thread.
 
@@ -56,7 +56,7 @@ def execute(
         ident: names its artifacts.
         sink: takes status lines and events, in order; the final status before this returns.
         stop: asks for the job to be stopped.
-        guard: the guardian of the caller's directory, if it has one already.
+        guardian: the guardian of the caller's directory, if it has one already.
 
     Raises:
         RunnerError: the job cannot be run as it is; nothing was told then.
@@ -65,7 +65,7 @@ def execute(
     with ExitStack() as stack:
         prepared = prepare(job, private_data_dir, ident)
         stack.callback(prepared.remove_traces)
-        return Run(prepared, sink, stop).perform(guard or stack.enter_context(Guard()))
+        return Run(prepared, sink, stop).perform(guardian or stack.enter_context(GuardianClient()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ class Prepared:
     plan: Plan
     artifact_dir: Path
     answers: Answers
-    agent: Agent | None
+    agent: SshAgent | None
     copy: Path | None
 
     def remove_traces(self) -> None:
@@ -100,7 +100,7 @@ def prepare(job: Job, private_data_dir: Path, ident: str) -> Prepared:
     answers = Answers(inputs.passwords)
     cwd = build_cwd(inputs, env, private_data_dir)
     with ExitStack() as undone:
-        agent = Agent(env) if inputs.ssh_key else None
+        agent = SshAgent(env) if inputs.ssh_key else None
         if agent:
             undone.callback(agent.remove)
         copy = copy_project(inputs.job, cwd)
@@ -137,19 +137,19 @@ class Run:
         self._sink = sink
         self._stop = stop
 
-    def perform(self, guard: Guard) -> Outcome:
+    def perform(self, guardian: GuardianClient) -> Outcome:
         """Run the job, tell its news and write its artifacts."""
         if self._prepared.copy:
-            guard.doom(self._prepared.copy)
+            guardian.remove_on_exit(self._prepared.copy)
         self._tell_start()
         self._lay_out()
-        record = self._open_record()
-        assembler = Assembler(ident=self._prepared.ident, sink=self._sink, record=record)
+        output = self._open_output()
+        assembler = Assembler(ident=self._prepared.ident, sink=self._sink, output=output)
         try:
             self._tell(Status.RUNNING)
-            outcome = self._run_programs(guard, assembler)
+            outcome = self._run_programs(guardian, assembler)
         finally:
-            record.close()
+            output.close()
         self._conclude(outcome)
         return outcome
 
@@ -176,24 +176,24 @@ class Run:
         write_atomically(directory / "command", _json(content))
         rotate_artifacts(directory, self._prepared.inputs.job.rotate_artifacts or 0)
 
-    def _open_record(self) -> Record:
+    def _open_output(self) -> OutputFile:
         job, directory = self._prepared.inputs.job, self._prepared.artifact_dir
         if job.suppress_output_file:
-            return Record(None, as_json=False)
+            return OutputFile(None, as_json=False)
         write_atomically(directory / "stderr", b"")
-        return Record(directory / "stdout", as_json=bool(job.json_mode))
+        return OutputFile(directory / "stdout", as_json=bool(job.json_mode))
 
-    def _run_programs(self, guard: Guard, assembler: Assembler) -> Outcome:
+    def _run_programs(self, guardian: GuardianClient, assembler: Assembler) -> Outcome:
         """Run ssh-add, if there is a key, then the job itself, each in a terminal of its own."""
         agent, key = self._prepared.agent, self._prepared.inputs.ssh_key
         limits = self._limits()
         if agent and key:
-            agent.start(guard)
+            agent.start(guardian)
             with agent.adding(key) as program:
-                outcome = self._run_program(program, guard, assembler, limits)
+                outcome = self._run_program(program, guardian, assembler, limits)
             if outcome.status is not Status.SUCCESSFUL:
                 return outcome
-        return self._run_program(wrap(self._prepared.plan), guard, assembler, limits)
+        return self._run_program(wrap(self._prepared.plan), guardian, assembler, limits)
 
     def _limits(self) -> Limits:
         inputs = self._prepared.inputs
@@ -204,9 +204,11 @@ class Run:
             prompt_timeout_s=inputs.prompt_timeout_s,
         )
 
-    def _run_program(self, program: Program, guard: Guard, assembler: Assembler, limits: Limits) -> Outcome:
+    def _run_program(
+        self, program: Program, guardian: GuardianClient, assembler: Assembler, limits: Limits
+    ) -> Outcome:
         session = Session(
-            guard=guard,
+            guardian=guardian,
             assembler=assembler,
             answers=self._prepared.answers,
             limits=limits,

@@ -9,13 +9,12 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from receptor_runner.execution.channel import DESCRIPTOR, Channel
+from receptor_runner.execution.event_channel import DESCRIPTOR, EventChannel
 from receptor_runner.execution.events import Assembler
 from receptor_runner.execution.guardian import JOB
-from receptor_runner.execution.guardian_client import Exit, Guard, Program, Stopped
+from receptor_runner.execution.guardian_client import Exit, GuardianClient, Program, Stopped
 from receptor_runner.execution.prompts import Answers
-from receptor_runner.execution.terminal import Terminal
-from receptor_runner.execution.terminal_wait import reads_terminal
+from receptor_runner.execution.terminal import Terminal, reads_terminal
 from receptor_runner.system.cancel import StopRequest
 
 TICK_S = 0.25
@@ -60,7 +59,7 @@ class Session:
     """One program in a terminal, from its start until its last word is read.
 
     Args:
-        guard: starts it and has it stopped.
+        guardian: starts it and has it stopped.
         assembler: takes its text and events.
         answers: the answers to its prompts.
         limits: when it has to end.
@@ -68,9 +67,15 @@ class Session:
     """
 
     def __init__(
-        self, *, guard: Guard, assembler: Assembler, answers: Answers, limits: Limits, stop: StopRequest
+        self,
+        *,
+        guardian: GuardianClient,
+        assembler: Assembler,
+        answers: Answers,
+        limits: Limits,
+        stop: StopRequest,
     ) -> None:
-        self._guard = guard
+        self._guardian = guardian
         self._assembler = assembler
         self._answers = answers
         self._limits = limits
@@ -92,9 +97,9 @@ class Session:
         Raises:
             OSError: it cannot be started.
         """
-        with closing(Terminal()) as terminal, closing(Channel()) as channel:
+        with closing(Terminal()) as terminal, closing(EventChannel()) as channel:
             own = {0: terminal.slave, 1: terminal.slave, 2: terminal.slave, DESCRIPTOR: channel.writer}
-            self._guard.spawn(
+            self._guardian.spawn(
                 replace(program, name=JOB, terminal=True, descriptors={**own, **program.descriptors})
             )
             self._attend(terminal, channel)
@@ -109,8 +114,8 @@ class Session:
             return Cause.CANCELED if stopped else Cause.EXITED
         return self._cause or Cause.EXITED
 
-    def _attend(self, terminal: Terminal, channel: Channel) -> None:
-        with _watching(self._guard, terminal.master, channel.reader) as poller:
+    def _attend(self, terminal: Terminal, channel: EventChannel) -> None:
+        with _watching(self._guardian, terminal.master, channel.reader) as poller:
             if self._cause is None:
                 poller.register(self._stop.fileno(), select.POLLIN)
             while not self._has_ended():
@@ -121,7 +126,7 @@ class Session:
                     self._cause, self._last_line = cause, self._answers.last_line
                     poller.unregister(self._stop.fileno())
                     self._stop_all()
-                if self._guard.fileno() in ready or self._guard.has_heard:
+                if self._guardian.fileno() in ready or self._guardian.has_heard:
                     self._take_reports()
 
     def _has_ended(self) -> bool:
@@ -129,12 +134,12 @@ class Session:
 
     def _stop_all(self) -> None:
         self._stopping = True
-        self._guard.stop()
+        self._guardian.stop()
 
     def _pause_ms(self) -> float:
-        return 0 if self._guard.has_heard else TICK_S * 1000
+        return 0 if self._guardian.has_heard else TICK_S * 1000
 
-    def _hear(self, terminal: Terminal, channel: Channel, ready: set[int]) -> None:
+    def _hear(self, terminal: Terminal, channel: EventChannel, ready: set[int]) -> None:
         # events first, then the terminal: what was written before an event is then there to be read before it
         messages = channel.read() if channel.reader in ready else []
         text = terminal.read() if messages or terminal.master in ready else ""
@@ -181,10 +186,10 @@ class Session:
         """Whether the program waits for an answer that nobody is going to give."""
         if terminal.reads_keys:
             return not self._answers.is_timed_pause
-        return bool(self._assembler.unfinished_line) and reads_terminal(self._guard.pid, terminal.name)
+        return bool(self._assembler.unfinished_line) and reads_terminal(self._guardian.pid, terminal.name)
 
     def _take_reports(self) -> None:
-        for report in self._guard.reports():
+        for report in self._guardian.reports():
             if isinstance(report, Stopped):
                 self._stopped = report
             elif report.name == JOB:
@@ -192,7 +197,7 @@ class Session:
                 if report.code < 0 and not self._stopping:  # it could not stop what it had started
                     self._stop_all()
 
-    def _drain(self, terminal: Terminal, channel: Channel) -> None:
+    def _drain(self, terminal: Terminal, channel: EventChannel) -> None:
         """Read what is left; a stray process may hold terminal and channel open, so no end of file is awaited."""
         limit = time.monotonic() + DRAIN_LIMIT_S
         while (text := terminal.read()) and time.monotonic() < limit:
@@ -217,8 +222,8 @@ def _around_events(text: str) -> tuple[str, str]:
 
 
 @contextmanager
-def _watching(guard: Guard, *descriptors: int) -> Iterator[select.poll]:
+def _watching(guardian: GuardianClient, *descriptors: int) -> Iterator[select.poll]:
     poller = select.poll()
-    for descriptor in (guard.fileno(), *descriptors):
+    for descriptor in (guardian.fileno(), *descriptors):
         poller.register(descriptor, select.POLLIN)
     yield poller

@@ -12,13 +12,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from receptor_runner.errors import MissingInput, WorkerFailed
-from receptor_runner.execution.guardian_client import Guard, Program
+from receptor_runner.execution.guardian_client import GuardianClient, Program
 
 _START_LIMIT_S = 10.0
 _PAUSE_S = 0.02
 
 
-class Agent:
+class SshAgent:
     """An agent that holds its keys in memory only; the guardian kills it, whatever happens to the worker.
 
     Args:
@@ -48,17 +48,17 @@ class Agent:
         """The environment variables by which ssh finds the agent."""
         return {"SSH_AUTH_SOCK": str(self._socket)}
 
-    def start(self, guard: Guard) -> None:
+    def start(self, guardian: GuardianClient) -> None:
         """Start the agent and wait until it answers.
 
         Raises:
             WorkerFailed: it does not come up.
         """
-        guard.doom(self.directory)
+        guardian.remove_on_exit(self.directory)
         null = os.open(os.devnull, os.O_RDWR)
         try:
             argv = ("ssh-agent", "-D", "-a", str(self._socket))
-            guard.spawn(self._program("ssh-agent", argv, {0: null, 1: null, 2: null}))
+            guardian.spawn(self._program("ssh-agent", argv, {0: null, 1: null, 2: null}))
         finally:
             os.close(null)
         limit = time.monotonic() + _START_LIMIT_S

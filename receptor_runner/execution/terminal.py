@@ -8,10 +8,15 @@ import fcntl
 import os
 import struct
 import termios
+from pathlib import Path
+
+from receptor_runner.execution.guardian import descendants
 
 ROWS, COLUMNS = 24, 80
 _CHUNK = 1 << 16
 _READS = 64
+_READ_CALLS = frozenset({"0", "3", "63"})
+"""The number of read(2): x86_64, 32 bit machines, arm64 and newer ones."""
 
 
 class Terminal:
@@ -59,3 +64,21 @@ class Terminal:
         """Give the descriptors back."""
         os.close(self.master)
         os.close(self.slave)
+
+
+def reads_terminal(ancestor: int, terminal: str) -> bool:
+    """Tell whether a process is blocked in reading a terminal.
+
+    Args:
+        ancestor: the process below which to look.
+        terminal: the path of the terminal, as `os.ttyname` gives it.
+    """
+    return any(_reads(pid, {terminal, "/dev/tty"}) for pid in descendants(ancestor))
+
+
+def _reads(pid: int, terminals: set[str]) -> bool:
+    # a process that is gone, or that we may not look at, is not known to wait
+    with contextlib.suppress(OSError, IndexError, ValueError):
+        call, descriptor = Path(f"/proc/{pid}/syscall").read_text().split()[:2]
+        return call in _READ_CALLS and os.readlink(f"/proc/{pid}/fd/{int(descriptor, 16)}") in terminals
+    return False

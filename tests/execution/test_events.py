@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from receptor_runner.execution.events import Assembler, Record
+from receptor_runner.execution.events import Assembler, OutputFile
 from tests.execution.conftest import Told
 
 
@@ -18,8 +18,8 @@ class Bench:
 
     def __init__(self, path: Path | None = None, *, as_json: bool = False) -> None:
         self.told = Told()
-        self.record = Record(path, as_json=as_json)
-        self.assembler = Assembler(ident="7", sink=self.told, record=self.record)
+        self.output = OutputFile(path, as_json=as_json)
+        self.assembler = Assembler(ident="7", sink=self.told, output=self.output)
 
     def shown(self) -> list[tuple[str, int, int]]:
         """Return text and lines of the events."""
@@ -81,7 +81,7 @@ def test_the_file_holds_the_output(tmp_path: Path) -> None:
     bench.assembler.add_event("", {"uuid": "v"})
     bench.assembler.add_text("unfinished é")
     bench.assembler.flush()
-    bench.record.close()
+    bench.output.close()
     assert (tmp_path / "stdout").read_bytes().decode() == "loose\r\nok\nunfinished é\n"
     assert stat.S_IMODE((tmp_path / "stdout").stat().st_mode) == 0o600
 
@@ -91,7 +91,7 @@ def test_the_file_holds_events_instead(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "stdout", as_json=True)
     bench.assembler.add_event("ok\r\n", {"uuid": "u"})
     bench.assembler.add_event("", {"uuid": "v"})
-    bench.record.close()
+    bench.output.close()
     lines = (tmp_path / "stdout").read_text().splitlines()
     assert [json.loads(line) for line in lines] == bench.told.events
 
@@ -101,5 +101,5 @@ def test_letters_that_are_none_do_no_harm(tmp_path: Path, broken: str) -> None:
     """A lone surrogate is replaced in the file."""
     bench = Bench(tmp_path / "stdout")
     bench.assembler.add_event(broken, {"uuid": "u"})
-    bench.record.close()
+    bench.output.close()
     assert "?" in (tmp_path / "stdout").read_text()

@@ -12,14 +12,14 @@ import psutil
 import pytest
 from receptor_runner.errors import RunnerError
 from receptor_runner.execution.guardian import JOB
-from receptor_runner.execution.guardian_client import Exit, Guard, Program, Stopped
+from receptor_runner.execution.guardian_client import Exit, GuardianClient, Program, Stopped
 from tests.conftest import wait_until
 
 
 @pytest.fixture
-def guard() -> Iterator[Guard]:
+def guardian() -> Iterator[GuardianClient]:
     """A guardian."""
-    with Guard() as made:
+    with GuardianClient() as made:
         yield made
 
 
@@ -35,29 +35,31 @@ def program(*argv: str, cwd: Path, descriptors: dict[int, int] | None = None, **
     )
 
 
-def report(guard: Guard) -> Exit | Stopped:
+def report(guardian: GuardianClient) -> Exit | Stopped:
     """Return the next report."""
-    return next(guard.reports())
+    return next(guardian.reports())
 
 
 @pytest.mark.parametrize(("script", "code"), [("exit 3", 3), ("kill -TERM $$", -15)])
-def test_an_end_is_reported(guard: Guard, tmp_path: Path, script: str, code: int) -> None:
+def test_an_end_is_reported(guardian: GuardianClient, tmp_path: Path, script: str, code: int) -> None:
     """A program that exits, or is killed by a signal, is reported with its code."""
-    guard.spawn(program("sh", "-c", script, cwd=tmp_path))
-    ended = report(guard)
+    guardian.spawn(program("sh", "-c", script, cwd=tmp_path))
+    ended = report(guardian)
     assert ended == Exit(name=JOB, code=code)
     assert isinstance(ended, Exit)
     assert ended.signal_name == ("SIGTERM" if code < 0 else None)
 
 
-def test_a_program_gets_what_it_is_given_and_no_more(guard: Guard, tmp_path: Path) -> None:
+def test_a_program_gets_what_it_is_given_and_no_more(guardian: GuardianClient, tmp_path: Path) -> None:
     """It has its own environment and directory, the named descriptors at their numbers, and no others."""
     reader, writer = os.pipe()
     script = "import os; print(dict(os.environ)['A'], os.getcwd(), *sorted(os.listdir('/proc/self/fd')), flush=True)"
     descriptors = {0: writer, 1: writer, 2: writer, 5: writer}
-    guard.spawn(program(sys.executable, "-I", "-c", script, cwd=tmp_path, descriptors=descriptors, A="é x"))
+    guardian.spawn(
+        program(sys.executable, "-I", "-c", script, cwd=tmp_path, descriptors=descriptors, A="é x")
+    )
     os.close(writer)
-    report(guard)
+    report(guardian)
     variable, letter, directory, *numbers = os.read(reader, 4096).decode().split()
     os.close(reader)
     assert (variable, letter, directory) == ("é", "x", str(tmp_path))
@@ -69,34 +71,34 @@ def test_a_program_gets_what_it_is_given_and_no_more(guard: Guard, tmp_path: Pat
     ("argv", "error"), [(("nosuchprogram",), FileNotFoundError), (("/",), PermissionError)]
 )
 def test_a_program_that_cannot_be_started_is_an_error(
-    guard: Guard, tmp_path: Path, argv: tuple[str, ...], error: type[OSError]
+    guardian: GuardianClient, tmp_path: Path, argv: tuple[str, ...], error: type[OSError]
 ) -> None:
     """The error of the attempt comes back, with the program's name, and the guardian serves on."""
     with pytest.raises(error) as caught:
-        guard.spawn(program(*argv, cwd=tmp_path))
+        guardian.spawn(program(*argv, cwd=tmp_path))
     assert caught.value.filename == argv[0]
-    assert guard.spawn(program("true", cwd=tmp_path)) > 0
+    assert guardian.spawn(program("true", cwd=tmp_path)) > 0
 
 
-def test_a_stop_reaches_processes_of_other_sessions(guard: Guard, tmp_path: Path) -> None:
+def test_a_stop_reaches_processes_of_other_sessions(guardian: GuardianClient, tmp_path: Path) -> None:
     """A process that left its group, and whose parent is gone, is killed although it ignores all else."""
     flag = tmp_path / "ready"
     stubborn = f"trap '' INT TERM HUP; echo $$ > {flag}.tmp; mv {flag}.tmp {flag}; sleep 100; sleep 100"
-    guard.spawn(
+    guardian.spawn(
         program("sh", "-c", f'setsid sh -c "{stubborn.replace("$", chr(92) + "$")}" & exit', cwd=tmp_path)
     )
-    assert isinstance(report(guard), Exit)
+    assert isinstance(report(guardian), Exit)
     wait_until(flag.exists, "the stubborn process runs")
     pid = int(flag.read_text())
-    guard.stop()
-    assert report(guard) == Stopped(left=[])
+    guardian.stop()
+    assert report(guardian) == Stopped(left=[])
     wait_until(lambda: not psutil.pid_exists(pid), "it is gone")
 
 
 def test_what_a_job_leaves_on_purpose_lives_on(tmp_path: Path) -> None:
     """The end of the guardian kills its helpers, but not what the job left running."""
-    with Guard() as guard:
-        helper = guard.spawn(
+    with GuardianClient() as guardian:
+        helper = guardian.spawn(
             Program(
                 name="helper",
                 argv=("sleep", "100"),
@@ -106,7 +108,7 @@ def test_what_a_job_leaves_on_purpose_lives_on(tmp_path: Path) -> None:
                 descriptors={},
             )
         )
-        left = guard.spawn(program("sleep", "100", cwd=tmp_path))
+        left = guardian.spawn(program("sleep", "100", cwd=tmp_path))
     assert not psutil.pid_exists(helper)
     assert psutil.pid_exists(left)
     os.kill(left, signal.SIGKILL)
@@ -114,8 +116,8 @@ def test_what_a_job_leaves_on_purpose_lives_on(tmp_path: Path) -> None:
 
 def test_a_guardian_that_is_gone_is_an_error(tmp_path: Path) -> None:
     """When somebody killed the guardian, the next request says so."""
-    guard = Guard()
-    os.kill(guard.pid, signal.SIGKILL)
+    guardian = GuardianClient()
+    os.kill(guardian.pid, signal.SIGKILL)
     with pytest.raises(RunnerError, match="guardian"):
-        guard.spawn(program("true", cwd=tmp_path))
-    guard.close()
+        guardian.spawn(program("true", cwd=tmp_path))
+    guardian.close()

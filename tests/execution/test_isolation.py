@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from receptor_runner.errors import ConfigError
-from receptor_runner.execution.channel import DESCRIPTOR, VARIABLE
 from receptor_runner.execution.command import Plan
+from receptor_runner.execution.event_channel import DESCRIPTOR, VARIABLE
 from receptor_runner.execution.isolation import check_isolation, copy_project, wrap
 from receptor_runner.job import Job
 

@@ -128,20 +128,20 @@ def test_an_interrupted_ansible_ends_politely(workplace: Workplace) -> None:
 WORKER = """
 import sys
 from pathlib import Path
-from receptor_runner.execution.guardian_client import Guard
+from receptor_runner.execution.guardian_client import GuardianClient
 from receptor_runner.execution.run import execute
 from receptor_runner.system.cancel import StopRequest
 from receptor_runner.job import Job
 from tests.execution.conftest import Told
 directory = Path(sys.argv[1])
-with Guard() as guard:
-    guard.doom(directory)
-    execute(Job(playbook=sys.argv[2]), directory, ident="7", sink=Told(), stop=StopRequest(), guard=guard)
+with GuardianClient() as guardian:
+    guardian.remove_on_exit(directory)
+    execute(Job(playbook=sys.argv[2]), directory, ident="7", sink=Told(), stop=StopRequest(), guardian=guardian)
 """
 
 
 def test_a_killed_worker_leaves_neither_processes_nor_files(workplace: Workplace) -> None:
-    """When the worker itself is killed, the guardian ends the job and removes the doomed directory."""
+    """When the worker itself is killed, the guardian ends the job and removes the temporary directory."""
     mark = uuid.uuid4().hex
     name = stubborn(workplace, mark)
     root = Path(__file__).parents[2]

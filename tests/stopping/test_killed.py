@@ -116,8 +116,8 @@ def test_a_killed_guardian(bench: Bench) -> None:
 
 def test_a_named_directory_stays(bench: Bench, tmp_path: Path) -> None:
     """A directory that was to be kept is kept; one that was to be deleted is removed."""
-    kept, doomed = tmp_path / "kept", tmp_path / "doomed"
-    for directory, words in ((kept, []), (doomed, ["--delete"])):
+    kept, removed = tmp_path / "kept", tmp_path / "removed"
+    for directory, words in ((kept, []), (removed, ["--delete"])):
         bench.project.playbook(f"- command: {bench.stubborn(with_child=False)}")
         bench.signs.unlink(missing_ok=True)
         worker = bench.start("--private-data-dir", directory, *words)
@@ -125,7 +125,7 @@ def test_a_named_directory_stays(bench: Bench, tmp_path: Path) -> None:
         wait_until(lambda: bench.seen >= 1, "the job runs")
         check_nothing_left(bench, worker)
     assert (kept / "project/test.yml").exists()
-    wait_until(lambda: not doomed.exists(), "the doomed directory is gone")
+    wait_until(lambda: not removed.exists(), "the removed directory is gone")
 
 
 def test_the_kill_reaches_a_worker_that_is_stopping(bench: Bench) -> None:

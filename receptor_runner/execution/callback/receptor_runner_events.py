@@ -69,7 +69,7 @@ def in_fork() -> bool:
 # ----------------------------------------------------------------------------------------- the channel
 
 
-class Channel:
+class EventWriter:
     """Where events go: one line each, never torn, though the descriptor takes only a part at a time."""
 
     def __init__(self, named: str | None, lock: Any) -> None:
@@ -230,7 +230,7 @@ class Reporter:
     """Turns what happens into events: knows playbook, play and task, and what each event shows."""
 
     def __init__(self) -> None:
-        self.channel = Channel(
+        self.channel = EventWriter(
             os.environ.pop(CHANNEL_VARIABLE, None), getattr(Display(), "_lock", threading.RLock())
         )
         self.playbook: dict[str, Any] = {}

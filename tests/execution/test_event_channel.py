@@ -11,24 +11,24 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from receptor_runner.execution.channel import Channel
+from receptor_runner.execution.event_channel import EventChannel
 from tests.conftest import wait_until
 
 
 @pytest.fixture
-def channel() -> Iterator[Channel]:
+def channel() -> Iterator[EventChannel]:
     """An open channel."""
-    with closing(Channel()) as opened:
+    with closing(EventChannel()) as opened:
         yield opened
 
 
-def test_an_empty_channel_holds_nobody_up(channel: Channel) -> None:
+def test_an_empty_channel_holds_nobody_up(channel: EventChannel) -> None:
     """Where nothing was written, nothing comes, at once."""
     assert channel.read() == []
     assert list(channel.drain()) == []
 
 
-def test_messages_are_whole_though_they_come_in_pieces(channel: Channel) -> None:
+def test_messages_are_whole_though_they_come_in_pieces(channel: EventChannel) -> None:
     """A message is given out when its line end has come, not before."""
     line = json.dumps({"text": "é\n"}).encode()
     os.write(channel.writer, line[:4])
@@ -39,7 +39,7 @@ def test_messages_are_whole_though_they_come_in_pieces(channel: Channel) -> None
     assert channel.read() == [{}]
 
 
-def test_a_message_may_be_larger_than_the_pipe(channel: Channel) -> None:
+def test_a_message_may_be_larger_than_the_pipe(channel: EventChannel) -> None:
     """A huge message arrives while its writer still waits for room."""
     message = {"text": "x" * 5_000_000}
     writer = threading.Thread(target=write_all, args=(channel.writer, json.dumps(message).encode() + b"\n"))
@@ -61,7 +61,7 @@ def write_all(descriptor: int, data: bytes) -> None:
         data = data[os.write(descriptor, data) :]
 
 
-def test_the_end_needs_no_end_of_file(channel: Channel) -> None:
+def test_the_end_needs_no_end_of_file(channel: EventChannel) -> None:
     """What a program wrote is read to its end while a stray process still holds the channel open."""
     script = f"import os; os.write({channel.writer}, b'{{}}\\n'); print(1, flush=True); input()"
     words = [sys.executable, "-c", script]

@@ -16,7 +16,7 @@ DESCRIPTOR = 3
 _CHUNK = 1 << 20
 
 
-class Channel:
+class EventChannel:
     """A pipe whose reading end is ours; it is never read to its end, which a stray process may hold open."""
 
     def __init__(self) -> None:

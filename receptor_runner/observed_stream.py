@@ -10,7 +10,7 @@ from receptor_runner.system.cancel import StopRequest
 from receptor_runner.system.pipes import Writable
 
 
-class TellingStream(ResultStream):
+class ObservedStream(ResultStream):
     """A result stream that tells handlers of each status and event.
 
     Args:
