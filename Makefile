@@ -21,10 +21,11 @@ test: $(VENV)/.developer ## run all tests, the fast ones first
 	$(BIN)/pytest -n $(WORKERS) -m "not slow"
 	$(BIN)/pytest -n $(WORKERS) -m slow
 
-check: $(VENV)/.developer ## check format, lint and types
+check: $(VENV)/.developer ## check format, lint, types and imports
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 format: $(VENV)/.developer ## format the code and mend what can be mended
 	$(BIN)/ruff format

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from receptor_runner.env_files import read_settings
 from receptor_runner.handlers import EventHandler, Handlers, RunnerConfig
 
 log = logging.getLogger("receptor_runner.plugins")
@@ -68,8 +69,6 @@ def tell_plugins(handlers: Handlers, config: RunnerConfig) -> Handlers:
     plugins = installed_plugins()
     if not plugins:
         return handlers
-    from receptor_runner.execution.inputs import read_settings
-
     config.settings = read_settings(Path(config.private_data_dir), config.settings)
     return dataclasses.replace(
         handlers,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from receptor_runner.errors import ConfigError, MissingInput
+from receptor_runner.env_files import read_mapping, read_settings, read_text
+from receptor_runner.errors import ConfigError
 from receptor_runner.job import Job
 
 PROMPT_TIMEOUT_S = 15.0
@@ -87,58 +87,19 @@ def read_inputs(job: Job, private_data_dir: Path) -> Inputs:
         job_timeout_s=job.timeout or _seconds(settings, "job_timeout"),
         idle_timeout_s=_seconds(settings, "idle_timeout"),
         prompt_timeout_s=_seconds(settings, "prompt_timeout") or PROMPT_TIMEOUT_S,
-        passwords=_texts(_mapping(env / "passwords", job.passwords)),
-        envvars=_texts(_mapping(env / "envvars", job.envvars)),
-        ssh_key=job.ssh_key or _text(env / "ssh_key"),
-        cmdline=_words(job.cmdline or _text(env / "cmdline") or "", env / "cmdline"),
+        passwords=_texts(read_mapping(env / "passwords", job.passwords)),
+        envvars=_texts(read_mapping(env / "envvars", job.envvars)),
+        ssh_key=job.ssh_key or read_text(env / "ssh_key"),
+        cmdline=_words(job.cmdline or read_text(env / "cmdline") or "", env / "cmdline"),
         raw_command=_raw_command(private_data_dir / "args"),
         extravars_file=extravars if extravars.is_file() else None,
     )
-
-
-def read_settings(private_data_dir: Path, given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the settings that are given and those of `env/settings`; where both have one, the file's.
-
-    Raises:
-        ConfigError: the file is no mapping.
-    """
-    return _mapping(private_data_dir / "env" / "settings", given)
 
 
 def _overridden(job: Job, settings: Mapping[str, Any]) -> Job:
     given = {key: value for key, value in settings.items() if key in OVERRIDES and value is not None}
     checked = Job.from_kwargs(given)
     return dataclasses.replace(job, **{key: getattr(checked, key) for key in given})
-
-
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8", errors="surrogateescape")
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise MissingInput(f"{path} cannot be read", cause=error.strerror) from error
-
-
-def _mapping(path: Path, given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the entries of a job's option and of the file; where both have one, the file's."""
-    text = _text(path)
-    found = _parsed(text, path) if text and text.strip() else {}
-    if not isinstance(found, dict):
-        raise ConfigError(f"{path} holds no mapping", hint="write `name: value` lines, or one JSON object")
-    return {**(given or {}), **found}
-
-
-def _parsed(text: str, path: Path) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        import yaml
-
-    try:
-        return yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is neither JSON nor YAML", cause=str(error)) from error
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:
@@ -166,5 +127,5 @@ def _words(text: str, path: Path) -> tuple[str, ...]:
 
 
 def _raw_command(path: Path) -> tuple[str, ...] | None:
-    text = _text(path) if path.is_file() else None
+    text = read_text(path) if path.is_file() else None
     return _words(text, path) if text is not None else None
