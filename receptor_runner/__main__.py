@@ -5,14 +5,13 @@ from __future__ import annotations
 import signal
 import sys
 
-STOPPING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+from receptor_runner.system.signals import STOPPING
 
 
 def main() -> int:
-    """Run the command line; what asks a worker to stop is held back until it can give its answer on the stream.
-
-    Source: Receptor cancels a unit with SIGINT, and may do so as soon as it has started the worker.
-    """
+    """Run the command line; return its exit code."""
+    # Receptor cancels a unit with SIGINT, possibly as soon as it has started the worker. Until the worker can report
+    # the cancel on its stream the signal stays pending; Python's own handler would end it with a traceback instead.
     if sys.argv[1:2] == ["worker"]:
         signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     from receptor_runner.cli import main as run

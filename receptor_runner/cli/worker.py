@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Self
 
 import click
 
-from receptor_runner.__main__ import STOPPING
 from receptor_runner.cli import options, show
 from receptor_runner.cli.worker_cleanup import cleanup
 from receptor_runner.errors import UsageError
+from receptor_runner.system.signals import STOPPING
 
 if TYPE_CHECKING:
     from receptor_runner.system.cancel import StopRequest
