@@ -1,4 +1,4 @@
-"""House rules that import-linter cannot keep: who prints, what is public, and that imports are light and change nothing."""
+"""House rules that import-linter cannot keep: who prints, what is public, and what an import loads and changes."""
 
 from __future__ import annotations
 
