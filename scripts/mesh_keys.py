@@ -10,7 +10,7 @@ import ipaddress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from receptor_runner.receptor_config.checks.certificates import NODE_ID_OID, need_reader
+from receptor_runner.receptor_config.certificates import NODE_ID_OID, need_reader
 
 if TYPE_CHECKING:
     from pathlib import Path

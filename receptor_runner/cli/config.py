@@ -11,7 +11,7 @@ from receptor_runner.cli import show
 from receptor_runner.errors import ConfigError, MissingInput, OutputFailed, UsageError
 
 if TYPE_CHECKING:
-    from receptor_runner.receptor_config.checks.findings import Finding
+    from receptor_runner.receptor_config.findings import Finding
     from receptor_runner.receptor_config.templates import Template
 
 PRIVATE, SHARED = 0o600, 0o644
@@ -57,17 +57,17 @@ def list_command(as_json: bool) -> None:
         return
     for template in templates:
         click.echo(f"{template.name}: {template.purpose}")
-        for option in template.options:
-            click.echo(f"    {option.name}={option.default}")
-            click.echo(f"        {option.help} ({option.kind.value})")
+        for setting in template.settings:
+            click.echo(f"    {setting.name}={setting.default}")
+            click.echo(f"        {setting.help} ({setting.kind.value})")
 
 
 def _as_dict(template: Template) -> dict[str, object]:
-    options = [
-        {"name": option.name, "kind": option.kind.value, "default": option.default, "help": option.help}
-        for option in template.options
+    settings = [
+        {"name": setting.name, "kind": setting.kind.value, "default": setting.default, "help": setting.help}
+        for setting in template.settings
     ]
-    return {"name": template.name, "purpose": template.purpose, "options": options}
+    return {"name": template.name, "purpose": template.purpose, "settings": settings}
 
 
 @config.command("render", epilog=RENDER_EPILOG)
@@ -123,9 +123,9 @@ def _write(path: Path, text: str, *, mode: int, force: bool) -> None:
 )
 def check_command(files: tuple[Path, ...], as_json: bool, elsewhere: bool) -> int:
     """Check receptor.yml FILES, ours or not, each for itself and all as parts of one mesh."""
-    from receptor_runner.receptor_config.checks.check import UNREADABLE, check_files, count
+    from receptor_runner.receptor_config.linter import UNREADABLE, check_files, count
 
-    findings = check_files(files, here=not elsewhere)
+    findings = check_files(files, on_this_machine=not elsewhere)
     numbers = count(findings)
     if as_json:
         show.data({"findings": [finding.as_dict() for finding in findings], **numbers})

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import yaml
 
-from receptor_runner.receptor_config.checks.findings import Finding, error, warning
+from receptor_runner.receptor_config.findings import Finding, error, warning
 from receptor_runner.receptor_config.schema import V1_KINDS, V2_KINDS, BlockKind
 from receptor_runner.receptor_config.values import BOOLEANS, closest
 
@@ -266,8 +266,8 @@ def _unknown_block(
 ) -> Finding:
     message = f"there is no block {entry.written!r}"
     if entry.written in other:
-        twin = other[entry.written]
-        here = twin.name if other_name == "v2" else twin.v2_name
+        counterpart = other[entry.written]
+        here = counterpart.name if other_name == "v2" else counterpart.v2_name
         hint = f"that is its name in {other_name}; here it is {here}" if here else f"only {other_name} has it"
         return error("unknown-block", entry.line, message, hint)
     guess = closest(entry.written, known)

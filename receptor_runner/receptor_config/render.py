@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Literal
 
 from receptor_runner.errors import ConfigError, UsageError
 from receptor_runner.receptor_config import emit
-from receptor_runner.receptor_config.checks.check import check_documents
 from receptor_runner.receptor_config.checks.control import check_taken
-from receptor_runner.receptor_config.checks.findings import Severity
+from receptor_runner.receptor_config.findings import Severity
+from receptor_runner.receptor_config.linter import check_documents
 from receptor_runner.receptor_config.parse import parse
-from receptor_runner.receptor_config.settings import Value, WorkCommand, read_settings, read_work_commands
+from receptor_runner.receptor_config.template_settings import (
+    Value,
+    WorkCommandSetting,
+    read_settings,
+    read_work_commands,
+)
 from receptor_runner.receptor_config.templates import Template, find_template, list_templates
 
 if TYPE_CHECKING:
@@ -31,7 +36,7 @@ def render(
 
     Args:
         name: a template's name, as list_templates() gives it.
-        settings: texts by option name, plus further work-commands as `work.TYPE`.
+        settings: texts by setting name, plus further work-commands as `work.TYPE`.
         form: v1, the list that `receptor --config` reads, or v2, the map of `receptor --config-v2`.
         base_dir: where relative paths start from; the current directory when None.
 
@@ -41,7 +46,7 @@ def render(
     """
     template = find_template(name)
     start = (base_dir or Path.cwd()).absolute()
-    values = read_settings(template.options, settings, base_dir=start)
+    values = read_settings(template.settings, settings, base_dir=start)
     _need_link(template, values)
     text = _fill(template, values, read_work_commands(settings, base_dir=start))
     if form == "v2":
@@ -61,7 +66,7 @@ def _need_link(template: Template, values: dict[str, Value]) -> None:
 def _prove(name: str, text: str) -> None:
     """Refuse to hand out a config the daemon would not take; the paths in it may be another machine's."""
     document = parse(text, file=name)
-    findings = check_documents([document], here=False)
+    findings = check_documents([document], on_this_machine=False)
     if name == "local":  # a single machine's, this one: starting the daemon must not cost what is there
         for block in document.all("control-service"):
             findings += check_taken(block.text("filename"), block.line_of("filename"))
@@ -72,7 +77,7 @@ def _prove(name: str, text: str) -> None:
         )
 
 
-def _fill(template: Template, values: dict[str, Value], further: tuple[WorkCommand, ...]) -> str:
+def _fill(template: Template, values: dict[str, Value], further: tuple[WorkCommandSetting, ...]) -> str:
     page = _environment().get_template(f"{template.name}.yml.j2")
     filled = page.render(**values, work_commands=_work_commands(values, further))
     return (
@@ -80,13 +85,17 @@ def _fill(template: Template, values: dict[str, Value], further: tuple[WorkComma
     )
 
 
-def _work_commands(values: dict[str, Value], further: tuple[WorkCommand, ...]) -> tuple[WorkCommand, ...]:
+def _work_commands(
+    values: dict[str, Value], further: tuple[WorkCommandSetting, ...]
+) -> tuple[WorkCommandSetting, ...]:
     if "worktype" not in values:
         return further
     params = str(values["params"])
     if values["keepalive_seconds"] != "":
         params = f"{params} --keepalive-seconds {values['keepalive_seconds']}"
-    first = WorkCommand(worktype=str(values["worktype"]), command=str(values["command"]), params=params)
+    first = WorkCommandSetting(
+        worktype=str(values["worktype"]), command=str(values["command"]), params=params
+    )
     return (first, *further)
 
 

@@ -25,13 +25,13 @@ class Need(Enum):
     Source: v1 refuses a block in which a key it calls required is not written, whatever its value; v2 asks for none.
     """
 
-    NONE = "it is as good"
-    WRITTEN = "v1 refuses it, v2 takes it"
-    KNOWN = "v1 refuses it, v2 makes up a value that nobody knows"
-    ALWAYS = "it is of no use in either form"
+    OPTIONAL = "it is as good"
+    REQUIRED_IN_V1 = "v1 refuses it, v2 takes it"
+    REQUIRED_TO_BE_FOUND = "v1 refuses it, v2 makes up a value that nobody knows"
+    REQUIRED = "it is of no use in either form"
 
 
-class Refers(Enum):
+class Reference(Enum):
     """Which kind of block a key names."""
 
     TLS_SERVER = "tls-server"
@@ -46,15 +46,15 @@ class Key:
         name: its name.
         type: what it holds.
         need: what the block is without it.
-        refers: the kind of block it names.
-        twin: the key that is of no use without this one.
+        reference: the kind of block it names.
+        required_by: the key that is of no use without this one.
     """
 
     name: str
     type: Type = Type.TEXT
-    need: Need = Need.NONE
-    refers: Refers | None = None
-    twin: str | None = None
+    need: Need = Need.OPTIONAL
+    reference: Reference | None = None
+    required_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,8 @@ class BlockKind:
 
 def _texts(*names: str) -> tuple[Key, ...]:
     return tuple(
-        Key(name=name.rstrip("!"), need=Need.ALWAYS if name.endswith("!") else Need.NONE) for name in names
+        Key(name=name.rstrip("!"), need=Need.REQUIRED if name.endswith("!") else Need.OPTIONAL)
+        for name in names
     )
 
 
@@ -95,15 +96,15 @@ def _names(*names: str) -> tuple[Key, ...]:
 
 
 def _server(*names: str) -> tuple[Key, ...]:
-    return tuple(Key(name=name, refers=Refers.TLS_SERVER) for name in names)
+    return tuple(Key(name=name, reference=Reference.TLS_SERVER) for name in names)
 
 
 def _client(*names: str) -> tuple[Key, ...]:
-    return tuple(Key(name=name, refers=Refers.TLS_CLIENT) for name in names)
+    return tuple(Key(name=name, reference=Reference.TLS_CLIENT) for name in names)
 
 
-_PORT = Key(name="port", type=Type.COUNT, need=Need.KNOWN)
-_SERVICE = Key(name="service", need=Need.KNOWN)
+_PORT = Key(name="port", type=Type.COUNT, need=Need.REQUIRED_TO_BE_FOUND)
+_SERVICE = Key(name="service", need=Need.REQUIRED_TO_BE_FOUND)
 _MODE = Key(name="permissions", type=Type.MODE)
 _BITS = Key(name="bits", type=Type.COUNT)
 _COST = Key(name="cost", type=Type.NUMBER)
@@ -117,8 +118,8 @@ _LISTENER = (
 _PEER = (*_texts("address!"), *_flags("redial"), _COST, *_names("allowedpeers"))
 _TLS = _flags("skipreceptornamescheck", "mintls13")
 _CLIENT_PAIR = (
-    Key(name="cert", need=Need.WRITTEN, twin="key"),
-    Key(name="key", need=Need.WRITTEN, twin="cert"),
+    Key(name="cert", need=Need.REQUIRED_IN_V1, required_by="key"),
+    Key(name="key", need=Need.REQUIRED_IN_V1, required_by="cert"),
 )
 _PROXY_IN = (_PORT, *_texts("bindaddr", "remotenode!", "remoteservice!"))
 _PROXY_OUT = (_SERVICE, *_texts("address!"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from receptor_runner.errors import UsageError
-from receptor_runner.receptor_config.settings import Kind, Option, default_command
+from receptor_runner.receptor_config.template_settings import Setting, SettingKind, default_command
 from receptor_runner.receptor_config.values import closest
 
 
@@ -16,16 +16,16 @@ class Template:
     Args:
         name: what `config render` calls it; its text is the file NAME.yml.j2.
         purpose: one line for people.
-        options: what can be set, with defaults.
+        settings: what can be set, with defaults.
     """
 
     name: str
     purpose: str
-    options: tuple[Option, ...]
+    settings: tuple[Setting, ...]
 
 
 def list_templates() -> tuple[Template, ...]:
-    """Return every template with its options and their defaults."""
+    """Return every template with its settings and their defaults."""
     return (_local(), _control(), _worker(), _hop())
 
 
@@ -44,26 +44,29 @@ def find_template(name: str) -> Template:
 
 
 def _local() -> Template:
-    options = (
+    settings = (
         *_node("primary", datadir="receptor", socket="control.sock"),
         *_work(),
     )
     return Template(
-        name="local", purpose="One machine, no mesh: the node runs its own jobs.", options=options
+        name="local", purpose="One machine, no mesh: the node runs its own jobs.", settings=settings
     )
 
 
 def _control() -> Template:
-    options = (
+    settings = (
         *_mesh_node("control"),
         *_links(listen="0.0.0.0:27199"),
         *_tls(),
-        Option(
-            name="signing_key", kind=Kind.PATH, default="", help="RSA private key that signs submitted work"
+        Setting(
+            name="signing_key",
+            kind=SettingKind.PATH,
+            default="",
+            help="RSA private key that signs submitted work",
         ),
-        Option(
+        Setting(
             name="token_expiration",
-            kind=Kind.DURATION,
+            kind=SettingKind.DURATION,
             default="10m",
             help="how long a signature is good for",
         ),
@@ -72,24 +75,24 @@ def _control() -> Template:
     return Template(
         name="control",
         purpose="The hub of a mesh: clients submit jobs here, other nodes run them.",
-        options=options,
+        settings=settings,
     )
 
 
 def _worker() -> Template:
-    options = (
+    settings = (
         *_mesh_node("worker"),
         *_links(listen=""),
         *_tls(),
-        Option(
+        Setting(
             name="verify_key",
-            kind=Kind.PATH,
+            kind=SettingKind.PATH,
             default="",
             help="RSA public key; unsigned work is then refused",
         ),
-        Option(
+        Setting(
             name="accept_from",
-            kind=Kind.NAMES,
+            kind=SettingKind.NAMES,
             default="",
             help="the only nodes that may use the control service; all when empty",
         ),
@@ -98,90 +101,130 @@ def _worker() -> Template:
     return Template(
         name="worker",
         purpose="A node that runs jobs for others; it connects out to peers, or listens.",
-        options=options,
+        settings=settings,
     )
 
 
 def _hop() -> Template:
-    options = (*_mesh_node("hop"), *_links(listen="0.0.0.0:27199"), *_tls(), _firewall())
+    settings = (*_mesh_node("hop"), *_links(listen="0.0.0.0:27199"), *_tls(), _firewall())
     return Template(
-        name="hop", purpose="A node between networks: it passes traffic on and runs no jobs.", options=options
+        name="hop",
+        purpose="A node between networks: it passes traffic on and runs no jobs.",
+        settings=settings,
     )
 
 
-def _mesh_node(node_id: str) -> tuple[Option, ...]:
+def _mesh_node(node_id: str) -> tuple[Setting, ...]:
     return _node(node_id, datadir="/var/lib/receptor", socket="/run/receptor/receptor.sock")
 
 
-def _node(node_id: str, *, datadir: str, socket: str) -> tuple[Option, ...]:
+def _node(node_id: str, *, datadir: str, socket: str) -> tuple[Setting, ...]:
     return (
-        Option(name="id", kind=Kind.TEXT, default=node_id, help="the node's name, unique in the mesh"),
-        Option(name="datadir", kind=Kind.PATH, default=datadir, help="where units are kept, across reboots"),
-        Option(name="socket", kind=Kind.PATH, default=socket, help="the control socket for local clients"),
-        Option(name="permissions", kind=Kind.MODE, default="0600", help="the control socket's mode, octal"),
-        Option(name="log_level", kind=Kind.LEVEL, default="info", help="error, warning, info or debug"),
+        Setting(
+            name="id", kind=SettingKind.TEXT, default=node_id, help="the node's name, unique in the mesh"
+        ),
+        Setting(
+            name="datadir",
+            kind=SettingKind.PATH,
+            default=datadir,
+            help="where units are kept, across reboots",
+        ),
+        Setting(
+            name="socket", kind=SettingKind.PATH, default=socket, help="the control socket for local clients"
+        ),
+        Setting(
+            name="permissions", kind=SettingKind.MODE, default="0600", help="the control socket's mode, octal"
+        ),
+        Setting(
+            name="log_level", kind=SettingKind.LEVEL, default="info", help="error, warning, info or debug"
+        ),
     )
 
 
-def _work() -> tuple[Option, ...]:
+def _work() -> tuple[Setting, ...]:
     return (
-        Option(name="worktype", kind=Kind.TEXT, default="receptor-runner", help="the work type jobs ask for"),
-        Option(name="command", kind=Kind.COMMAND, default=default_command(), help="the worker's program"),
-        Option(name="params", kind=Kind.TEXT, default="worker", help="the worker's parameters"),
-        Option(
+        Setting(
+            name="worktype",
+            kind=SettingKind.TEXT,
+            default="receptor-runner",
+            help="the work type jobs ask for",
+        ),
+        Setting(
+            name="command", kind=SettingKind.COMMAND, default=default_command(), help="the worker's program"
+        ),
+        Setting(name="params", kind=SettingKind.TEXT, default="worker", help="the worker's parameters"),
+        Setting(
             name="keepalive_seconds",
-            kind=Kind.COUNT,
+            kind=SettingKind.COUNT,
             default="",
             help="seconds between keepalive messages of a quiet job",
         ),
-        Option(
+        Setting(
             name="allow_runtime_params",
-            kind=Kind.FLAG,
+            kind=SettingKind.FLAG,
             default="true",
             help="clients may add worker parameters",
         ),
     )
 
 
-def _links(*, listen: str) -> tuple[Option, ...]:
+def _links(*, listen: str) -> tuple[Setting, ...]:
     return (
-        Option(name="listen", kind=Kind.ADDRESS, default=listen, help="where peers connect to, host:port"),
-        Option(name="peers", kind=Kind.ADDRESSES, default="", help="nodes to connect out to, host:port,..."),
-        Option(
+        Setting(
+            name="listen", kind=SettingKind.ADDRESS, default=listen, help="where peers connect to, host:port"
+        ),
+        Setting(
+            name="peers",
+            kind=SettingKind.ADDRESSES,
+            default="",
+            help="nodes to connect out to, host:port,...",
+        ),
+        Setting(
             name="allowed_peers",
-            kind=Kind.NAMES,
+            kind=SettingKind.NAMES,
             default="",
             help="node ids that may link here; all when empty",
         ),
-        Option(
+        Setting(
             name="max_idle",
-            kind=Kind.DURATION,
+            kind=SettingKind.DURATION,
             default="",
             help="how long a silent link is kept, at least 21s",
         ),
     )
 
 
-def _tls() -> tuple[Option, ...]:
+def _tls() -> tuple[Setting, ...]:
     return (
-        Option(
-            name="tls", kind=Kind.FLAG, default="false", help="mutual TLS on links and on the control service"
+        Setting(
+            name="tls",
+            kind=SettingKind.FLAG,
+            default="false",
+            help="mutual TLS on links and on the control service",
         ),
-        Option(
+        Setting(
             name="tls_cert",
-            kind=Kind.PATH,
+            kind=SettingKind.PATH,
             default="/etc/receptor/tls/{id}.crt",
             help="certificate carrying the node id as otherName",
         ),
-        Option(name="tls_key", kind=Kind.PATH, default="/etc/receptor/tls/{id}.key", help="its private key"),
-        Option(
-            name="tls_ca", kind=Kind.PATH, default="/etc/receptor/tls/ca.crt", help="the mesh's own authority"
+        Setting(
+            name="tls_key",
+            kind=SettingKind.PATH,
+            default="/etc/receptor/tls/{id}.key",
+            help="its private key",
         ),
-        Option(name="tls_min_13", kind=Kind.FLAG, default="true", help="refuse TLS older than 1.3"),
+        Setting(
+            name="tls_ca",
+            kind=SettingKind.PATH,
+            default="/etc/receptor/tls/ca.crt",
+            help="the mesh's own authority",
+        ),
+        Setting(name="tls_min_13", kind=SettingKind.FLAG, default="true", help="refuse TLS older than 1.3"),
     )
 
 
-def _firewall() -> Option:
-    return Option(
-        name="firewall", kind=Kind.FLAG, default="true", help="keep other nodes from driving this one"
+def _firewall() -> Setting:
+    return Setting(
+        name="firewall", kind=SettingKind.FLAG, default="true", help="keep other nodes from driving this one"
     )

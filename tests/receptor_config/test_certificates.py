@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from receptor_runner.errors import ConfigError
-from receptor_runner.receptor_config.checks.certificates import (
+from receptor_runner.receptor_config.certificates import (
     need_reader,
     read_certificate,
     read_private_key,

@@ -11,8 +11,8 @@ from typing import Any, Literal
 import pytest
 import yaml
 from receptor_runner.errors import ConfigError, UsageError
-from receptor_runner.receptor_config.checks.check import check_text
-from receptor_runner.receptor_config.checks.findings import Severity
+from receptor_runner.receptor_config.findings import Severity
+from receptor_runner.receptor_config.linter import check_text
 from receptor_runner.receptor_config.parse import parse
 from receptor_runner.receptor_config.render import list_templates, render
 
@@ -43,11 +43,11 @@ def blocks_of(document: list[dict[str, Any]], keyword: str) -> list[Any]:
 
 
 def test_every_template_is_offered_with_a_purpose() -> None:
-    """The four roles are listed, each with a purpose and options that have a help line."""
+    """The four roles are listed, each with a purpose and settings that have a help line."""
     templates = {template.name: template for template in list_templates()}
 
     assert list(templates) == ["local", "control", "worker", "hop"]
-    assert all(template.purpose and all(o.help for o in template.options) for template in templates.values())
+    assert all(template.purpose and all(o.help for o in template.settings) for template in templates.values())
 
 
 @pytest.mark.parametrize("form", ["v1", "v2"])
@@ -56,7 +56,7 @@ def test_least_settings_give_a_clean_config(name: str, form: Form, tmp_path: Pat
     """With the fewest settings the linter has nothing to say, paths of other machines aside."""
     text = render(name, LEAST[name], form=form, base_dir=Path("/srv/node"))
 
-    assert [f for f in check_text(text, here=False) if f.severity is not Severity.NOTE] == []
+    assert [f for f in check_text(text, on_this_machine=False) if f.severity is not Severity.NOTE] == []
 
 
 @pytest.mark.parametrize("form", ["v1", "v2"])
@@ -65,7 +65,7 @@ def test_full_settings_give_a_clean_config(name: str, form: Form) -> None:
     """Links, TLS and names that look like numbers are written so that nothing is read otherwise."""
     text = render(name, {**FULL, "listen": "127.0.0.1:27199"}, form=form)
 
-    assert [f for f in check_text(text, here=False) if f.severity is not Severity.NOTE] == []
+    assert [f for f in check_text(text, on_this_machine=False) if f.severity is not Severity.NOTE] == []
 
 
 @pytest.mark.parametrize("name", LEAST)

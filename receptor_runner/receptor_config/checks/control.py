@@ -7,15 +7,15 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from receptor_runner.receptor_config.checks.findings import Finding, error, note, warning
-from receptor_runner.receptor_config.checks.paths import mode_of
+from receptor_runner.receptor_config.checks.files import mode_of
 from receptor_runner.receptor_config.checks.ports import check_port
+from receptor_runner.receptor_config.findings import Finding, error, note, warning
 from receptor_runner.receptor_config.parse import Block, Document, Scalar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from receptor_runner.receptor_config.checks.site import Site
+    from receptor_runner.receptor_config.checks.context import Context
 
 # sun_path holds 108 bytes, the last of which is the terminator.
 LONGEST_SOCKET_PATH = 107
@@ -24,10 +24,10 @@ _OWNER_RW = 0o600
 _EVERYBODY_WRITES = 0o002
 
 
-def check_control(document: Document, site: Site) -> Iterator[Finding]:
+def check_control(document: Document, context: Context) -> Iterator[Finding]:
     """Yield findings about control services and the other unix sockets."""
     for block in document.all("control-service", "unix-socket-server"):
-        yield from _check_socket(block, site)
+        yield from _check_socket(block, context)
         yield from check_mode(block)
     for block in document.all("control-service"):
         yield from _check_tcp(block)
@@ -46,7 +46,7 @@ def _check_reach(document: Document) -> Iterator[Finding]:
         yield note("service-name", block.line_of("service"), message)
 
 
-def _check_socket(block: Block, site: Site) -> Iterator[Finding]:
+def _check_socket(block: Block, context: Context) -> Iterator[Finding]:
     filename, line = block.text("filename"), block.line_of("filename")
     if not filename:
         return
@@ -65,7 +65,7 @@ def _check_socket(block: Block, site: Site) -> Iterator[Finding]:
             f"the socket {filename} depends on where the daemon is started",
             "write an absolute path",
         )
-    elif site.here:
+    elif context.on_this_machine:
         yield from check_taken(filename, line)
         yield from _check_folder(Path(filename).parent, line)
 

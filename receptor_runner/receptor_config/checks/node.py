@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from receptor_runner.receptor_config.checks.findings import Finding, error, note, warning
 from receptor_runner.receptor_config.checks.patterns import fault_of
 from receptor_runner.receptor_config.checks.ports import check_port
+from receptor_runner.receptor_config.findings import Finding, error, note, warning
 from receptor_runner.receptor_config.parse import Block, Document, Entry, Items, Scalar, Table
 from receptor_runner.receptor_config.schema import BACKENDS, LISTENERS, PEERS
 from receptor_runner.receptor_config.values import closest, is_number, is_positive, seconds

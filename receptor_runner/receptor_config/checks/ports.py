@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from receptor_runner.receptor_config.checks.findings import Finding, error
+from receptor_runner.receptor_config.findings import Finding, error
 
 _HIGHEST_PORT = 65535
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from receptor_runner.receptor_config.checks.findings import Finding, error, warning
+from receptor_runner.receptor_config.findings import Finding, error, warning
 from receptor_runner.receptor_config.parse import Block, Document, Entry, Items, Scalar, Table
 from receptor_runner.receptor_config.schema import Key, Need, Type
 from receptor_runner.receptor_config.values import closest, is_count, is_number
@@ -74,23 +74,23 @@ def _repeated_keys(block: Block) -> Iterator[Finding]:
 def _missing_keys(document: Document, block: Block) -> Iterator[Finding]:
     for key in block.kind.keys:
         need = _need(block, key)
-        if need is Need.NONE or block.get(key.name) is not None:
+        if need is Need.OPTIONAL or block.get(key.name) is not None:
             continue
-        if document.version == 1 or need is Need.ALWAYS:
+        if document.version == 1 or need is Need.REQUIRED:
             yield error("missing-key", block.line, f"{block.kind.name} needs the key {key.name}")
-        elif need is Need.KNOWN:
+        elif need is Need.REQUIRED_TO_BE_FOUND:
             message = f"without {key.name} the daemon makes one up, so nobody can know it"
             yield warning("missing-key", block.line, message)
 
 
 def _need(block: Block, key: Key) -> Need:
-    return Need.ALWAYS if key.twin and block.text(key.twin) else key.need
+    return Need.REQUIRED if key.required_by and block.text(key.required_by) else key.need
 
 
 def _check_value(document: Document, block: Block, key: Key, entry: Entry) -> Iterator[Finding]:
     value = entry.value
     need = _need(block, key)
-    if isinstance(value, Scalar) and (value.is_null or (need is Need.ALWAYS and not value.text)):
+    if isinstance(value, Scalar) and (value.is_null or (need is Need.REQUIRED and not value.text)):
         yield from _empty(document, block, key, entry)
     elif key.type is Type.NAMES:
         yield from _check_names(entry)
@@ -110,7 +110,7 @@ def _is_json(value: object) -> bool:
 def _empty(document: Document, block: Block, key: Key, entry: Entry) -> Iterator[Finding]:
     if key.type is Type.NAMES or key.type in _NESTED or _is_told(document, block, key):
         return
-    if _need(block, key) is Need.ALWAYS:
+    if _need(block, key) is Need.REQUIRED:
         message = f"{entry.written} has no value, and {block.kind.name} is of no use without one"
         yield error("empty-value", entry.line, message)
     elif document.version == 1:

@@ -7,24 +7,24 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from receptor_runner.receptor_config.checks import certificates
-from receptor_runner.receptor_config.checks.findings import Finding, Severity, error, note, warning
+from receptor_runner.receptor_config import certificates
 from receptor_runner.receptor_config.checks.work import check_readable, check_secrecy, first_line
+from receptor_runner.receptor_config.findings import Finding, Severity, error, note, warning
 from receptor_runner.receptor_config.parse import Block, Document, Items, Scalar
-from receptor_runner.receptor_config.schema import Refers
+from receptor_runner.receptor_config.schema import Reference
 from receptor_runner.receptor_config.values import closest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from receptor_runner.receptor_config.checks.certificates import CertificateFacts
-    from receptor_runner.receptor_config.checks.site import Site
+    from receptor_runner.receptor_config.certificates import CertificateFacts
+    from receptor_runner.receptor_config.checks.context import Context
 
 _SOON = timedelta(days=30)
 _FINGERPRINT_SIZES = (64, 128)
 
 
-def check_tls(document: Document, site: Site) -> Iterator[Finding]:
+def check_tls(document: Document, context: Context) -> Iterator[Finding]:
     """Yield findings about TLS blocks and about the keys that name them."""
     for block in document.blocks:
         yield from _check_references(document, block)
@@ -40,15 +40,15 @@ def check_tls(document: Document, site: Site) -> Iterator[Finding]:
             )
     for block in document.all("tls-server", "tls-client"):
         yield from _check_pins(block)
-    if site.here:
-        yield from _check_all_files(document, site)
+    if context.on_this_machine:
+        yield from _check_all_files(document, context)
 
 
-def check_reader(documents: tuple[Document, ...], site: Site) -> Iterator[tuple[Document, Finding]]:
+def check_reader(documents: tuple[Document, ...], context: Context) -> Iterator[tuple[Document, Finding]]:
     """Yield a finding when no certificate could be looked at, once for all files, with the first it matters to."""
     kinds = ("tls-server", "tls-client", "work-signing", "work-verification")
     found = next(((document, block) for document in documents for block in document.all(*kinds)), None)
-    if found and site.here and not certificates.can_read():
+    if found and context.on_this_machine and not certificates.can_read():
         document, block = found
         yield (
             document,
@@ -61,11 +61,11 @@ def check_reader(documents: tuple[Document, ...], site: Site) -> Iterator[tuple[
         )
 
 
-def _check_all_files(document: Document, site: Site) -> Iterator[Finding]:
+def _check_all_files(document: Document, context: Context) -> Iterator[Finding]:
     """A server and a client often share their files; what is odd about one is told where it is named first."""
     told: set[tuple[str, str]] = set()
     for block in document.all("tls-server", "tls-client"):
-        for finding in _check_files(document, block, site):
+        for finding in _check_files(document, block, context):
             fact = (finding.code, finding.message)
             if finding.severity is Severity.ERROR or fact not in told:
                 yield finding
@@ -76,24 +76,26 @@ def _check_references(document: Document, block: Block) -> Iterator[Finding]:
     for entry in block.entries:
         key = block.kind.key(entry.name)
         name = block.text(entry.name)
-        if key is None or key.refers is None or not name:
+        if key is None or key.reference is None or not name:
             continue
-        wanted = _names(document, key.refers)
-        other = Refers.TLS_CLIENT if key.refers is Refers.TLS_SERVER else Refers.TLS_SERVER
+        wanted = _names(document, key.reference)
+        other = Reference.TLS_CLIENT if key.reference is Reference.TLS_SERVER else Reference.TLS_SERVER
         if name in wanted:
             continue
         if name in _names(document, other):
-            message = f"{entry.written}: {name} is a {other.value}, and a {key.refers.value} is needed here"
+            message = (
+                f"{entry.written}: {name} is a {other.value}, and a {key.reference.value} is needed here"
+            )
             hint = "listeners and services take a tls-server, peers a tls-client"
             yield error("tls-wrong-side", entry.line, message, hint)
         else:
             guess = closest(name, wanted)
-            hint = f"did you mean {guess}?" if guess else f"define a {key.refers.value} of that name"
-            yield error("tls-undefined", entry.line, f"there is no {key.refers.value} named {name}", hint)
+            hint = f"did you mean {guess}?" if guess else f"define a {key.reference.value} of that name"
+            yield error("tls-undefined", entry.line, f"there is no {key.reference.value} named {name}", hint)
 
 
-def _names(document: Document, refers: Refers) -> list[str]:
-    return [block.text("name") for block in document.all(refers.value)]
+def _names(document: Document, reference: Reference) -> list[str]:
+    return [block.text("name") for block in document.all(reference.value)]
 
 
 def _check_unused(document: Document) -> Iterator[Finding]:
@@ -101,7 +103,7 @@ def _check_unused(document: Document) -> Iterator[Finding]:
         block.text(key.name)
         for block in document.blocks
         for key in block.kind.keys
-        if key.refers is Refers.TLS_SERVER
+        if key.reference is Reference.TLS_SERVER
     }
     servers = list(document.all("tls-server"))
     for block in servers:
@@ -146,32 +148,32 @@ def _check_pins(block: Block) -> Iterator[Finding]:
                 )
 
 
-def _check_files(document: Document, block: Block, site: Site) -> Iterator[Finding]:
+def _check_files(document: Document, block: Block, context: Context) -> Iterator[Finding]:
     for name in ("cert", "key", "clientcas", "rootcas"):
         if block.text(name):
             yield from check_readable(block.text(name), block.line_of(name))
     yield from check_secrecy(block.text("key"), block.line_of("key"))
     if certificates.can_read():
         for name in ("clientcas", "rootcas"):
-            yield from _check_authority(block, name, site)
-        yield from _check_certificate(document, block, site)
+            yield from _check_authority(block, name, context)
+        yield from _check_certificate(document, block, context)
 
 
-def _check_authority(block: Block, name: str, site: Site) -> Iterator[Finding]:
+def _check_authority(block: Block, name: str, context: Context) -> Iterator[Finding]:
     facts = _facts(block, name)
     if isinstance(facts, Finding):
         yield facts
     elif facts is not None:
-        yield from _check_dates(facts, block, name, site)
+        yield from _check_dates(facts, block, name, context)
 
 
-def _check_certificate(document: Document, block: Block, site: Site) -> Iterator[Finding]:
+def _check_certificate(document: Document, block: Block, context: Context) -> Iterator[Finding]:
     facts = _facts(block, "cert")
     if isinstance(facts, Finding):
         yield facts
         facts = None
     if facts is not None:
-        yield from _check_dates(facts, block, "cert", site)
+        yield from _check_dates(facts, block, "cert", context)
         yield from _check_node_id(document, block, facts)
     yield from _check_key(block, facts)
 
@@ -186,15 +188,15 @@ def _facts(block: Block, name: str) -> CertificateFacts | Finding | None:
         return error("cert-unusable", block.line_of(name), f"{path} holds no certificate", first_line(fault))
 
 
-def _check_dates(facts: CertificateFacts, block: Block, name: str, site: Site) -> Iterator[Finding]:
+def _check_dates(facts: CertificateFacts, block: Block, name: str, context: Context) -> Iterator[Finding]:
     line, filename = block.line_of(name), block.text(name)
-    if facts.not_after <= site.now:
+    if facts.not_after <= context.now:
         yield error("cert-expired", line, f"{filename} expired on {facts.not_after:%Y-%m-%d}")
-    elif facts.not_before > site.now:
+    elif facts.not_before > context.now:
         yield error(
             "cert-not-yet", line, f"{filename} is not valid before {facts.not_before:%Y-%m-%d %H:%M} UTC"
         )
-    elif facts.not_after - site.now < _SOON:
+    elif facts.not_after - context.now < _SOON:
         yield warning("cert-expires-soon", line, f"{filename} expires on {facts.not_after:%Y-%m-%d}")
 
 

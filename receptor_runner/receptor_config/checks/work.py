@@ -9,15 +9,15 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from receptor_runner.receptor_config.checks import certificates
-from receptor_runner.receptor_config.checks.findings import Finding, error, note, warning
-from receptor_runner.receptor_config.checks.paths import mode_of
+from receptor_runner.receptor_config import certificates
+from receptor_runner.receptor_config.checks.files import mode_of
+from receptor_runner.receptor_config.findings import Finding, error, note, warning
 from receptor_runner.receptor_config.values import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from receptor_runner.receptor_config.checks.site import Site
+    from receptor_runner.receptor_config.checks.context import Context
     from receptor_runner.receptor_config.parse import Block, Document
 
 
@@ -28,10 +28,10 @@ _REMOTE = "remote"
 _NO_JOB = "every job would fail at its start"
 
 
-def check_work(document: Document, site: Site) -> Iterator[Finding]:
+def check_work(document: Document, context: Context) -> Iterator[Finding]:
     """Yield findings about work-commands, work-signing and work-verification of one file."""
     for block in document.all("work-command"):
-        if site.here:
+        if context.on_this_machine:
             yield from _check_command(block)
     for block in document.all("work-command", "work-kubernetes"):
         yield from _check_name(block)
@@ -42,9 +42,9 @@ def check_work(document: Document, site: Site) -> Iterator[Finding]:
         yield error("work-python", block.line, "the daemon refuses work-python; use a work-command")
     for block in document.all("work-signing"):
         yield from _check_expiration(block)
-        yield from _check_key(block, "privatekey", site, certificates.read_signing_key)
+        yield from _check_key(block, "privatekey", context, certificates.read_signing_key)
     for block in document.all("work-verification"):
-        yield from _check_key(block, "publickey", site, certificates.read_verifying_key)
+        yield from _check_key(block, "publickey", context, certificates.read_verifying_key)
 
 
 def _check_order(document: Document) -> Iterator[Finding]:
@@ -159,9 +159,9 @@ def _check_expiration(block: Block) -> Iterator[Finding]:
         yield error("bad-duration", line, f"a signature good for {text} is never good")
 
 
-def _check_key(block: Block, name: str, site: Site, read: Callable[[Path], bytes]) -> Iterator[Finding]:
+def _check_key(block: Block, name: str, context: Context, read: Callable[[Path], bytes]) -> Iterator[Finding]:
     filename, line = block.text(name), block.line_of(name)
-    if filename and site.here:
+    if filename and context.on_this_machine:
         yield from check_readable(filename, line)
         yield from _check_content(Path(filename), line, read)
         if name == "privatekey":
@@ -201,7 +201,7 @@ def first_line(fault: Exception) -> str:
     return (str(fault).splitlines() or [type(fault).__name__])[0]
 
 
-def check_together(documents: tuple[Document, ...], site: Site) -> Iterator[tuple[Document, Finding]]:
+def check_together(documents: tuple[Document, ...], context: Context) -> Iterator[tuple[Document, Finding]]:
     """Yield findings that only several files together can show, each with the file it belongs to."""
     signing = [(doc, block) for doc in documents for block in doc.all("work-signing")]
     verifying = [
@@ -221,7 +221,7 @@ def check_together(documents: tuple[Document, ...], site: Site) -> Iterator[tupl
         message = "signed work is expected here, but no file given signs it"
         line = block.line_of("verifysignature")
         yield doc, told("verification-without-signing", line, message, _PAIR_HINT)
-    if site.here and certificates.can_read():
+    if context.on_this_machine and certificates.can_read():
         yield from _check_pair(documents)
 
 

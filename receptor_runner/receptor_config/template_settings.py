@@ -21,7 +21,7 @@ Value: TypeAlias = str | bool | int | tuple[str, ...]
 WORK_PREFIX = "work."
 
 
-class Kind(Enum):
+class SettingKind(Enum):
     """What a setting holds; each kind has its own reading of the text."""
 
     TEXT = "text"
@@ -38,7 +38,7 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
+class Setting:
     """One thing a template lets its reader set.
 
     Args:
@@ -49,13 +49,13 @@ class Option:
     """
 
     name: str
-    kind: Kind
+    kind: SettingKind
     default: str
     help: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkCommand:
+class WorkCommandSetting:
     """One further work-command: the work type, the program and its parameters."""
 
     worktype: str
@@ -64,28 +64,28 @@ class WorkCommand:
 
 
 def read_settings(
-    options: tuple[Option, ...], settings: Mapping[str, str], *, base_dir: Path
+    settings: tuple[Setting, ...], texts: Mapping[str, str], *, base_dir: Path
 ) -> dict[str, Value]:
-    """Read the settings of one template, every option filled in.
+    """Read the settings of one template, every setting filled in.
 
     Args:
-        options: what the template knows.
-        settings: the texts of `--set`, by name.
+        settings: what the template knows.
+        texts: the texts of `--set`, by name.
         base_dir: the directory that relative paths start from.
 
     Raises:
-        UsageError: an unknown name, or a text that does not fit its option.
+        UsageError: an unknown name, or a text that does not fit its setting.
     """
-    _refuse_unknown(options, settings)
-    texts = {option.name: settings.get(option.name, option.default) for option in options}
-    node_id = texts["id"]
+    _refuse_unknown(settings, texts)
+    chosen = {setting.name: texts.get(setting.name, setting.default) for setting in settings}
+    node_id = chosen["id"]
     return {
-        option.name: _read(option, texts[option.name].replace("{id}", node_id), base_dir)
-        for option in options
+        setting.name: _read(setting, chosen[setting.name].replace("{id}", node_id), base_dir)
+        for setting in settings
     }
 
 
-def read_work_commands(settings: Mapping[str, str], *, base_dir: Path) -> tuple[WorkCommand, ...]:
+def read_work_commands(texts: Mapping[str, str], *, base_dir: Path) -> tuple[WorkCommandSetting, ...]:
     """Read the further work-commands, given as `work.TYPE=COMMAND PARAMS`.
 
     Raises:
@@ -93,7 +93,7 @@ def read_work_commands(settings: Mapping[str, str], *, base_dir: Path) -> tuple[
     """
     return tuple(
         _work_command(key.removeprefix(WORK_PREFIX), text, base_dir)
-        for key, text in settings.items()
+        for key, text in texts.items()
         if key.startswith(WORK_PREFIX)
     )
 
@@ -103,13 +103,15 @@ def default_command() -> str:
     return str(Path(sys.executable).parent / "receptor-runner")
 
 
-def _work_command(worktype: str, text: str, base_dir: Path) -> WorkCommand:
+def _work_command(worktype: str, text: str, base_dir: Path) -> WorkCommandSetting:
     command, _, params = text.strip().partition(" ")
     if not worktype or not command:
         raise UsageError(
             f"work.{worktype}={text} names no command", hint="--set work.TYPE='/path/to/command PARAMS'"
         )
-    return WorkCommand(worktype=worktype, command=_find_command(command, base_dir), params=params.strip())
+    return WorkCommandSetting(
+        worktype=worktype, command=_find_command(command, base_dir), params=params.strip()
+    )
 
 
 def _find_command(text: str, base_dir: Path) -> str:
@@ -119,27 +121,27 @@ def _find_command(text: str, base_dir: Path) -> str:
     return shutil.which(text) or text
 
 
-def _refuse_unknown(options: tuple[Option, ...], settings: Mapping[str, str]) -> None:
-    known = [option.name for option in options]
-    for key in settings:
+def _refuse_unknown(settings: tuple[Setting, ...], texts: Mapping[str, str]) -> None:
+    known = [setting.name for setting in settings]
+    for key in texts:
         if key not in known and not key.startswith(WORK_PREFIX):
             guess = closest(key, known)
             hint = f"did you mean {guess}?" if guess else f"the settings are {', '.join(known)}, work.TYPE"
             raise UsageError(f"there is no setting {key!r}", hint=hint)
 
 
-def _read(option: Option, text: str, base_dir: Path) -> Value:
-    if text == "" and option.kind not in {Kind.NAMES, Kind.ADDRESSES}:
+def _read(setting: Setting, text: str, base_dir: Path) -> Value:
+    if text == "" and setting.kind not in {SettingKind.NAMES, SettingKind.ADDRESSES}:
         return ""
-    if option.kind is Kind.PATH:
+    if setting.kind is SettingKind.PATH:
         return str(base_dir / Path(text).expanduser())
-    if option.kind is Kind.COMMAND:
+    if setting.kind is SettingKind.COMMAND:
         return _find_command(text, base_dir)
     try:
-        return _READERS[option.kind](text)
+        return _READERS[setting.kind](text)
     except ValueError as error:
         raise UsageError(
-            f"{option.name}={text} is not usable", cause=str(error), hint=f"{option.name}: {option.help}"
+            f"{setting.name}={text} is not usable", cause=str(error), hint=f"{setting.name}: {setting.help}"
         ) from error
 
 
@@ -188,14 +190,14 @@ def _read_addresses(text: str) -> tuple[str, ...]:
     return tuple(_read_address(name) for name in _read_names(text))
 
 
-_READERS: dict[Kind, Callable[[str], Value]] = {
-    Kind.TEXT: str,
-    Kind.MODE: _read_mode,
-    Kind.FLAG: _read_flag,
-    Kind.COUNT: _read_count,
-    Kind.LEVEL: _read_level,
-    Kind.DURATION: _read_duration,
-    Kind.ADDRESS: _read_address,
-    Kind.ADDRESSES: _read_addresses,
-    Kind.NAMES: _read_names,
+_READERS: dict[SettingKind, Callable[[str], Value]] = {
+    SettingKind.TEXT: str,
+    SettingKind.MODE: _read_mode,
+    SettingKind.FLAG: _read_flag,
+    SettingKind.COUNT: _read_count,
+    SettingKind.LEVEL: _read_level,
+    SettingKind.DURATION: _read_duration,
+    SettingKind.ADDRESS: _read_address,
+    SettingKind.ADDRESSES: _read_addresses,
+    SettingKind.NAMES: _read_names,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from receptor_runner.receptor_config.checks.check import check_text
+from receptor_runner.receptor_config.linter import check_text
 from receptor_runner.receptor_config.parse import Document, Items, Scalar, Table, parse
 
 
@@ -79,11 +79,11 @@ def test_anchors_and_merges_are_followed() -> None:
 )
 def test_hostile_yaml_is_a_finding(text: str) -> None:
     """YAML that loops, nests without end or is none gets a finding, not an exception."""
-    assert check_text(text, here=False)
+    assert check_text(text, on_this_machine=False)
 
 
 @given(st.text(alphabet="ab:-{}[]&*<!|>'\" \n#?,1", max_size=40))
 def test_any_text_is_read(text: str) -> None:
     """No text makes the linter fail."""
-    check_text(f"- node: {text}\n", here=False)
-    check_text(text, here=False)
+    check_text(f"- node: {text}\n", on_this_machine=False)
+    check_text(text, on_this_machine=False)

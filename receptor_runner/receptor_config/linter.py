@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from receptor_runner.receptor_config.checks.context import Context
 from receptor_runner.receptor_config.checks.control import check_control
-from receptor_runner.receptor_config.checks.findings import Finding, Severity, error, warning
 from receptor_runner.receptor_config.checks.node import check_node
 from receptor_runner.receptor_config.checks.shape import check_shape
-from receptor_runner.receptor_config.checks.site import Site
 from receptor_runner.receptor_config.checks.tls import check_reader, check_tls
 from receptor_runner.receptor_config.checks.work import check_together, check_work
+from receptor_runner.receptor_config.findings import Finding, Severity, error, warning
 from receptor_runner.receptor_config.parse import Document, parse
 from receptor_runner.receptor_config.schema import LISTENERS, PEERS
 
@@ -29,30 +29,30 @@ __all__ = ["UNREADABLE", "Finding", "Severity", "check_documents", "check_files"
 UNREADABLE = "unreadable"
 
 
-def check_files(paths: Sequence[Path], *, here: bool = True) -> list[Finding]:
+def check_files(paths: Sequence[Path], *, on_this_machine: bool = True) -> list[Finding]:
     """Lint files, each for itself and all of them as parts of one mesh.
 
     Args:
         paths: the files.
-        here: whether they are for this machine, so that the paths in them can be looked at.
+        on_this_machine: whether they are for this machine, so that the paths in them can be looked at.
 
     Returns:
         The findings, ordered by file and line; a file that cannot be read is one itself, with the code UNREADABLE.
     """
-    return check_documents([_read(path) for path in dict.fromkeys(paths)], here=here)
+    return check_documents([_read(path) for path in dict.fromkeys(paths)], on_this_machine=on_this_machine)
 
 
-def check_text(text: str, *, file: str = "", here: bool = True) -> list[Finding]:
+def check_text(text: str, *, file: str = "", on_this_machine: bool = True) -> list[Finding]:
     """Lint one text; see check_files."""
-    return check_documents([parse(text, file=file)], here=here)
+    return check_documents([parse(text, file=file)], on_this_machine=on_this_machine)
 
 
-def check_documents(documents: Sequence[Document], *, here: bool = True) -> list[Finding]:
+def check_documents(documents: Sequence[Document], *, on_this_machine: bool = True) -> list[Finding]:
     """Lint files that were read already; see check_files."""
-    site = Site(here=here, now=datetime.now(UTC))
-    found = [finding for document in documents for finding in _check_one(document, site)]
+    context = Context(on_this_machine=on_this_machine, now=datetime.now(UTC))
+    found = [finding for document in documents for finding in _check_one(document, context)]
     found += [
-        replace(finding, file=document.file) for document, finding in _check_all(tuple(documents), site)
+        replace(finding, file=document.file) for document, finding in _check_all(tuple(documents), context)
     ]
     order = {document.file: position for position, document in enumerate(documents)}
     return sorted(found, key=lambda finding: (order[finding.file], finding.line))
@@ -75,19 +75,19 @@ def _read(path: Path) -> Document:
     return Document(file=str(path), version=1, findings=(finding,))
 
 
-def _check_one(document: Document, site: Site) -> Iterator[Finding]:
+def _check_one(document: Document, context: Context) -> Iterator[Finding]:
     rules: list[Iterable[Finding]] = [document.findings]
     if document.blocks:
-        rules += [check_shape(document), check_node(document), check_control(document, site)]
-        rules += [check_work(document, site), check_tls(document, site)]
+        rules += [check_shape(document), check_node(document), check_control(document, context)]
+        rules += [check_work(document, context), check_tls(document, context)]
     for findings in rules:
         for finding in findings:
             yield replace(finding, file=document.file)
 
 
-def _check_all(documents: tuple[Document, ...], site: Site) -> Iterator[tuple[Document, Finding]]:
-    yield from check_together(documents, site)
-    yield from check_reader(documents, site)
+def _check_all(documents: tuple[Document, ...], context: Context) -> Iterator[tuple[Document, Finding]]:
+    yield from check_together(documents, context)
+    yield from check_reader(documents, context)
     yield from _check_ids(documents)
     yield from _check_meetings(documents)
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from receptor_runner.receptor_config.checks.check import check_text, count
-from receptor_runner.receptor_config.checks.findings import Finding
+from receptor_runner.receptor_config.findings import Finding
+from receptor_runner.receptor_config.linter import check_text, count
 
 Fill = Callable[[Path], str]
 

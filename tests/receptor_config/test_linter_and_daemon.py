@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from receptor_runner.receptor_config.checks.check import check_text, count
+from receptor_runner.receptor_config.linter import check_text, count
 
 pytestmark = pytest.mark.receptor
 

@@ -7,13 +7,13 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
+class Context:
     """What may be looked at.
 
     Args:
-        here: whether the config is for this machine, so that its paths can be looked at.
+        on_this_machine: whether the config is for this machine, so that its paths can be looked at.
         now: the time certificates are judged by, with a zone.
     """
 
-    here: bool
+    on_this_machine: bool
     now: datetime

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from receptor_runner.receptor_config.checks.check import check_files, check_text
-from receptor_runner.receptor_config.checks.findings import Finding, Severity
+from receptor_runner.receptor_config.findings import Finding, Severity
+from receptor_runner.receptor_config.linter import check_files, check_text
 from receptor_runner.receptor_config.render import render
 
 SIGNER = (
@@ -97,7 +97,7 @@ def test_rendered_mesh_is_clean(tmp_path: Path) -> None:
         paths.append(tmp_path / f"{name}.yml")
         paths[-1].write_text(render(name, settings))
 
-    assert check_files(paths, here=False) == []
+    assert check_files(paths, on_this_machine=False) == []
 
 
 def test_paths_are_not_looked_at_elsewhere() -> None:
@@ -109,7 +109,7 @@ def test_paths_are_not_looked_at_elsewhere() -> None:
         "- tls-server: {name: s, cert: /nowhere/c, key: /nowhere/k}\n- tcp-listener: {port: 1, tls: s}\n"
     )
 
-    assert check_text(text, here=False) == []
+    assert check_text(text, on_this_machine=False) == []
     assert [finding.code for finding in check_text(text)] == [
         "command-missing",
         "socket-dir-missing",
