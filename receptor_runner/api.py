@@ -18,7 +18,7 @@ from receptor_runner.outcome import Outcome, Status
 from receptor_runner.plugins import tell_plugins
 from receptor_runner.process import Processor, process
 from receptor_runner.runner import Runner
-from receptor_runner.system.cancel import StopRequest
+from receptor_runner.system.cancel import CancelToken
 from receptor_runner.system.files import remove_tree
 from receptor_runner.system.pipes import Writable, never, read_file, write_all
 
@@ -104,8 +104,8 @@ class _Call:
         return str((self.settings or {}).get("fact_cache") or self.options.get("fact_cache") or "fact_cache")
 
     @contextlib.contextmanager
-    def canceling(self, cancel: Callable[[], Any]) -> Iterator[None]:
-        """Ask the cancel callback, beside what goes on, and pass its wish on; its failure is one too."""
+    def canceling(self, cancel: CancelToken) -> Iterator[None]:
+        """Poll the cancel callback in a thread; when it returns true, or fails, request the cancel."""
         if self.cancel_callback is None:
             yield
             return
@@ -125,7 +125,7 @@ class _Call:
 
 def _ask(
     callback: Callable[[], bool],
-    cancel: Callable[[], Any],
+    cancel: CancelToken,
     over: threading.Event,
     failures: list[Exception],
 ) -> None:
@@ -136,7 +136,7 @@ def _ask(
             failures.append(error)
             wanted = True
         if wanted:
-            cancel()
+            cancel.request()
             return
 
 
@@ -255,7 +255,7 @@ def _worker(call: _Call, runner: Runner) -> None:
     from receptor_runner.worker import work
 
     keepalive_s = keepalive_interval(call.keepalive_seconds)
-    stop = StopRequest()
+    stop = CancelToken()
     stream = ObservedStream(
         call._output or sys.stdout.buffer,
         keepalive_s=keepalive_s,
@@ -266,7 +266,7 @@ def _worker(call: _Call, runner: Runner) -> None:
     directory = WorkerDirectory(private_data_dir=call.directory, delete=call.is_temporary)
     chunks = read_file(call._input or sys.stdin.buffer, lambda: stop.requested)
     try:
-        with call.canceling(stop.request):
+        with call.canceling(stop):
             runner.settle(work(chunks, stream, directory=directory, stop=stop, defaults=call.options))
     except OutputFailed:
         raise
@@ -296,7 +296,6 @@ def _retry_policy(call: _Call) -> RetryPolicy:
 
 def _whole(call: _Call, runner: Runner) -> None:
     from receptor_runner.receptor.jobs.follow import Following, follow
-    from receptor_runner.receptor.jobs.follower import Wishes
     from receptor_runner.receptor.jobs.submit import start
     from receptor_runner.receptor.nodes.destination import Destination
     from receptor_runner.transmit import prepare
@@ -314,9 +313,9 @@ def _whole(call: _Call, runner: Runner) -> None:
     job = Job.from_kwargs(call.options)
     if not job.has_target:
         raise UsageError("nothing to run: give a playbook, a module or a role")
-    wishes = Wishes()
-    following = Following(handlers=call.handlers(runner), wishes=wishes, config=runner.config)
-    with call.canceling(wishes.cancel.set):
+    cancel = CancelToken()
+    following = Following(handlers=call.handlers(runner), cancel=cancel, config=runner.config)
+    with call.canceling(cancel):
         shipment = prepare(job, call.directory, include_artifacts=call.include_artifacts)
         try:
             record = start(shipment, call.directory, destination, rerun=call.rerun)
@@ -325,14 +324,14 @@ def _whole(call: _Call, runner: Runner) -> None:
         try:
             outcome = follow(call.directory, record.ident, destination, following)
         except KeyboardInterrupt:
-            wishes.cancel.set()
+            cancel.request()
             outcome = follow(call.directory, record.ident, destination, following)
         except StreamError as error:
             outcome = Outcome(status=Status.ERROR, explanation=str(error))
         except RunnerError:
             raise
         except Exception:  # a handler's: nobody would hear how the job ends
-            wishes.cancel.set()
+            cancel.request()
             with contextlib.suppress(RunnerError):
                 follow(call.directory, record.ident, destination, replace(following, handlers=Handlers()))
             raise

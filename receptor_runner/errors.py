@@ -22,6 +22,9 @@ The numbers are exit codes (sysexits.h); docs/exit-codes.md is the table for use
 
 from __future__ import annotations
 
+import copy
+from typing import Self
+
 
 class RunnerError(Exception):
     """An error with a cause in the peer's words and a hint that names a command.
@@ -39,6 +42,12 @@ class RunnerError(Exception):
         self.what = what
         self.cause = cause
         self.hint = hint
+
+    def with_hint(self, hint: str) -> Self:
+        """Return a copy of this error, of the same class and with the same facts, with another hint."""
+        error = copy.copy(self)
+        error.hint = hint
+        return error
 
     def __str__(self) -> str:
         return self.what if self.cause is None else f"{self.what}: {self.cause}"

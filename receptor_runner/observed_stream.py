@@ -6,7 +6,7 @@ from typing import Any
 
 from receptor_runner.handlers import Handlers, RunnerConfig
 from receptor_runner.result_stream import ResultStream
-from receptor_runner.system.cancel import StopRequest
+from receptor_runner.system.cancel import CancelToken
 from receptor_runner.system.pipes import Writable
 
 
@@ -26,7 +26,7 @@ class ObservedStream(ResultStream):
         output: Writable,
         *,
         keepalive_s: float,
-        stop: StopRequest,
+        stop: CancelToken,
         handlers: Handlers,
         config: RunnerConfig,
     ) -> None:

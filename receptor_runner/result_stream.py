@@ -11,7 +11,7 @@ from typing import Any
 from receptor_runner.codec import fastest
 from receptor_runner.errors import ConfigError
 from receptor_runner.stream.encoder import EOF_LINE, KEEPALIVE_LINE, encode_archive, encode_line
-from receptor_runner.system.cancel import StopRequest
+from receptor_runner.system.cancel import CancelToken
 from receptor_runner.system.pipes import Writable
 
 COALESCE_S = 0.03
@@ -51,7 +51,7 @@ class ResultStream:
         stop: asked to stop the job when nobody reads any more.
     """
 
-    def __init__(self, output: Writable, *, keepalive_s: float = 0, stop: StopRequest | None = None) -> None:
+    def __init__(self, output: Writable, *, keepalive_s: float = 0, stop: CancelToken | None = None) -> None:
         self._output = output
         self._keepalive_s = max(keepalive_s, COALESCE_S) if keepalive_s > 0 else 0
         self._stop = stop

@@ -25,7 +25,7 @@ from receptor_runner.stream.archive import SPOOL_MEMORY, pack
 from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.extraction import FROM_TRANSMIT, extract
 from receptor_runner.stream.messages import ArchiveData, ArchiveStart, Kwargs, Message, Noise
-from receptor_runner.system.cancel import StopRequest
+from receptor_runner.system.cancel import CancelToken
 from receptor_runner.system.pipes import output_failed
 
 BAD_STREAM = "Failed to JSON parse a line from transmit stream."
@@ -62,7 +62,7 @@ def work(
     stream: ResultStream,
     *,
     directory: WorkerDirectory,
-    stop: StopRequest,
+    stop: CancelToken,
     defaults: dict[str, Any] | None = None,
 ) -> Outcome:
     """Receive a job, run it, and send back all that it gives.
@@ -113,7 +113,7 @@ def _work(
     chunks: Iterator[bytes],
     stream: ResultStream,
     directory: WorkerDirectory,
-    stop: StopRequest,
+    stop: CancelToken,
     defaults: dict[str, Any],
 ) -> Outcome:
     received = _Received()
@@ -158,7 +158,7 @@ def _canceled(stream: ResultStream) -> Outcome:
     return Outcome(status=Status.CANCELED, rc=RC_STOPPED, explanation=explanation)
 
 
-def _receive(chunks: Iterator[bytes], received: _Received, stop: StopRequest) -> bool:
+def _receive(chunks: Iterator[bytes], received: _Received, stop: CancelToken) -> bool:
     """Read until the end marker; return False if a stop came first."""
     decoder = Decoder(codec=fastest())
     try:
@@ -195,7 +195,7 @@ def _extract(received: _Received, directory: Path) -> None:
 
 
 def _run(
-    job: Job, directory: Path, stream: ResultStream, stop: StopRequest, guardian: GuardianClient
+    job: Job, directory: Path, stream: ResultStream, stop: CancelToken, guardian: GuardianClient
 ) -> Outcome:
     from receptor_runner.execution.run import execute
 

@@ -74,3 +74,18 @@ def test_an_interrupt_has_the_signal_in_its_code() -> None:
 def test_an_error_survives_a_trip_between_processes() -> None:
     """An error can be pickled, as concurrent callers do."""
     assert str(pickle.loads(pickle.dumps(RunnerError("what")))) == "what"
+
+
+def test_another_hint_changes_nothing_else() -> None:
+    """An error with another hint is of the same class and keeps its facts; the original keeps its hint."""
+    error = StreamError("torn", cause="eof", hint="old", offset=7)
+    hinted = error.with_hint("new")
+    assert (type(hinted), hinted.what, hinted.cause, hinted.hint, hinted.offset) == (
+        StreamError,
+        "torn",
+        "eof",
+        "new",
+        7,
+    )
+    assert error.hint == "old"
+    assert Interrupted("stop", signal_number=15).with_hint("new").exit_code == 143

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 from receptor_runner.result_stream import COALESCE_S, ResultStream
 from receptor_runner.stream.encoder import EOF_LINE
-from receptor_runner.system.cancel import StopRequest
+from receptor_runner.system.cancel import CancelToken
 
 from tests.conftest import wait_until
 
@@ -98,7 +98,7 @@ def test_odd_intervals_do_not_stop_the_writing(keepalive_s: float) -> None:
 
 def test_an_output_that_fails_asks_for_a_stop() -> None:
     """When writing fails the job is asked to stop, and later lines do no harm."""
-    stop = StopRequest()
+    stop = CancelToken()
     stream = ResultStream(Recorder(failure=BrokenPipeError(32, "Broken pipe")), stop=stop)
     stream.event({"a": 1})
     wait_until(lambda: stop.requested, "the stop is requested")

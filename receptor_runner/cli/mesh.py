@@ -199,13 +199,11 @@ class JobFollowing:
     def __init__(self, given: dict[str, Any], where: Destination, *, json_output: bool) -> None:
         from receptor_runner.handlers import Handlers
         from receptor_runner.receptor.jobs.follow import Following
-        from receptor_runner.receptor.jobs.follower import Wishes
         from receptor_runner.receptor.jobs.liveness import FollowPolicy
 
         self.json_output = json_output
         self.destination = where
         self._output = show.JobOutput(quiet=given.pop("quiet") or json_output)
-        self._wishes = Wishes()
         self.signal_number = 0
         timeouts = {
             "wait_timeout_s": given.pop("wait_timeout"),
@@ -219,7 +217,6 @@ class JobFollowing:
         self.following: Following = Following(
             handlers=Handlers(display=self._output.show),
             policy=FollowPolicy(retry=where.retry, **timeouts),
-            wishes=self._wishes,
             keep=given.pop("keep"),
         )
 
@@ -231,11 +228,10 @@ class JobFollowing:
     def _interrupted(self, number: int, _frame: FrameType | None) -> None:
         is_first, self.signal_number = not self.signal_number, self.signal_number or number
         if not is_first:
-            self._wishes.detach.set()
+            self.following.detach.request()
             return
-        self._wishes.cancel.set()
-        self.destination.retry.interrupt.set()
-        show.note_at_once("canceling the job; waiting for its last word (again to detach)")
+        self.following.cancel.request()
+        show.note_at_once("canceling the job; waiting for its remaining output (press again to detach)")
 
     def of_many(self, ident: str, lock: threading.Lock) -> Following:
         """Return the following of one job among many: its lines of output carry its ident."""

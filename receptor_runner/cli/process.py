@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import time
 from pathlib import Path
 from types import FrameType
 
@@ -13,9 +12,10 @@ import click
 from receptor_runner.cli import options, show
 from receptor_runner.errors import ContactLost, Interrupted, UsageError, WorkerFailed
 from receptor_runner.outcome import Outcome, Status
+from receptor_runner.system.cancel import CancelToken
 
-LAST_WORD_S = 12.0
-"""How long an interrupted process waits for the worker's last word; a worker needs up to 10 s."""
+REMAINING_OUTPUT_S = 12.0
+"""How long an interrupted `process` waits for the worker's remaining output; a worker needs up to 10 s to stop."""
 
 EPILOG = """\b
 Examples:
@@ -48,35 +48,39 @@ def process(private_data_dir: Path, ident: str | None, quiet: bool, logfile: str
     config = runner_config(private_data_dir, ident)
     handlers = tell_plugins(Handlers(display=output.show), config)
     processor = Processor(Path(config.artifact_dir), config=config, handlers=handlers)
-    patience = Patience()
-    chunks = read_descriptor(sys.stdin.fileno(), lambda: patience.exhausted)
-    outcome = process(chunks, processor, canceled=lambda: patience.exhausted)
-    patience.check()
+    interrupts = _Interrupts()
+    cancel = interrupts.cancel
+    chunks = read_descriptor(sys.stdin.fileno(), lambda: cancel.requested, cancel.fileno())
+    outcome = process(chunks, processor, canceled=lambda: cancel.requested)
+    interrupts.check()
     output.check()
     return verdict(outcome)
 
 
-class Patience:
-    """What Ctrl-C and SIGTERM do here: the first asks to end soon, for the worker has a last word to say."""
+class _Interrupts:
+    """Ctrl-C and SIGTERM: the first Ctrl-C lets the worker finish its output, anything further ends the wait.
+
+    Attributes:
+        cancel: requested when the wait is over.
+    """
 
     def __init__(self) -> None:
+        self.cancel = CancelToken()
         self.signal_number = 0
-        self._deadline = float("inf")
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._interrupted)
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether the wait is over."""
-        return time.monotonic() > self._deadline
 
     def _interrupted(self, number: int, _frame: FrameType | None) -> None:
         again, self.signal_number = bool(self.signal_number), number
         if again or number == signal.SIGTERM:
-            self._deadline = 0
+            self.cancel.request()
             return
-        self._deadline = time.monotonic() + LAST_WORD_S
-        show.note_at_once("interrupted; waiting for the worker's last word (Ctrl-C again to quit)")
+        # A timer of the system: starting a thread in a signal handler can deadlock on the locks of the thread module.
+        signal.signal(signal.SIGALRM, lambda *_: self.cancel.request())
+        signal.setitimer(signal.ITIMER_REAL, REMAINING_OUTPUT_S)
+        show.note_at_once(
+            "interrupted; waiting for the worker's remaining output (press Ctrl-C again to quit)"
+        )
 
     def check(self) -> None:
         """Raise Interrupted if we were."""

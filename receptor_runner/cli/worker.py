@@ -18,7 +18,7 @@ from receptor_runner.errors import UsageError
 from receptor_runner.system.signals import STOPPING
 
 if TYPE_CHECKING:
-    from receptor_runner.system.cancel import StopRequest
+    from receptor_runner.system.cancel import CancelToken
 
 EPILOG = """\b
 Examples:
@@ -88,7 +88,7 @@ def _print_info() -> int:
 
 
 def _work(
-    stop: StopRequest, private_data_dir: Path | None, *, delete: bool, keepalive_seconds: float | None
+    stop: CancelToken, private_data_dir: Path | None, *, delete: bool, keepalive_seconds: float | None
 ) -> int:
     from receptor_runner.execution.guardian import adopt_orphans
     from receptor_runner.execution.worker_directory import WorkerDirectory
@@ -108,11 +108,11 @@ def _work(
         return work(chunks, results, directory=directory, stop=stop).exit_code
 
 
-def _stop_on_signals() -> StopRequest:
+def _stop_on_signals() -> CancelToken:
     """Return a request to stop that a signal makes."""
-    from receptor_runner.system.cancel import StopRequest
+    from receptor_runner.system.cancel import CancelToken
 
-    stop = StopRequest()
+    stop = CancelToken()
     for number in STOPPING:
         signal.signal(number, lambda *_: stop.request())
     return stop

@@ -34,7 +34,7 @@ from receptor_runner.execution.sink import Sink
 from receptor_runner.execution.ssh_agent import SshAgent
 from receptor_runner.job import Job
 from receptor_runner.outcome import RC_STOPPED, Outcome, Status
-from receptor_runner.system.cancel import StopRequest
+from receptor_runner.system.cancel import CancelToken
 
 RC_NOT_FOUND = 127
 
@@ -45,7 +45,7 @@ def execute(
     *,
     ident: str,
     sink: Sink,
-    stop: StopRequest,
+    stop: CancelToken,
     guardian: GuardianClient | None = None,
 ) -> Outcome:
     """Run a job whose files are in place, in any thread.
@@ -132,7 +132,7 @@ def _findable(command: tuple[str, ...], env: Mapping[str, str]) -> tuple[str, ..
 class Run:
     """One run of a prepared job."""
 
-    def __init__(self, prepared: Prepared, sink: Sink, stop: StopRequest) -> None:
+    def __init__(self, prepared: Prepared, sink: Sink, stop: CancelToken) -> None:
         self._prepared = prepared
         self._sink = sink
         self._stop = stop

@@ -15,7 +15,7 @@ from receptor_runner.execution.guardian import JOB
 from receptor_runner.execution.guardian_client import Exit, GuardianClient, Program, Stopped
 from receptor_runner.execution.prompts import Answers
 from receptor_runner.execution.terminal import Terminal, reads_terminal
-from receptor_runner.system.cancel import StopRequest
+from receptor_runner.system.cancel import CancelToken
 
 TICK_S = 0.25
 SETTLE_S = 0.1
@@ -73,7 +73,7 @@ class Session:
         assembler: Assembler,
         answers: Answers,
         limits: Limits,
-        stop: StopRequest,
+        stop: CancelToken,
     ) -> None:
         self._guardian = guardian
         self._assembler = assembler

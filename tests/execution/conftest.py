@@ -13,7 +13,7 @@ import pytest
 from receptor_runner.execution.run import execute
 from receptor_runner.job import Job
 from receptor_runner.outcome import Outcome
-from receptor_runner.system.cancel import StopRequest
+from receptor_runner.system.cancel import CancelToken
 from tests.conftest import LOCALHOST, Project, wait_until
 
 IDENT = "7"
@@ -55,7 +55,7 @@ class Ran:
 
     artifacts: Path
     told: Told = field(default_factory=Told)
-    stop: StopRequest = field(default_factory=StopRequest)
+    stop: CancelToken = field(default_factory=CancelToken)
     thread: threading.Thread | None = None
     _outcome: Outcome | None = None
     _error: BaseException | None = None

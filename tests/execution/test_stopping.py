@@ -130,13 +130,13 @@ import sys
 from pathlib import Path
 from receptor_runner.execution.guardian_client import GuardianClient
 from receptor_runner.execution.run import execute
-from receptor_runner.system.cancel import StopRequest
+from receptor_runner.system.cancel import CancelToken
 from receptor_runner.job import Job
 from tests.execution.conftest import Told
 directory = Path(sys.argv[1])
 with GuardianClient() as guardian:
     guardian.remove_on_exit(directory)
-    execute(Job(playbook=sys.argv[2]), directory, ident="7", sink=Told(), stop=StopRequest(), guardian=guardian)
+    execute(Job(playbook=sys.argv[2]), directory, ident="7", sink=Told(), stop=CancelToken(), guardian=guardian)
 """
 
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 import logging
 import math
 import os
-import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import tenacity
 
 from receptor_runner.errors import ConfigError, Unreachable
+from receptor_runner.system.cancel import CancelToken
 
 log = logging.getLogger("receptor_runner.retry")
 
@@ -24,8 +23,6 @@ DEADLINE_VARIABLE = "RECEPTOR_RUNNER_RETRY_DEADLINE"
 MAX_WAIT_VARIABLE = "RECEPTOR_RUNNER_RETRY_MAX_WAIT"
 USUAL_DEADLINE_S = 60.0
 USUAL_MAX_WAIT_S = 10.0
-_SLICE_S = 0.5
-"""How long a signal that comes between our look at it and the system's wait can go unheard."""
 
 Result = TypeVar("Result")
 
@@ -38,13 +35,11 @@ class RetryPolicy:
         deadline_s: when to give up; 0 tries once.
         first_wait_s: the scale of the first wait; waits grow exponentially, with jitter.
         max_wait_s: the longest wait.
-        interrupt: ends a wait at once.
     """
 
     deadline_s: float = USUAL_DEADLINE_S
     first_wait_s: float = 0.25
     max_wait_s: float = USUAL_MAX_WAIT_S
-    interrupt: threading.Event = field(default_factory=threading.Event, compare=False)
 
     @classmethod
     def from_environment(
@@ -68,17 +63,18 @@ class RetryPolicy:
         """Return this policy with a deadline that is no later."""
         return replace(self, deadline_s=min(self.deadline_s, deadline_s))
 
-    def call(self, step: Callable[[], Result], what: str) -> Result:
+    def call(self, step: Callable[[], Result], what: str, cancel: CancelToken | None = None) -> Result:
         """Return what `step` returns, trying again while the node is unreachable.
 
         Args:
             step: an idempotent step.
             what: its name, for the log.
+            cancel: ends the wait at once; one last try follows.
 
         Raises:
-            Unreachable: the last failure, once the deadline has passed or the wait was interrupted.
+            Unreachable: the last failure, once the deadline has passed or `cancel` was requested.
         """
-        return self._retrying(what)(step)
+        return self._retrying(what, cancel or CancelToken())(step)
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         """Return the next wait; the last one ends at the deadline."""
@@ -86,25 +82,25 @@ class RetryPolicy:
         left = self.deadline_s - (state.seconds_since_start or 0)
         return max(min(usual(state), left), 0)
 
-    def _retrying(self, what: str) -> tenacity.Retrying:
+    def _retrying(self, what: str, cancel: CancelToken) -> tenacity.Retrying:
         def tell(state: tenacity.RetryCallState) -> None:
             assert state.outcome is not None
             wait_s = state.next_action.sleep if state.next_action else 0
             log.warning("%s failed, next try in %.1f s: %s", what, wait_s, state.outcome.exception())
 
+        timed_out = tenacity.stop_after_delay(self.deadline_s)
+
+        def sleep(seconds: float) -> None:
+            cancel.wait(seconds)
+
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(Unreachable),
-            stop=tenacity.stop_after_delay(self.deadline_s) | tenacity.stop_when_event_set(self.interrupt),
+            stop=lambda state: cancel.requested or timed_out(state),
             wait=self._wait,
-            sleep=self._sleep,
+            sleep=sleep,
             before_sleep=tell,
             reraise=True,
         )
-
-    def _sleep(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0 and not self.interrupt.wait(min(left, _SLICE_S)):
-            pass
 
 
 def _chosen(given: float | None, variable: str, usual: float) -> float:

@@ -125,7 +125,7 @@ class _Collection:
             self._judge(status)
             if status.state.is_complete and len(self._output) >= status.stdout_size:
                 return bytes(self._output), status
-            retry.interrupt.wait(self._policy.poll_s)
+            time.sleep(self._policy.poll_s)
 
     def _read(self) -> None:
         """Read on until the node closes the stream, or nothing more comes for a while."""

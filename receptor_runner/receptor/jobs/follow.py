@@ -23,12 +23,13 @@ from receptor_runner.handlers import Handlers, RunnerConfig, runner_config
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.plugins import tell_plugins
 from receptor_runner.process import Processor
-from receptor_runner.receptor.jobs.follower import Follower, Wishes
+from receptor_runner.receptor.jobs.follower import Follower
 from receptor_runner.receptor.jobs.liveness import FollowPolicy
 from receptor_runner.receptor.jobs.record import Record, RecordFile, Stage
 from receptor_runner.receptor.jobs.unit import release_fully
 from receptor_runner.receptor.nodes.destination import Destination, reach
 from receptor_runner.receptor.nodes.locate import NodeAddress
+from receptor_runner.system.cancel import CancelToken
 
 CHECKPOINT_S = 1.0
 CHECKPOINT_EVENTS = 1000
@@ -41,7 +42,8 @@ class Following:
     Attributes:
         handlers: whom to tell what.
         policy: deadlines and retries.
-        wishes: what the person asks for meanwhile.
+        cancel: stops the job; its remaining output is awaited.
+        detach: ends the following; the job goes on.
         config: what handlers are told of the job; by default one for the usual place.
         keep: whether the unit stays on its node if the job did not end well.
         on_route: called with the record once it is known where the job runs.
@@ -49,7 +51,8 @@ class Following:
 
     handlers: Handlers = field(default_factory=Handlers)
     policy: FollowPolicy = field(default_factory=FollowPolicy)
-    wishes: Wishes = field(default_factory=Wishes)
+    cancel: CancelToken = field(default_factory=CancelToken)
+    detach: CancelToken = field(default_factory=CancelToken)
     config: RunnerConfig | None = None
     keep: bool = False
     on_route: Callable[[Record, NodeAddress], None] = lambda _record, _address: None
@@ -124,7 +127,8 @@ class _Pursuit:
             unit_id,
             processor,
             policy=self._following.policy,
-            wishes=self._following.wishes,
+            cancel=self._following.cancel,
+            detach=self._following.detach,
             on_progress=lambda: self._progress(processor),
         )
         try:

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from typing import TypeVar
 
 from receptor_runner.errors import (
     ContactLost,
@@ -26,6 +26,9 @@ from receptor_runner.receptor.control.results import Results
 from receptor_runner.receptor.control.unit import UnitState, UnitStatus, WorkOrder
 from receptor_runner.receptor.jobs.liveness import Evidence, FollowPolicy, Watch
 from receptor_runner.receptor.jobs.unit import cancel_surely, release_quietly, worker_alone
+from receptor_runner.system.cancel import CancelToken
+
+Result = TypeVar("Result")
 
 log = logging.getLogger("receptor_runner.unit")
 
@@ -36,14 +39,6 @@ _LAST_WORD_POLL_S = 0.1
 _LAST_WORD_S = 3.0
 _NOT_YET_STARTED = "Job Submitted"
 """The node's word for a unit whose other node it could not reach, or whose start it was refused; it tries again."""
-
-
-@dataclass(slots=True)
-class Wishes:
-    """What the person asks for while a unit is followed; set from signal handlers or other threads."""
-
-    cancel: threading.Event = field(default_factory=threading.Event)
-    detach: threading.Event = field(default_factory=threading.Event)
 
 
 def submit(
@@ -137,7 +132,8 @@ class Follower:
         unit_id: the unit.
         processor: takes the results; it may have taken a part of them already.
         policy: how to follow.
-        wishes: what the person asks for meanwhile.
+        cancel: once requested, the unit is canceled and its remaining output awaited.
+        detach: once requested, the following ends and the unit goes on.
         on_progress: called after every piece and at least twice a second.
     """
 
@@ -148,14 +144,16 @@ class Follower:
         processor: Processor,
         *,
         policy: FollowPolicy,
-        wishes: Wishes,
+        cancel: CancelToken,
+        detach: CancelToken,
         on_progress: Callable[[], None],
     ) -> None:
         self._control = control
         self._unit_id = unit_id
         self._processor = processor
         self._policy = policy
-        self._wishes = wishes
+        self._cancel = cancel
+        self._detach = detach
         self._on_progress = on_progress
         self._heard_at = self._asked_at = self._started_at = time.monotonic()
         self._watch = Watch(policy, runner_lives=control.process_lives, is_routed=control.is_routed)
@@ -181,7 +179,7 @@ class Follower:
         if self._processor.ended:
             return self._finished()
         try:
-            results = self._policy.retry.call(self._open, f"resuming the results of unit {self._unit_id}")
+            results = self._retried(self._open, f"resuming the results of unit {self._unit_id}")
         except UnknownUnit:
             return self._vanished()
         with results, contextlib.suppress(Unreachable):
@@ -191,7 +189,7 @@ class Follower:
     def _finished(self) -> Outcome:
         """Return the stream's own verdict; for a cancel that is none of ours, with what the node says of it."""
         outcome = self._processor.finish()
-        if outcome.status is not Status.CANCELED or self._wishes.cancel.is_set() or outcome.explanation:
+        if outcome.status is not Status.CANCELED or self._cancel.requested or outcome.explanation:
             return outcome
         explanation = f"by another client than this (unit {self._unit_id}: {self._last_word()})"
         return dataclasses.replace(outcome, explanation=explanation)
@@ -206,13 +204,17 @@ class Follower:
             return str(error)
         return f"{status.state}: {status.detail}" if status.detail != status.state else status.detail
 
+    def _retried(self, step: Callable[[], Result], what: str) -> Result:
+        """Retry a step; a cancel or detach ends the wait for a node that is away."""
+        return self._policy.retry.call(step, what, self._cancel)
+
     def _open(self) -> Results:
         return self._control.results(self._unit_id, self._processor.received)
 
     def _read(self, results: Results) -> Outcome | None:
         while True:
             data = results.read(self._policy.poll_s)
-            self._heed_wishes()
+            self._heed_requests()
             if data:
                 self._heard(data)
             if self._processor.ended:
@@ -227,29 +229,30 @@ class Follower:
         self._processor.feed(data)
         self._on_progress()
 
-    def _heed_wishes(self) -> None:
-        if self._wishes.cancel.is_set() and self._canceler is None:
-            self._canceler = threading.Thread(target=self._cancel, name="cancel", daemon=True)
+    def _heed_requests(self) -> None:
+        if self._cancel.requested and self._canceler is None:
+            self._canceler = threading.Thread(target=self._cancel_unit, name="cancel", daemon=True)
             self._canceler.start()
-        if self._wishes.detach.is_set():
+        if self._detach.requested:
             raise self._detached()
         waited_s = time.monotonic() - self._started_at
         if self._policy.wait_timeout_s is not None and waited_s > self._policy.wait_timeout_s:
             raise ContactLost(f"the job did not end within {self._policy.wait_timeout_s:g} s; it goes on")
 
     def _detached(self) -> ContactLost:
-        """Return the error that ends the following; a cancel that was wished for is let out first."""
+        """Return the error that ends the following; a requested cancel is sent first."""
         if self._canceler is None:
             return ContactLost("detached; the job goes on")
         self._canceler.join(_CANCEL_OUT_S)
         return ContactLost("detached; the cancel is on its way")
 
-    def _cancel(self) -> None:
+    def _cancel_unit(self) -> None:
         """Ask for the cancel beside the stream: the reply comes only when the worker is gone."""
-        persistent = dataclasses.replace(self._policy.retry, interrupt=self._wishes.detach)
         try:
-            if not persistent.call(
-                lambda: cancel_surely(self._control, self._unit_id), f"canceling unit {self._unit_id}"
+            if not self._policy.retry.call(
+                lambda: cancel_surely(self._control, self._unit_id),
+                f"canceling unit {self._unit_id}",
+                self._detach,
             ):
                 log.warning("the cancel of unit %s is pending: its node is out of reach", self._unit_id)
         except UnknownUnit:
@@ -260,14 +263,14 @@ class Follower:
     def _after_close(self) -> Outcome | None:
         """Decide after the node closed the stream: is that all, or only all for now?"""
         try:
-            status = self._policy.retry.call(self._ask, f"asking for unit {self._unit_id}")
+            status = self._retried(self._ask, f"asking for unit {self._unit_id}")
         except UnknownUnit:
             return self._vanished()
         if ended := self._judge(status):
             return ended
         if status.state.is_complete and self._processor.received >= status.stdout_size:
             return self._incomplete(status)
-        self._wishes.detach.wait(self._policy.poll_s)
+        self._detach.wait(self._policy.poll_s)
         return None
 
     def _after_silence(self) -> Outcome | None:
@@ -322,7 +325,7 @@ class Follower:
         now = time.monotonic()
         self._missed_at = self._missed_at or now
         if now - self._missed_at < self._policy.vanished_s:
-            self._wishes.detach.wait(self._policy.poll_s)
+            self._detach.wait(self._policy.poll_s)
             return None
         return self._explained(Outcome(status=Status.LOST, explanation="its node does not know it any more"))
 

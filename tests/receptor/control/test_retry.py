@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 from receptor_runner.errors import ConfigError, Rejected, Unreachable
 from receptor_runner.receptor.control.retry import RetryPolicy
+from receptor_runner.system.cancel import CancelToken
 from tests.receptor.conftest import Heard, Unheard
 
 
@@ -79,16 +80,17 @@ def test_no_deadline_tries_once() -> None:
     assert step.calls == 1
 
 
-def test_an_interrupt_ends_the_wait_at_once() -> None:
-    """A long wait is cut short by the interrupt, and no further try is made."""
-    interrupt = threading.Event()
-    policy = RetryPolicy(deadline_s=600, first_wait_s=300, max_wait_s=300, interrupt=interrupt)
+def test_a_cancel_ends_the_wait_at_once() -> None:
+    """A long wait ends when the cancel is requested; one last try follows."""
+    cancel = CancelToken()
+    policy = RetryPolicy(deadline_s=600, first_wait_s=300, max_wait_s=300)
     step = Flaky(10, Unreachable("away"))
-    threading.Timer(0.1, interrupt.set).start()
+    threading.Timer(0.1, cancel.request).start()
     began = time.monotonic()
     with pytest.raises(Unreachable):
-        policy.call(step, "asking")
+        policy.call(step, "asking", cancel)
     assert time.monotonic() - began < 60
+    assert step.calls == 2
 
 
 def test_the_environment_sets_the_policy(monkeypatch: pytest.MonkeyPatch) -> None:
