@@ -24,7 +24,6 @@ from receptor_runner.artifacts import (
     writing,
 )
 from receptor_runner.checkpoint import Checkpoint
-from receptor_runner.codec import fastest
 from receptor_runner.errors import ArchiveError, StreamError
 from receptor_runner.handlers import Handlers, RunnerConfig
 from receptor_runner.outcome import Outcome, Status
@@ -86,7 +85,7 @@ class Processor:
         self.artifact_dir = artifact_dir
         self.config = config
         self._handlers = handlers or Handlers()
-        self._decoder = Decoder(start.position, codec=fastest())
+        self._decoder = Decoder(start.position)
         self._counter = start.counter
         self._status = start.status
         self._explanation = start.explanation

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from receptor_runner.codec import fastest
 from receptor_runner.errors import ConfigError
 from receptor_runner.stream.encoder import EOF_LINE, KEEPALIVE_LINE, encode_archive, encode_line
 from receptor_runner.system.cancel import CancelToken
@@ -80,7 +79,7 @@ class ResultStream:
         with self._changed:
             if self._closed:
                 return
-            for piece in encode_archive(size, chunks, codec=fastest()):
+            for piece in encode_archive(size, chunks):
                 self._waiting += piece
                 if len(self._waiting) >= COALESCE_SIZE:
                     self._write_out()

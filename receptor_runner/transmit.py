@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from receptor_runner.artifacts import RESERVED_NAMES
-from receptor_runner.codec import fastest
 from receptor_runner.errors import MissingInput, UsageError
 from receptor_runner.job import Job, check_ident
 from receptor_runner.stream.archive import MemoryFile, PackedArchive, pack
@@ -61,7 +60,7 @@ class Shipment:
     def _chunks(self) -> Iterator[bytes]:
         yield encode_line({"kwargs": self.job.to_kwargs()})
         if self.archive:
-            yield from encode_archive(self.archive.size, self.archive.chunks(), codec=fastest())
+            yield from encode_archive(self.archive.size, self.archive.chunks())
         yield EOF_LINE
 
     def close(self) -> None:

@@ -14,7 +14,6 @@ from typing import IO, Any
 
 from receptor_runner.artifacts import RESERVED_NAMES, artifact_directory
 from receptor_runner.cleanup.claims import claimed
-from receptor_runner.codec import fastest
 from receptor_runner.errors import ArchiveError, OutputFailed, RunnerError, StreamError
 from receptor_runner.execution.guardian_client import GuardianClient
 from receptor_runner.execution.worker_directory import WorkerDirectory
@@ -160,7 +159,7 @@ def _canceled(stream: ResultStream) -> Outcome:
 
 def _receive(chunks: Iterator[bytes], received: _Received, stop: CancelToken) -> bool:
     """Read until the end marker; return False if a stop came first."""
-    decoder = Decoder(codec=fastest())
+    decoder = Decoder()
     try:
         for chunk in chunks:
             for message in decoder.feed(chunk):

@@ -8,8 +8,9 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from pybase64 import b64decode
+
 from receptor_runner.errors import ArchiveError, StreamError
-from receptor_runner.stream.codec import STANDARD, Codec
 from receptor_runner.stream.messages import (
     ArchiveData,
     ArchiveEnd,
@@ -60,17 +61,15 @@ class Decoder:
 
     Args:
         position: where the first byte that will be fed stands in the stream.
-        codec: decodes base64.
     """
 
-    def __init__(self, position: Position | None = None, *, codec: Codec = STANDARD) -> None:
+    def __init__(self, position: Position | None = None) -> None:
         start = position or Position()
         self._offset = self._began = start.offset
         self._size = start.archive_size
         self._received = start.archive_received
         self._buffer = bytearray()
         self._scanned = 0
-        self._codec = codec
         self.ended = start.ended
 
     @property
@@ -225,11 +224,11 @@ class Decoder:
         count = min(len(self._buffer), wanted) // 4 * 4
         try:
             with memoryview(self._buffer) as whole, whole[:count] as view:
-                return count, self._checked(self._codec.decode(view), count)
+                return count, self._checked(b64decode(view, validate=True), count)
         except ValueError:  # there are blanks in it, or it is damaged
             consumed, text = _take(self._buffer, wanted)
         try:
-            return consumed, self._checked(self._codec.decode(text), len(text))
+            return consumed, self._checked(b64decode(text, validate=True), len(text))
         except ValueError as error:
             cause = f"base64: {error}"
             raise ArchiveError("the stream's archive is damaged", cause=cause, offset=self._offset) from error

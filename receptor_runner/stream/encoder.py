@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from receptor_runner.stream.codec import STANDARD, Codec
+from pybase64 import b64encode
 
 EOF_LINE = b'{"eof": true}\n'
 KEEPALIVE_LINE = b'{"event": "keepalive", "counter": 0, "uuid": 0}\n'
@@ -28,13 +28,12 @@ def _plain(value: object) -> str:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-def encode_archive(size: int, chunks: Iterable[bytes], *, codec: Codec = STANDARD) -> Iterator[bytes]:
+def encode_archive(size: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield an archive block: the header line, then base64 without any line end.
 
     Args:
         size: bytes of the zip file.
         chunks: the zip file, in pieces of any size.
-        codec: makes the base64.
     """
     yield encode_line({"zipfile": size})
     rest = b""
@@ -42,6 +41,6 @@ def encode_archive(size: int, chunks: Iterable[bytes], *, codec: Codec = STANDAR
         data = rest + chunk if rest else chunk
         whole = len(data) // 3 * 3
         rest = data[whole:]
-        yield codec.encode(data[:whole] if rest else data)
+        yield b64encode(data[:whole] if rest else data)
     if rest:
-        yield codec.encode(rest)
+        yield b64encode(rest)

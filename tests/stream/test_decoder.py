@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import json
 import textwrap
 from collections.abc import Iterable
@@ -309,6 +310,29 @@ def test_wrong_base64_is_an_error_however_it_comes(text: bytes, step: int) -> No
         decode(stream[index : index + step] for index in range(0, len(stream), step))
     assert caught.value.offset is not None
     assert caught.value.offset >= len(line({"zipfile": 5}))
+
+
+@given(
+    st.binary(min_size=1, max_size=60),
+    st.lists(st.tuples(st.integers(0, 79), st.sampled_from(b"=-_Az+\xff")), max_size=2),
+)
+def test_base64_is_read_as_strictly_as_the_standard_library_reads_it(
+    data: bytes, changes: list[tuple[int, int]]
+) -> None:
+    """Text that strict base64 refuses is an error here too, and all other text gives the same bytes."""
+    text = bytearray(base64.b64encode(data))
+    for place, character in changes:
+        text[place % len(text)] = character
+    try:
+        expected = binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:
+        expected = b""
+    stream = [line({"zipfile": len(data)}), bytes(text), EOF_LINE]
+    if len(expected) == len(data):
+        assert decode(stream)[1:] == [ArchiveData(expected), ArchiveEnd(), Eof()]
+    else:
+        with pytest.raises(ArchiveError):
+            decode(stream)
 
 
 def test_an_empty_archive() -> None:
