@@ -14,14 +14,22 @@ from typing import Any
 from receptor_runner.artifacts import RESERVED_NAMES
 from receptor_runner.errors import MissingInput, UsageError
 from receptor_runner.job import Job, check_ident
+from receptor_runner.job_files import (
+    PLAYBOOK_NAME,
+    InventorySource,
+    JobFile,
+    exists,
+    inventory_files,
+    inventory_sources,
+    playbook_file,
+    relative_to,
+    role_as_play,
+)
 from receptor_runner.stream.archive import MemoryFile, PackedArchive, pack
 from receptor_runner.stream.encoder import EOF_LINE, encode_archive, encode_line
 
 ENV_FILES = ("envvars", "extravars", "passwords", "settings", "ssh_key", "cmdline")
 """Options that travel as files below `env/`, unless `suppress_env_files` is set."""
-
-GENERATED_PLAYBOOK = "main.json"
-_THIS_MACHINE = 'ansible_connection=local ansible_python_interpreter="{{ ansible_playbook_python }}"'
 
 
 @dataclass(slots=True)
@@ -80,7 +88,8 @@ def prepare(
     Args:
         job: what to run.
         private_data_dir: the directory to ship; it must exist.
-        only_kwargs: send the options alone, for a worker that shares the directory.
+        only_kwargs: send the options alone, for a worker that shares the directory; plays, inventories and secrets
+            that are given as data stay in them.
         include_artifacts: ship `artifacts/` too, of which otherwise only this ident's fact cache travels.
 
     Raises:
@@ -97,14 +106,12 @@ def prepare(
     if not root.is_dir():
         hint = f"mkdir -p {private_data_dir}/project"
         raise MissingInput(f"private data directory {private_data_dir} does not exist", hint=hint)
-    load = _Load(job, root)
-    load.translate()
-    load.check()
-    travelling = dataclasses.replace(job, **load.changes)
+    translation = _Translation(job, root, has_archive=not only_kwargs)
+    translation.perform()
     if only_kwargs:
-        return Shipment(travelling)
+        return Shipment(translation.job)
     wanted = _travels(root, job, include_artifacts=include_artifacts)
-    return Shipment(travelling, pack(root, wanted=wanted, extra=load.files))
+    return Shipment(translation.job, pack(root, wanted=wanted, extra=translation.files))
 
 
 def _travels(root: Path, job: Job, *, include_artifacts: bool) -> Callable[[str], bool]:
@@ -124,172 +131,126 @@ def _travels(root: Path, job: Job, *, include_artifacts: bool) -> Callable[[str]
     return travels
 
 
-def _host_line(host: str) -> str:
-    """Return a host as a line of an inventory.
-
-    Source: to ansible-runner such a list is a text without hosts, so that ansible's implicit localhost applies.
-    """
-    return f"{host} {_THIS_MACHINE}" if host == "localhost" else host
-
-
 @dataclass(slots=True)
-class _Load:
-    """What a job becomes on its way: changed options, and files that exist in the archive only."""
+class _Translation:
+    """A job on its way to the worker.
+
+    Attributes:
+        job: its options as they travel.
+        root: the private data dir, an absolute path.
+        has_archive: whether files can be added to an archive; without one, data stays in the options.
+        files: the files that exist in the archive only, by name.
+    """
 
     job: Job
     root: Path
-    changes: dict[str, Any] = field(default_factory=dict)
+    has_archive: bool
     files: dict[str, MemoryFile] = field(default_factory=dict)
 
-    def translate(self) -> None:
-        self._role()
-        self._playbook()
-        self._inventory()
-        self._directories()
-        self._environment()
+    def perform(self) -> None:
+        """Translate everything.
 
-    def check(self) -> None:
-        """Refuse files that could not be placed on the worker, below what is no directory."""
+        Raises:
+            UsageError: an inventory cannot travel, or a file would be placed behind a symbolic link.
+        """
+        self._translate_playbook()
+        self._translate_inventory()
+        self._translate_directories()
+        self._translate_roles_path()
+        if self.has_archive and not self.job.suppress_env_files:
+            self._move_options_to_files()
+        self._check_files()
+
+    def _set(self, **options: Any) -> None:
+        self.job = dataclasses.replace(self.job, **options)
+
+    def _add(self, file: JobFile) -> str:
+        self.files[file.name] = MemoryFile(file.content.encode("utf-8", "surrogateescape"))
+        return file.name
+
+    def _translate_playbook(self) -> None:
+        if self.has_archive or self.job.role is None:
+            self.job = role_as_play(self.job, ".")
+        playbook = self.job.playbook
+        if isinstance(playbook, str) and Path(playbook).is_absolute():
+            self._set(playbook=relative_to(playbook, self.root / "project") or playbook)
+        elif self.has_archive and (file := playbook_file(self.job, self.root)):
+            self._add(file)
+            self._set(playbook=PLAYBOOK_NAME)
+
+    def _translate_inventory(self) -> None:
+        sources = inventory_sources(self.job.inventory, self.root)
+        if not self.has_archive and isinstance(self.job.inventory, dict):
+            return
+        files = inventory_files(sources)
+        paths = [self._inventory_path(source, file) for source, file in zip(sources, files, strict=True)]
+        if paths:
+            self._set(inventory=paths[0] if len(paths) == 1 else paths)
+
+    def _inventory_path(self, source: InventorySource, file: JobFile | None) -> str:
+        if source.path:
+            return source.path
+        if file:
+            return self._add(file) if self.has_archive else source.given
+        raise self._missing_inventory(source.given)
+
+    def _missing_inventory(self, given: str) -> UsageError:
+        if Path(given).is_absolute() and exists(Path(given)):
+            return UsageError(
+                f"inventory {given} is outside of the private data directory",
+                cause="it would not exist on the worker",
+                hint=f"cp -r {given} {self.root / 'inventory'}/",
+            )
+        return UsageError(
+            f"inventory {given} does not exist below {self.root / 'inventory'}",
+            hint=f"copy it there; for a list of hosts end it with a comma: `{given},`",
+        )
+
+    def _translate_directories(self) -> None:
+        for key in ("project_dir", "artifact_dir"):
+            value = getattr(self.job, key)
+            if value and Path(value).is_absolute():
+                self._set(**{key: relative_to(value, self.root) or value})
+
+    def _translate_roles_path(self) -> None:
+        """Make ANSIBLE_ROLES_PATH relative to `roles/`: the worker joins each entry to its own `roles/`."""
+        envvars = self.job.envvars or {}
+        if "ANSIBLE_ROLES_PATH" in envvars:
+            paths = str(envvars["ANSIBLE_ROLES_PATH"]).split(":")
+            below = ":".join(self._from_roles(path) for path in paths)
+            self._set(envvars={**envvars, "ANSIBLE_ROLES_PATH": below})
+
+    def _from_roles(self, path: str) -> str:
+        inside = relative_to(path, self.root) if Path(path).is_absolute() else None
+        return os.path.relpath(inside, "roles") if inside else path
+
+    def _move_options_to_files(self) -> None:
+        """Move options to files below `env/`: secrets stay out of the options, which are often logged."""
+        for key in ENV_FILES:
+            value = getattr(self.job, key)
+            if value and not (self.root / "env" / key).exists():
+                self._move_to_file(key, value)
+
+    def _move_to_file(self, key: str, value: Any) -> None:
+        kept = None
+        if key == "envvars":  # the worker resolves this one, and only where it arrives as an option
+            kept = {name: value[name] for name in value if name == "ANSIBLE_ROLES_PATH"} or None
+            value = {name: value[name] for name in value if name != "ANSIBLE_ROLES_PATH"}
+        elif key == "extravars" and isinstance(value, str):
+            return
+        self._set(**{key: kept})
+        if value:
+            content = value if isinstance(value, str) else json.dumps(value)
+            self._add(JobFile(name=f"env/{key}", content=content))
+
+    def _check_files(self) -> None:
+        """Refuse files that the worker could not write, because a parent is no directory."""
         for name in self.files:
             for parent in Path(name).parents:
                 place = self.root / parent
                 if parent.name and (place.is_symlink() or place.is_file()):
                     raise UsageError(
-                        f"`{parent}` in the private data directory is no directory of its own",
+                        f"`{parent}` in the private data directory is a file or a symbolic link",
                         cause=f"the job needs a file {name} there, on the worker",
                         hint=f"make {place} a directory, or put {name} where it leads",
                     )
-
-    def _role(self) -> None:
-        """Turn a role into a play; the role is found in the shipped `roles/`, wherever that lies on the worker."""
-        job = self.job
-        if job.role is None:  # what belongs to a role is nothing that a worker of either kind knows
-            self.changes |= dict.fromkeys(("role_vars", "role_skip_facts"))
-            return
-        role: dict[str, Any] = {"name": job.role}
-        if job.role_vars:
-            role["vars"] = job.role_vars
-        play: dict[str, Any] = {"hosts": job.hosts or job.host_pattern or "all", "roles": [role]}
-        if job.role_skip_facts is not None:
-            play["gather_facts"] = not job.role_skip_facts
-        self._add_playbook([play])
-        further = [job.roles_path] if isinstance(job.roles_path, str) else job.roles_path or []
-        self.changes |= dict.fromkeys(
-            ("role", "role_vars", "role_skip_facts", "hosts", "host_pattern", "roles_path")
-        )
-        envvars = dict(job.envvars or {})
-        named = [str(envvars["ANSIBLE_ROLES_PATH"])] if "ANSIBLE_ROLES_PATH" in envvars else []
-        envvars["ANSIBLE_ROLES_PATH"] = ":".join([".", *further, *named])
-        self.changes["envvars"] = envvars
-
-    def _add_playbook(self, plays: list[Any]) -> None:
-        self.files[f"project/{GENERATED_PLAYBOOK}"] = MemoryFile(json.dumps(plays).encode())
-        self.changes["playbook"] = GENERATED_PLAYBOOK
-
-    def _playbook(self) -> None:
-        playbook = self.job.playbook
-        if isinstance(playbook, dict):
-            self._add_playbook([playbook])
-        elif isinstance(playbook, list):
-            self._add_playbook(playbook)
-        elif playbook and Path(playbook).is_absolute():
-            self.changes["playbook"] = self._inside(playbook, self.root / "project") or playbook
-
-    def _inside(self, path: str, base: Path) -> str | None:
-        """Return a path relative to `base` if it lies in there, else None."""
-        absolute = Path(os.path.normpath(path))
-        return str(absolute.relative_to(base)) if absolute.is_relative_to(base) else None
-
-    def _inventory(self) -> None:
-        inventory = self.job.inventory
-        if isinstance(inventory, dict):
-            self.files["inventory/hosts.json"] = MemoryFile(json.dumps(inventory).encode())
-            self.changes["inventory"] = "inventory/hosts.json"
-        elif isinstance(inventory, str) and inventory:
-            self.changes["inventory"] = self._inventory_source(inventory)
-        elif inventory:
-            sources = [self._inventory_source(source) for source in inventory]
-            self.changes["inventory"] = sources[0] if len(sources) == 1 else sources
-
-    def _inventory_source(self, source: str) -> str:
-        if "\n" not in source and (below := self._existing_inventory(source)):
-            return below
-        if "\n" in source or "=" in source or "[" in source:
-            return self._inventory_text(source)
-        if "," in source:
-            return self._inventory_text("\n".join(_host_line(host) for host in source.split(",") if host))
-        if "/" not in source and not self.root.joinpath("inventory").exists():
-            return self._inventory_text(source)
-        raise UsageError(
-            f"inventory {source} does not exist below {self.root / 'inventory'}",
-            hint=f"copy it there; for a list of hosts end it with a comma: `{source},`",
-        )
-
-    def _existing_inventory(self, source: str) -> str | None:
-        """Return the path, relative to the private data directory, of an inventory that exists in there."""
-        for candidate in (self.root / "inventory" / source, Path(source), self.root / source):
-            absolute = Path(os.path.normpath(Path.cwd() / candidate))
-            if absolute.is_relative_to(self.root) and _exists(absolute):
-                return str(absolute.relative_to(self.root))
-        if Path(source).is_absolute() and _exists(Path(source)):
-            raise UsageError(
-                f"inventory {source} lies outside of the private data directory",
-                cause="it would not exist on the worker",
-                hint=f"cp -r {source} {self.root / 'inventory'}/",
-            )
-        return None
-
-    def _inventory_text(self, text: str) -> str:
-        count = sum(name.startswith("inventory/hosts") for name in self.files)
-        name = f"inventory/hosts_{count + 1}" if count else "inventory/hosts"
-        self.files[name] = MemoryFile(text.encode() + b"\n")
-        return name
-
-    def _directories(self) -> None:
-        for key in ("project_dir", "artifact_dir"):
-            value = getattr(self.job, key)
-            if value and Path(value).is_absolute():
-                self.changes[key] = self._inside(value, self.root) or value
-
-    def _environment(self) -> None:
-        """Move options to files below `env/`, as the peer does, but in the archive alone."""
-        self._roles_path_in_envvars()
-        if self.job.suppress_env_files:
-            return
-        for key in ENV_FILES:
-            value = self.changes.get(key, getattr(self.job, key))
-            if value and not (self.root / "env" / key).exists():
-                self._move_to_file(key, value)
-
-    def _move_to_file(self, key: str, value: Any) -> None:
-        if key == "envvars":
-            kept = {name: value[name] for name in value if name == "ANSIBLE_ROLES_PATH"}
-            value = {name: value[name] for name in value if name not in kept}
-            self.changes[key] = kept or None
-        elif key == "extravars" and isinstance(value, str):
-            return
-        else:
-            self.changes[key] = None
-        if value:
-            text = value if isinstance(value, str) else json.dumps(value)
-            self.files[f"env/{key}"] = MemoryFile(text.encode())
-
-    def _roles_path_in_envvars(self) -> None:
-        """Make ANSIBLE_ROLES_PATH relative to the shipped `roles/`, for the worker joins it to its own."""
-        envvars = self.changes.get("envvars", self.job.envvars) or {}
-        if "ANSIBLE_ROLES_PATH" in envvars:
-            paths = str(envvars["ANSIBLE_ROLES_PATH"]).split(":")
-            below = [self._from_roles(path) for path in paths]
-            self.changes["envvars"] = {**envvars, "ANSIBLE_ROLES_PATH": ":".join(below)}
-
-    def _from_roles(self, path: str) -> str:
-        """Return a path of the private data directory as it reads from `roles/`; another stays as it is."""
-        inside = self._inside(path, self.root)
-        return os.path.relpath(inside, "roles") if inside else path
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # a text that is too long for a name
-        return False

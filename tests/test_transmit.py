@@ -220,6 +220,7 @@ def test_an_inventory_outside_is_refused(send: Send, tmp_path: Path) -> None:
     assert str(tmp_path / "elsewhere") in str(caught.value.hint)
     with pytest.raises(UsageError, match="does not exist"):
         send(playbook="p", inventory="nope")
+    assert send(playbook="p", inventory="localhost").files["inventory/hosts"].startswith(b"localhost ")
 
 
 def test_a_file_that_has_no_place_is_refused(send: Send, project: Project, tmp_path: Path) -> None:
@@ -252,6 +253,27 @@ def test_options_alone(send: Send) -> None:
     """With only_kwargs there is no archive at all."""
     sent = send(only_kwargs=True, playbook="p")
     assert (sent.kwargs, sent.files) == ({"playbook": "p"}, {})
+
+
+def test_options_alone_carry_what_would_be_files(send: Send, project: Project) -> None:
+    """Without an archive, plays, roles, inventories and secrets stay options, and paths become relative."""
+    given: dict[str, Any] = {"inventory": {"all": {"hosts": {"a": None}}}, "passwords": {"x": "y"}}
+    for target in ({"playbook": [{"hosts": "all"}]}, {"role": "r", "role_vars": {"a": 1}, "hosts": "web"}):
+        assert send(only_kwargs=True, **target, **given).kwargs == target | given
+    inside = [str(project.path / "inventory/hosts"), "a,b,"]
+    sent = send(only_kwargs=True, playbook=str(project.path / "project/test.yml"), inventory=inside)
+    assert sent.kwargs == {"playbook": "test.yml", "inventory": ["inventory/hosts", "a,b,"]}
+
+
+def test_a_playbook_as_data_goes_to_its_project(send: Send, project: Project) -> None:
+    """With a project_dir in the private data dir, a role or play lands where the worker starts ansible."""
+    project.write("flat/x.yml", "")
+    for target in ({"playbook": {"hosts": "all"}}, {"role": "r"}):
+        sent = send(project_dir=str(project.path / "flat"), **target)
+        assert (sent.kwargs["playbook"], sent.kwargs["project_dir"]) == ("main.json", "flat")
+        assert sent.read("flat/main.json")[0]["hosts"] == "all"
+    assert "project/main.json" in send(project_dir="/opt/elsewhere", role="r").files
+    assert "main.json" in send(project_dir=str(project.path), role="r").files
 
 
 def test_idents(send: Send) -> None:
@@ -317,3 +339,27 @@ def test_a_role_runs_on_workers_of_both_kinds(project: Project, commands: Comman
     stream = commands.ours(*words).stdout
     for run in (commands.ours, commands.peer):
         assert b"role world" in run("worker", stdin=stream).stdout, run
+
+
+@pytest.mark.parametrize("place", ["job", "elsewhere"])
+def test_a_role_runs_with_a_project_of_its_own(
+    project: Project, commands: Commands, tmp_path: Path, place: str
+) -> None:
+    """A role runs whether project_dir is in the private data dir or a directory of the worker's machine."""
+    project.write("roles/greet/tasks/main.yml", "- debug: msg='role greet'\n")
+    directory = project.path / "flat" if place == "job" else tmp_path / "elsewhere"
+    directory.mkdir()
+    words = ("transmit", project.path, "-r", "greet", "--role-skip-facts", "--project-dir", directory)
+    sent = commands.ours(*words).stdout
+    assert b"role greet" in commands.ours("worker", stdin=sent).stdout
+    assert not list(directory.iterdir())
+
+
+def test_a_play_as_data_runs_without_an_archive(project: Project, commands: Commands) -> None:
+    """A worker that shares the directory runs plays and inventories that arrive in the options."""
+    play = {"hosts": "h1", "gather_facts": False, "tasks": [{"debug": {"msg": "shared {{ word }}"}}]}
+    hosts = {"all": {"hosts": {"h1": {"ansible_connection": "local"}}}}
+    job = Job(playbook=[play], inventory=hosts, extravars={"word": "alike"})
+    stream = b"".join(prepare(job, project.path, only_kwargs=True).chunks())
+    done = commands.ours("worker", "--private-data-dir", project.path, stdin=stream)
+    assert b"shared alike" in done.stdout

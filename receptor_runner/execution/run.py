@@ -23,9 +23,9 @@ from receptor_runner.execution.command import (
 )
 from receptor_runner.execution.events import Assembler, OutputFile
 from receptor_runner.execution.guardian_client import GuardianClient, Program
+from receptor_runner.execution.input_files import write_input_files
 from receptor_runner.execution.inputs import Inputs, read_inputs
 from receptor_runner.execution.isolation import check_isolation, copy_project, wrap
-from receptor_runner.execution.job_files import place_materials
 from receptor_runner.execution.prompts import Answers
 from receptor_runner.execution.redaction import redact
 from receptor_runner.execution.rotation import rotate_artifacts
@@ -93,7 +93,7 @@ def prepare(job: Job, private_data_dir: Path, ident: str) -> Prepared:
     artifact_dir = artifact_directory(private_data_dir, job.artifact_dir, ident).absolute()
     inputs = read_inputs(job, private_data_dir)
     check_isolation(inputs.job)
-    placed = place_materials(inputs.job, private_data_dir)
+    placed = write_input_files(inputs.job, private_data_dir)
     inputs = replace(read_inputs(placed, private_data_dir), settings=inputs.settings)
     check_target(inputs)
     env = build_env(inputs, private_data_dir, artifact_dir, os.environ)

@@ -14,13 +14,13 @@ from receptor_runner.execution.command import (
     build_env,
     check_target,
 )
+from receptor_runner.execution.input_files import write_input_files
 from receptor_runner.execution.inputs import Inputs, read_inputs
-from receptor_runner.execution.job_files import place_materials
 from receptor_runner.job import Job
 
 
 def inputs(directory: Path, **options: Any) -> Inputs:
-    return read_inputs(place_materials(Job.from_kwargs(options), directory), directory)
+    return read_inputs(write_input_files(Job.from_kwargs(options), directory), directory)
 
 
 def command(directory: Path, **options: Any) -> list[str]:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from receptor_runner.execution.job_files import place_materials
+from receptor_runner.execution.input_files import write_input_files
 from receptor_runner.job import Job
 
 
 def place(directory: Path, **options: Any) -> Job:
-    return place_materials(Job.from_kwargs(options), directory)
+    return write_input_files(Job.from_kwargs(options), directory)
 
 
 @pytest.mark.parametrize("play", [{"hosts": "all"}, [{"hosts": "all"}]])
@@ -30,7 +30,22 @@ def test_a_role_becomes_a_play(tmp_path: Path) -> None:
     job = place(tmp_path, role="r", role_vars={"a": 1}, role_skip_facts=True, hosts="web", roles_path="/x")
     play = json.loads((tmp_path / "project" / "main.json").read_text())
     assert play == [{"hosts": "web", "roles": [{"name": "r", "vars": {"a": 1}}], "gather_facts": False}]
-    assert job.roles_path == f"/x:{tmp_path}/roles"
+    assert (job.role, job.roles_path) == (None, None)
+    assert job.envvars == {"ANSIBLE_ROLES_PATH": f"{tmp_path}/roles:/x"}
+
+
+def test_a_generated_playbook_is_found_beside_another_project(tmp_path: Path) -> None:
+    """A play lands in a project_dir inside; a shipped main.json is found although project_dir lies elsewhere."""
+    inside, outside = tmp_path / "job" / "flat", tmp_path / "outside"
+    job = place(tmp_path / "job", playbook={"hosts": "all"}, project_dir=str(inside))
+    assert job.playbook == str(inside / "main.json")
+    assert (inside / "main.json").exists()
+    outside.mkdir()
+    job = place(tmp_path / "job", playbook={"hosts": "all"}, project_dir=str(outside))
+    assert not list(outside.iterdir())
+    shipped = str(tmp_path / "job" / "project" / "main.json")
+    assert job.playbook == shipped
+    assert place(tmp_path / "job", playbook="main.json", project_dir=str(outside)).playbook == shipped
 
 
 def test_the_shipped_inventory_is_the_default(tmp_path: Path) -> None:
@@ -55,7 +70,7 @@ def test_an_inventory_in_the_job_becomes_a_file(tmp_path: Path) -> None:
     data = {"all": {"hosts": {"h": None}}}
     assert place(tmp_path, inventory=data).inventory == [f"{tmp_path}/inventory/hosts.json"]
     assert json.loads((tmp_path / "inventory" / "hosts.json").read_text()) == data
-    assert place(tmp_path, inventory="[web]\nh1\n").inventory == [f"{tmp_path}/inventory/hosts"]
+    assert place(tmp_path, inventory="[web]\nh1").inventory == [f"{tmp_path}/inventory/hosts"]
     assert (tmp_path / "inventory" / "hosts").read_text() == "[web]\nh1\n"
 
 
