@@ -15,11 +15,12 @@ from pathlib import Path
 
 from receptor_runner.cleanup.claims import unclaimed
 from receptor_runner.cleanup.images import Engine
-from receptor_runner.cleanup.in_use import mount_below, user_of, working_directories
+from receptor_runner.cleanup.in_use import mount_below, user_of
 from receptor_runner.cleanup.matching import Match, find
 from receptor_runner.cleanup.protected import Protected
 from receptor_runner.errors import MissingInput, OutputFailed, RunnerError
 from receptor_runner.system.files import remove_tree
+from receptor_runner.system.processes import working_directories
 
 DEFAULT_GRACE_PERIOD_MIN = 60.0
 DEFAULT_ENGINE = "podman"
@@ -147,7 +148,7 @@ class _Directories:
         self._verb = "Would remove" if wanted.dry_run else "Removed"
 
     @cached_property
-    def _working(self) -> dict[Path, int]:
+    def _working(self) -> dict[str, int]:
         return working_directories()
 
     def clean(self, pattern: str) -> None:

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from receptor_runner.system.processes import is_alive
+
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
-def working_directories() -> dict[Path, int]:
-    """Return where processes stand, as far as that can be seen, each with the id of one process."""
-    found = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                found[Path(os.readlink(entry / "cwd"))] = int(entry.name)
-    return found
-
-
-def user_of(directory: Path, working: Mapping[Path, int]) -> str | None:
+def user_of(directory: Path, working: Mapping[str, int]) -> str | None:
     """Return who uses a directory, in words, or None.
 
     Args:
@@ -32,7 +23,7 @@ def user_of(directory: Path, working: Mapping[Path, int]) -> str | None:
     stands in the project.
     """
     pid = _started_in(directory)
-    pid = pid or next((pid for cwd, pid in working.items() if cwd.is_relative_to(directory)), None)
+    pid = pid or next((pid for cwd, pid in working.items() if Path(cwd).is_relative_to(directory)), None)
     return f"process {pid}" if pid else None
 
 
@@ -44,7 +35,7 @@ def _started_in(directory: Path) -> int | None:
             pid = int(file.read(32))
     except (OSError, ValueError):
         return None
-    return pid if pid > 0 and Path(f"/proc/{pid}").exists() else None
+    return pid if is_alive(pid) else None
 
 
 def mount_below(directory: Path) -> Path | None:

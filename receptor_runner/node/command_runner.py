@@ -16,7 +16,7 @@ import sys
 import time
 
 from receptor_runner.node.command_line import split_params
-from receptor_runner.node.processes import kill_descendants, reap_children
+from receptor_runner.node.unit_processes import kill_descendants, reap_children
 from receptor_runner.node.unit_status import (
     Detail,
     StatusFile,

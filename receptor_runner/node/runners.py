@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from receptor_runner.node.processes import end_orphans, is_runner_of
+from receptor_runner.node.unit_processes import end_orphans, is_runner_of
 from receptor_runner.node.unit_status import (
     Detail,
     StatusUnreadable,

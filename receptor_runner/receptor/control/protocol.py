@@ -19,7 +19,7 @@ from receptor_runner.receptor.control.connection import Connection, Tls, path_of
 from receptor_runner.receptor.control.errors import translate
 from receptor_runner.receptor.control.results import Results
 from receptor_runner.receptor.control.unit import UnitStatus, WorkOrder
-from receptor_runner.system.processes import is_alive, standard_input
+from receptor_runner.system.processes import is_alive, shares_pid_namespace, standard_stream
 
 log = logging.getLogger("receptor_runner.control")
 
@@ -144,16 +144,14 @@ class Control:
         Source: a unit whose command runner was killed runs on, and the daemon's cancel and release do not reach it.
         """
         with contextlib.suppress(OSError):
-            if self._shares_processes() and standard_input(pid).endswith(f"/{unit_id}/stdin"):
+            if self._shares_processes() and standard_stream(pid, 0).endswith(f"/{unit_id}/stdin"):
                 os.kill(pid, signal.SIGINT)
 
     def _shares_processes(self) -> bool:
         """Whether the node's process ids mean the same here."""
         try:
             node = self.process_id()
-            return node is not None and os.readlink(f"/proc/{node}/ns/pid") == os.readlink(
-                "/proc/self/ns/pid"
-            )
+            return node is not None and shares_pid_namespace(node)
         except (OSError, NodeUnavailable):
             return False
 
