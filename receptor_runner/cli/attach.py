@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from receptor_runner.cli import mesh, options, show
+from receptor_runner.cli import job_view, messages, output, parameters
+from receptor_runner.cli.commands import Command
+from receptor_runner.cli.follow_options import FollowOptions
+from receptor_runner.cli.following import JobFollowing
+from receptor_runner.cli.node_options import ConnectionOptions, destination
 from receptor_runner.errors import RunnerError, UsageError
 
 if TYPE_CHECKING:
@@ -21,15 +25,20 @@ Examples:
 """
 
 
-@click.command(epilog=EPILOG)
-@options.private_data_dir
-@click.option("-i", "--ident", help="The job's name below DIR/artifacts.")
+@click.command(cls=Command, epilog=EPILOG)
+@parameters.private_data_dir
+@click.option("-i", "--ident", help="The job: its name under DIR/artifacts.")
 @click.option("--all", "everything", is_flag=True, help="Follow all active jobs of DIR at once.")
-@mesh.reaching
-@mesh.how_to_follow
-@mesh.as_json
+@parameters.takes("connection", ConnectionOptions)
+@parameters.takes("follow", FollowOptions)
+@parameters.as_json
 def attach(
-    private_data_dir: Path, ident: str | None, everything: bool, json_output: bool, **given: Any
+    private_data_dir: Path,
+    ident: str | None,
+    everything: bool,
+    connection: ConnectionOptions,
+    follow: FollowOptions,
+    json_output: bool,
 ) -> int:
     """Follow a submitted job until its end, from where the local artifacts stop.
 
@@ -37,17 +46,16 @@ def attach(
     """
     if (ident is None) is not everything:
         raise UsageError(
-            "attach wants one job, --ident, or --all", hint=f"receptor-runner jobs {private_data_dir}"
+            "attach needs either --ident or --all", hint=f"receptor-runner jobs {private_data_dir}"
         )
-    where = mesh.destination(given)
-    following = mesh.JobFollowing(given, where, json_output=json_output)
+    following = JobFollowing(follow, destination(connection), json_output=json_output)
     following.catch_signals()
     if ident is not None:
         return following.follow(private_data_dir, ident)
     return _attach_all(private_data_dir, following)
 
 
-def _attach_all(private_data_dir: Path, following: mesh.JobFollowing) -> int:
+def _attach_all(private_data_dir: Path, following: JobFollowing) -> int:
     from receptor_runner.receptor.jobs.follow import follow_all
     from receptor_runner.receptor.jobs.record import RecordFile, read_all
 
@@ -58,15 +66,15 @@ def _attach_all(private_data_dir: Path, following: mesh.JobFollowing) -> int:
     )
     if following.json_output:
         records = [RecordFile(private_data_dir, ident).require() for ident in idents]
-        show.data({"schema": 1, "jobs": [mesh.describe(record) for record in records]})
+        output.data({"schema": 1, "jobs": [job_view.describe(record) for record in records]})
     code = max((_report(ident, end) for ident, end in sorted(ended.items())), default=0)
-    following.check("what became of the jobs is above")
+    following.check("see above for each job")
     return code
 
 
 def _report(ident: str, end: Outcome | RunnerError) -> int:
     if isinstance(end, RunnerError):
-        show.note(f"{ident}: " + "\n".join(end.lines()))
+        messages.note(f"{ident}: " + "\n".join(end.lines()))
         return end.exit_code
-    show.note(f"{ident}: {end.status}" + (f": {end.explanation}" if end.explanation else ""))
+    messages.note(f"{ident}: {end.status}" + (f": {end.explanation}" if end.explanation else ""))
     return end.exit_code

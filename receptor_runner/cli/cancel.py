@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from receptor_runner.cli import mesh, options, show
+from receptor_runner.cli import job_view, output, parameters
+from receptor_runner.cli.commands import Command
+from receptor_runner.cli.node_options import ConnectionOptions, destination
 
 EPILOG = """\b
 Example:
@@ -15,21 +16,21 @@ Example:
 """
 
 
-@click.command(epilog=EPILOG)
-@options.private_data_dir
-@mesh.ident_of_job
-@mesh.reaching
-@mesh.as_json
-def cancel(private_data_dir: Path, ident: str, json_output: bool, **given: Any) -> None:
-    """Stop a running job; whoever follows it brings its last words home."""
+@click.command(cls=Command, epilog=EPILOG)
+@parameters.private_data_dir
+@parameters.ident_of_job
+@parameters.takes("connection", ConnectionOptions)
+@parameters.as_json
+def cancel(private_data_dir: Path, ident: str, connection: ConnectionOptions, json_output: bool) -> None:
+    """Stop a running job. Whoever follows it still receives its remaining output."""
     from receptor_runner.receptor.jobs import cancel as jobs
     from receptor_runner.receptor.jobs.record import RecordFile
 
-    done = jobs.cancel(private_data_dir, ident, mesh.destination(given))
-    described = mesh.describe(RecordFile(private_data_dir, ident).require())
+    done = jobs.cancel(private_data_dir, ident, destination(connection))
+    described = job_view.describe(RecordFile(private_data_dir, ident).require())
     if json_output:
-        show.data({**described, "canceled": done is jobs.Cancel.DONE})
+        output.data({**described, "canceled": done is jobs.Cancel.DONE})
     elif done is jobs.Cancel.ENDED:
-        click.echo(f"{ident}: {done} ({described['status']})")
+        output.line(f"{ident}: {done} ({described['status']})")
     else:
-        click.echo(f"{ident}: {done}")
+        output.line(f"{ident}: {done}")

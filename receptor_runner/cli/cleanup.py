@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from receptor_runner.cli import mesh, show
-from receptor_runner.cli.worker_cleanup import WordsCommand, what_to_clean
+from receptor_runner.cli import messages, output, parameters
+from receptor_runner.cli.cleanup_options import CleanupOptions, WordsCommand
+from receptor_runner.cli.node_options import (
+    ConnectionOptions,
+    SocketOptions,
+    TargetOptions,
+    TlsOptions,
+    destination,
+)
 from receptor_runner.errors import Interrupted, UsageError, WorkerFailed
 
 if TYPE_CHECKING:
@@ -27,9 +34,20 @@ _LAST_LINE = "(changed: "
 
 
 @click.command(cls=WordsCommand, epilog=EPILOG)
-@what_to_clean
-@mesh.where_to_run
-def cleanup(json_output: bool, **given: Any) -> int:
+@parameters.takes("options", CleanupOptions)
+@parameters.takes("local", SocketOptions)
+@parameters.takes("target", TargetOptions)
+@parameters.takes("tls", TlsOptions)
+@parameters.takes("connection", ConnectionOptions)
+@parameters.as_json
+def cleanup(
+    options: CleanupOptions,
+    local: SocketOptions,
+    target: TargetOptions,
+    tls: TlsOptions,
+    connection: ConnectionOptions,
+    json_output: bool,
+) -> int:
     """Clean up the machine of a node: `worker cleanup`, as a unit of work there.
 
     The work-command of the node needs `allowruntimeparams: true`. What the worker there tells is printed, and its exit
@@ -38,9 +56,8 @@ def cleanup(json_output: bool, **given: Any) -> int:
     from receptor_runner.receptor.jobs.command_unit import run_command
     from receptor_runner.receptor.jobs.liveness import FollowPolicy
 
-    names = ("file_pattern", "exclude_strings", "grace_period_min", "remove_images", "image_prune")
-    words = _command(**mesh.take(given, *names, "engine", "dry_run"), json_output=json_output)
-    where = mesh.destination(given)
+    words = _command(options, json_output=json_output)
+    where = destination(connection, local, tls, target)
     signal.signal(signal.SIGTERM, _terminated)
     end = run_command(where, words, FollowPolicy(retry=where.retry))
     return _show_json(end) if json_output else _show(end)
@@ -50,27 +67,20 @@ def _terminated(number: int, _frame: FrameType | None) -> None:
     raise Interrupted("terminated; the clean-up is stopped", signal_number=number)
 
 
-def _command(
-    *,
-    file_pattern: str | None,
-    exclude_strings: tuple[str, ...],
-    grace_period_min: float,
-    remove_images: tuple[str, ...],
-    image_prune: bool,
-    engine: str,
-    dry_run: bool,
-    json_output: bool,
-) -> str:
+def _command(options: CleanupOptions, *, json_output: bool) -> str:
     """Return the words for the worker, those that ansible-runner's knows in a way that both understand.
 
     Source: ansible-runner takes several words behind one option, does not split them, and of a repeated option only
     the last; its grace period is a whole number.
     """
-    words = ["cleanup", *_several("--exclude-strings", exclude_strings)]
-    words += _several("--remove-images", remove_images)
-    words += [f"--file-pattern={file_pattern}"] if file_pattern else []
-    words += [f"--grace-period={grace_period_min:g}", f"--process-isolation-executable={engine}"]
-    flags = {"--image-prune": image_prune, "--dry-run": dry_run, "--json": json_output}
+    words = ["cleanup", *_several("--exclude-strings", options.exclude_strings)]
+    words += _several("--remove-images", options.remove_images)
+    words += [f"--file-pattern={options.file_pattern}"] if options.file_pattern else []
+    words += [
+        f"--grace-period={options.grace_period_min:g}",
+        f"--process-isolation-executable={options.engine}",
+    ]
+    flags = {"--image-prune": options.image_prune, "--dry-run": options.dry_run, "--json": json_output}
     return shlex.join([*words, *(flag for flag, wanted in flags.items() if wanted)])
 
 
@@ -82,7 +92,7 @@ def _several(option: str, words: tuple[str, ...]) -> list[str]:
 
 
 def _show(end: CommandEnd) -> int:
-    click.echo(end.text)
+    output.line(end.text)
     if end.succeeded and not end.text.rpartition("\n")[2].startswith(_LAST_LINE):
         raise WorkerFailed(f"the worker of node `{end.node}` did not clean up", cause="it does not say so")
     return _exit_code(end)
@@ -92,7 +102,7 @@ def _show_json(end: CommandEnd) -> int:
     """Print the worker's report, and nothing if it gives none."""
     for line in reversed(end.text.splitlines()):
         if (report := _read(line)) is not None:
-            show.data(report | {"node": end.node})
+            output.data(report | {"node": end.node})
             return _exit_code(end)
     raise WorkerFailed(
         f"the worker of node `{end.node}` gives no report",
@@ -113,5 +123,5 @@ def _exit_code(end: CommandEnd) -> int:
     if end.succeeded:
         return 0
     failure = WorkerFailed(f"the clean-up of node `{end.node}` is not complete", cause=end.detail)
-    show.error(failure)
+    messages.error(failure)
     return end.exit_code or failure.exit_code

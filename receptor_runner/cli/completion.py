@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from receptor_runner.cli import output
+from receptor_runner.cli.commands import Command
 from receptor_runner.errors import UsageError
 
 EPILOG = """\b
@@ -14,7 +16,7 @@ Examples:
 """
 
 
-@click.command(epilog=EPILOG)
+@click.command(cls=Command, epilog=EPILOG)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print the completion script of a shell."""
@@ -23,4 +25,4 @@ def completion(shell: str) -> None:
     kind = get_completion_class(shell)
     if kind is None:
         raise UsageError(f"no completion for `{shell}`")
-    click.echo(kind(cli, {}, "receptor-runner", "_RECEPTOR_RUNNER_COMPLETE").source())
+    output.write(kind(cli, {}, "receptor-runner", "_RECEPTOR_RUNNER_COMPLETE").source())

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from receptor_runner.cli import show
+from receptor_runner.cli import messages, output, parameters
+from receptor_runner.cli.commands import Group
 from receptor_runner.errors import ConfigError, MissingInput, OutputFailed, UsageError
 
 if TYPE_CHECKING:
@@ -40,26 +41,26 @@ Exits 66 when a file cannot be read, 78 when there are errors; warnings and note
 """
 
 
-@click.group(epilog=EPILOG)
+@click.group(cls=Group, epilog=EPILOG)
 def config() -> None:
     """List, render and check receptor.yml files."""
 
 
 @config.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def list_command(as_json: bool) -> None:
+@parameters.as_json
+def list_command(json_output: bool) -> None:
     """List the templates, with what can be set in each and its default."""
     from receptor_runner.receptor_config.templates import list_templates
 
     templates = list_templates()
-    if as_json:
-        show.data({"templates": [_as_dict(template) for template in templates]})
+    if json_output:
+        output.data({"templates": [_as_dict(template) for template in templates]})
         return
     for template in templates:
-        click.echo(f"{template.name}: {template.purpose}")
+        output.line(f"{template.name}: {template.purpose}")
         for setting in template.settings:
-            click.echo(f"    {setting.name}={setting.default}")
-            click.echo(f"        {setting.help} ({setting.kind.value})")
+            output.line(f"    {setting.name}={setting.default}")
+            output.line(f"        {setting.help} ({setting.kind.value})")
 
 
 def _as_dict(template: Template) -> dict[str, object]:
@@ -73,7 +74,14 @@ def _as_dict(template: Template) -> dict[str, object]:
 @config.command("render", epilog=RENDER_EPILOG)
 @click.argument("name")
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Set something; repeatable.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write this file instead of stdout.")
+@click.option(
+    "-o",
+    "--output",
+    "path",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write this file instead of stdout.",
+)
 @click.option(
     "--format",
     "form",
@@ -83,17 +91,17 @@ def _as_dict(template: Template) -> dict[str, object]:
 )
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 def render_command(
-    name: str, pairs: tuple[str, ...], output: Path | None, form: Literal["v1", "v2"], force: bool
+    name: str, pairs: tuple[str, ...], path: Path | None, form: Literal["v1", "v2"], force: bool
 ) -> None:
     """Render the template NAME to a receptor.yml."""
     from receptor_runner.receptor_config.render import render
 
     text = render(name, dict(_pair(pair) for pair in pairs), form=form)
-    if output is None or str(output) == "-":
-        click.echo(text, nl=False)
+    if path is None or str(path) == "-":
+        output.write(text)
     else:
-        _write(output, text, mode=PRIVATE if name == "local" else SHARED, force=force)
-        show.note(f"wrote {output}")
+        _write(path, text, mode=PRIVATE if name == "local" else SHARED, force=force)
+        messages.note(f"wrote {path}")
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -117,22 +125,22 @@ def _write(path: Path, text: str, *, mode: int, force: bool) -> None:
 
 @config.command("check", epilog=CHECK_EPILOG)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@parameters.as_json
 @click.option(
     "--elsewhere", is_flag=True, help="The files are for other machines: do not look at the paths in them."
 )
-def check_command(files: tuple[Path, ...], as_json: bool, elsewhere: bool) -> int:
+def check_command(files: tuple[Path, ...], json_output: bool, elsewhere: bool) -> int:
     """Check receptor.yml FILES, ours or not, each for itself and all as parts of one mesh."""
     from receptor_runner.receptor_config.linter import UNREADABLE, check_files, count
 
     findings = check_files(files, on_this_machine=not elsewhere)
     numbers = count(findings)
-    if as_json:
-        show.data({"findings": [finding.as_dict() for finding in findings], **numbers})
+    if json_output:
+        output.data({"findings": [finding.as_dict() for finding in findings], **numbers})
     else:
         for finding in findings:
-            click.echo(_line(finding))
-        show.note(", ".join(f"{number} {name}" for name, number in numbers.items()))
+            output.line(_line(finding))
+        messages.note(", ".join(f"{number} {name}" for name, number in numbers.items()))
     if any(finding.code == UNREADABLE for finding in findings):
         return MissingInput.exit_code
     return ConfigError.exit_code if numbers["errors"] else 0

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from receptor_runner.cli import mesh, options, show
+from receptor_runner.cli import job_view, output, parameters
+from receptor_runner.cli.commands import Command
+from receptor_runner.cli.node_options import ConnectionOptions, SocketOptions, destination
 
 if TYPE_CHECKING:
     from receptor_runner.receptor.jobs.prune import Leftover
@@ -25,12 +27,12 @@ _COLUMNS = ("ident", "status", "rc", "events", "node", "unit", "created")
 _CLEAR = "\x1b[H\x1b[2J"
 
 
-@click.command(epilog=EPILOG)
-@options.private_data_dir
+@click.command(cls=Command, epilog=EPILOG)
+@parameters.private_data_dir
 @click.option("--watch", is_flag=True, help="Show the list again and again until no job is active.")
 @click.option(
     "--interval",
-    type=options.Duration(0.1),
+    type=parameters.Duration(0.1),
     default=1.0,
     show_default=True,
     metavar="SECONDS",
@@ -41,9 +43,9 @@ _CLEAR = "\x1b[H\x1b[2J"
     "--orphans", is_flag=True, help="List units of the node that ran nothing and that no job knows."
 )
 @click.option("--force", is_flag=True, help="Give up jobs whose node does not answer: it is gone for good.")
-@click.option("--socket", help="The node whose orphans are meant; by default as in `run`.")
-@mesh.reaching
-@mesh.as_json
+@parameters.takes("local", SocketOptions)
+@parameters.takes("connection", ConnectionOptions)
+@parameters.as_json
 def jobs(
     private_data_dir: Path,
     watch: bool,
@@ -51,11 +53,12 @@ def jobs(
     prune: bool,
     orphans: bool,
     force: bool,
+    local: SocketOptions,
+    connection: ConnectionOptions,
     json_output: bool,
-    **given: Any,
 ) -> None:
     """List the jobs that were submitted from DIR, as they were last seen."""
-    where = mesh.destination(given)
+    where = destination(connection, local)
     if prune or orphans or force:
         from receptor_runner.receptor.jobs.prune import leftovers
         from receptor_runner.receptor.jobs.prune import orphans as find_orphans
@@ -74,12 +77,12 @@ def _show(private_data_dir: Path, *, json_output: bool) -> bool:
     """Show the list; return whether any job is active."""
     from receptor_runner.receptor.jobs.record import read_all
 
-    described = [mesh.describe(record) for record in read_all(private_data_dir)]
+    described = [job_view.describe(record) for record in read_all(private_data_dir)]
     if json_output:
-        show.data({"schema": 1, "jobs": described})
+        output.data({"schema": 1, "jobs": described})
     elif described:
         rows = [[str("-" if job[key] is None else job[key]) for key in _COLUMNS] for job in described]
-        show.table([list(_COLUMNS), *rows])
+        output.table([list(_COLUMNS), *rows])
     return any(job["active"] for job in described)
 
 
@@ -88,7 +91,7 @@ def _watch(private_data_dir: Path, interval_s: float, *, json_output: bool) -> N
     active = True
     while active:
         if on_terminal:
-            click.echo(_CLEAR, nl=False)
+            output.write(_CLEAR)
         active = _show(private_data_dir, json_output=json_output)
         if active:
             time.sleep(interval_s)
@@ -96,10 +99,10 @@ def _watch(private_data_dir: Path, interval_s: float, *, json_output: bool) -> N
 
 def _show_leftovers(found: list[Leftover], *, json_output: bool) -> None:
     if json_output:
-        show.data({"schema": 1, "leftovers": [dataclasses.asdict(entry) for entry in found]})
+        output.data({"schema": 1, "leftovers": [dataclasses.asdict(entry) for entry in found]})
         return
     for entry in found:
-        click.echo(_leftover_line(entry))
+        output.line(_leftover_line(entry))
 
 
 def _leftover_line(entry: Leftover) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from receptor_runner.cli import options, show
+from receptor_runner.cli import logs, messages, parameters
+from receptor_runner.cli.commands import Command
 
 EPILOG = """\b
 Examples:
@@ -16,13 +17,13 @@ Examples:
 """
 
 
-@click.command(epilog=EPILOG)
+@click.command(cls=Command, epilog=EPILOG)
 @click.option(
     "-c", "--config", required=True, type=click.Path(path_type=Path), help="A receptor.yml of the v1 form."
 )
 @click.option(
     "--idle-exit",
-    type=options.Duration(),
+    type=parameters.Duration(),
     metavar="SECONDS",
     help="End once there has been no unit and no client for this long.",
 )
@@ -35,5 +36,5 @@ def node(config: Path, idle_exit: float | None) -> None:
     from receptor_runner.node.settings import read_settings
 
     settings = read_settings(config)
-    show.set_log_level(settings.log_level)
-    serve(settings, idle_exit_s=idle_exit, ready=lambda: show.note(f"node `{settings.node_id}` serves"))
+    logs.set_log_level(settings.log_level)
+    serve(settings, idle_exit_s=idle_exit, ready=lambda: messages.note(f"node `{settings.node_id}` serves"))

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from receptor_runner.cli import mesh, options, show
+from receptor_runner.cli import messages, output, parameters
+from receptor_runner.cli.commands import Command
+from receptor_runner.cli.node_options import ConnectionOptions, SocketOptions, TlsOptions, destination
 
 if TYPE_CHECKING:
     from receptor_runner.receptor.nodes.facts import WorkerWord
@@ -25,21 +27,28 @@ _HEADER_OF_INFO = ("cpus", "memory", "versions")
 _VERSIONS = {"receptor_runner_version": "receptor-runner", "runner_version": "ansible-runner"}
 
 
-@click.command(epilog=EPILOG)
-@mesh.socket_of_node
+@click.command(cls=Command, epilog=EPILOG)
+@parameters.takes("local", SocketOptions)
 @click.option("--info", is_flag=True, help="Ask the worker of each node about its machine and versions too.")
 @click.option(
     "--timeout",
-    type=options.Duration(1),
+    type=parameters.Duration(1),
     default=20.0,
     show_default=True,
     metavar="SECONDS",
     help="How long each worker may take for its answer.",
 )
-@mesh.tls_choice
-@mesh.reaching
-@mesh.as_json
-def nodes(info: bool, timeout: float, json_output: bool, **given: Any) -> None:
+@parameters.takes("tls", TlsOptions)
+@parameters.takes("connection", ConnectionOptions)
+@parameters.as_json
+def nodes(
+    local: SocketOptions,
+    info: bool,
+    timeout: float,
+    tls: TlsOptions,
+    connection: ConnectionOptions,
+    json_output: bool,
+) -> None:
     """List the nodes of the mesh: how each is reached, when it was last seen, and what work it takes.
 
     A work type that takes signed work only is marked `(signed)`. `last seen` is when the node last told what it
@@ -47,12 +56,12 @@ def nodes(info: bool, timeout: float, json_output: bool, **given: Any) -> None:
     """
     from receptor_runner.receptor.nodes.facts import ask_workers, list_nodes
 
-    where = mesh.destination(given)
+    where = destination(connection, local, tls)
     control = where.control(where.address())
     found = list_nodes(control, where)
     words = ask_workers(control, where, found, within_s=timeout) if info else None
     if json_output:
-        show.data({"schema": 1, "nodes": [_describe(node, words) for node in found]})
+        output.data({"schema": 1, "nodes": [_describe(node, words) for node in found]})
     else:
         _print(found, words)
 
@@ -80,10 +89,10 @@ def _print(found: list[MeshNode], words: Mapping[str, WorkerWord] | None) -> Non
     rows += [
         [*_cells(node), *(_info_cells(words.get(node.node)) if words is not None else ())] for node in found
     ]
-    show.table(rows)
+    output.table(rows)
     for name, word in sorted((words or {}).items()):
         if word.error:
-            show.note(f"warning: node {name}: {word.error}")
+            messages.note(f"warning: node {name}: {word.error}")
 
 
 def _cells(node: MeshNode) -> list[str]:

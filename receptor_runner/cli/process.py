@@ -9,9 +9,9 @@ from types import FrameType
 
 import click
 
-from receptor_runner.cli import options, show
-from receptor_runner.errors import ContactLost, Interrupted, UsageError, WorkerFailed
-from receptor_runner.outcome import Outcome, Status
+from receptor_runner.cli import messages, output, parameters, verdict
+from receptor_runner.cli.commands import Command
+from receptor_runner.errors import Interrupted, UsageError
 from receptor_runner.system.cancel import CancelToken
 
 REMAINING_OUTPUT_S = 12.0
@@ -23,38 +23,33 @@ Examples:
 """
 
 
-@click.command(epilog=EPILOG)
-@options.private_data_dir
+@click.command(cls=Command, epilog=EPILOG)
+@parameters.private_data_dir
 @click.option("-i", "--ident", help="Write to DIR/artifacts/IDENT instead of DIR/artifacts.")
 @click.option("-q", "--quiet", is_flag=True, help="Do not print the job's output.")
-@show.version
-@click.option("--logfile", help="Log to this file instead of stderr.")
-@click.option("--debug", is_flag=True, help="Log everything.")
-def process(private_data_dir: Path, ident: str | None, quiet: bool, logfile: str | None, debug: bool) -> int:
+def process(private_data_dir: Path, ident: str | None, quiet: bool) -> int:
     """Turn a worker's stream on stdin into artifacts below DIR, and exit with the job's return code."""
     from receptor_runner.handlers import Handlers, runner_config
     from receptor_runner.plugins import tell_plugins
     from receptor_runner.process import Processor, process
     from receptor_runner.system.pipes import read_descriptor
 
-    if logfile or debug:
-        show.start_logging(debug=debug, logfile=logfile)
     if sys.stdin.isatty():
         raise UsageError(
-            "process reads a worker's stream, not a terminal",
+            "refusing to read a worker's stream from a terminal",
             hint=f"... | receptor-runner worker | receptor-runner process {private_data_dir}",
         )
-    output = show.JobOutput(quiet=quiet)
+    display = output.JobOutput(quiet=quiet)
     config = runner_config(private_data_dir, ident)
-    handlers = tell_plugins(Handlers(display=output.show), config)
+    handlers = tell_plugins(Handlers(display=display.show), config)
     processor = Processor(Path(config.artifact_dir), config=config, handlers=handlers)
     interrupts = _Interrupts()
     cancel = interrupts.cancel
     chunks = read_descriptor(sys.stdin.fileno(), lambda: cancel.requested, cancel.fileno())
     outcome = process(chunks, processor, canceled=lambda: cancel.requested)
     interrupts.check()
-    output.check()
-    return verdict(outcome)
+    display.check()
+    return verdict.exit_code(outcome)
 
 
 class _Interrupts:
@@ -78,7 +73,7 @@ class _Interrupts:
         # A timer of the system: starting a thread in a signal handler can deadlock on the locks of the thread module.
         signal.signal(signal.SIGALRM, lambda *_: self.cancel.request())
         signal.setitimer(signal.ITIMER_REAL, REMAINING_OUTPUT_S)
-        show.note_at_once(
+        messages.note_at_once(
             "interrupted; waiting for the worker's remaining output (press Ctrl-C again to quit)"
         )
 
@@ -86,19 +81,3 @@ class _Interrupts:
         """Raise Interrupted if we were."""
         if self.signal_number:
             raise Interrupted("interrupted", signal_number=self.signal_number)
-
-
-def verdict(outcome: Outcome) -> int:
-    """Return the exit code of a job that ended, or raise what the worker reports instead.
-
-    Raises:
-        WorkerFailed: the worker had an error of its own.
-        ContactLost: how it ended will not be known.
-    """
-    if outcome.status is Status.LOST:
-        raise ContactLost("the job is lost", cause=outcome.explanation)
-    if not outcome.is_verdict:
-        raise WorkerFailed("the worker reports an error", cause=outcome.explanation)
-    if outcome.explanation:
-        show.note(f"{outcome.status}: {outcome.explanation}")
-    return outcome.exit_code

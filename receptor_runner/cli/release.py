@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from receptor_runner.cli import mesh, options, show
+from receptor_runner.cli import job_view, output, parameters
+from receptor_runner.cli.commands import Command
+from receptor_runner.cli.node_options import ConnectionOptions, destination
 
 EPILOG = """\b
 Example:
@@ -15,18 +16,20 @@ Example:
 """
 
 
-@click.command(epilog=EPILOG)
-@options.private_data_dir
-@mesh.ident_of_job
-@click.option("--force", is_flag=True, help="Even if the node it runs on cannot be asked.")
-@mesh.reaching
-@mesh.as_json
-def release(private_data_dir: Path, ident: str, force: bool, json_output: bool, **given: Any) -> None:
-    """Remove a job's work unit from its node; a job that still runs is stopped. Local artifacts stay."""
+@click.command(cls=Command, epilog=EPILOG)
+@parameters.private_data_dir
+@parameters.ident_of_job
+@click.option("--force", is_flag=True, help="Release it even if its target node cannot be reached.")
+@parameters.takes("connection", ConnectionOptions)
+@parameters.as_json
+def release(
+    private_data_dir: Path, ident: str, force: bool, connection: ConnectionOptions, json_output: bool
+) -> None:
+    """Remove a job's unit from its node; a job that is still running is stopped. Local artifacts stay."""
     from receptor_runner.receptor.jobs import cancel as jobs
 
-    record = jobs.release(private_data_dir, ident, mesh.destination(given), force=force)
+    record = jobs.release(private_data_dir, ident, destination(connection), force=force)
     if json_output:
-        show.data(mesh.describe(record))
+        output.data(job_view.describe(record))
     else:
-        click.echo(f"{ident}: released")
+        output.line(f"{ident}: released")

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from receptor_runner.cli import mesh, options
+from receptor_runner.cli import parameters
+from receptor_runner.cli.commands import Command
+from receptor_runner.cli.follow_options import FollowOptions
+from receptor_runner.cli.following import JobFollowing
+from receptor_runner.cli.job_options import JobOptions, json_mode, rerun
+from receptor_runner.cli.node_options import (
+    ConnectionOptions,
+    SocketOptions,
+    TargetOptions,
+    TlsOptions,
+    destination,
+)
+from receptor_runner.cli.submitting import submit_job
 
 EPILOG = """\b
 Examples:
@@ -17,22 +28,42 @@ Examples:
 """
 
 
-@click.command(epilog=EPILOG)
-@options.private_data_dir
-@options.what_to_run
-@options.how_to_run
-@mesh.where_to_run
-@mesh.how_to_follow
-@click.option("--json-mode", is_flag=True, help="The job's stdout artifact holds JSON events.")
-@click.option("--rerun", is_flag=True, help="Replace an ended job of the same ident.")
-@mesh.as_json
-def run(private_data_dir: Path, include_artifacts: bool, rerun: bool, json_output: bool, **given: Any) -> int:
+@click.command(cls=Command, epilog=EPILOG)
+@parameters.private_data_dir
+@parameters.takes("job", JobOptions)
+@parameters.takes("local", SocketOptions)
+@parameters.takes("target", TargetOptions)
+@parameters.takes("tls", TlsOptions)
+@parameters.takes("connection", ConnectionOptions)
+@parameters.takes("follow", FollowOptions)
+@json_mode
+@rerun
+@parameters.as_json
+def run(
+    private_data_dir: Path,
+    job: JobOptions,
+    local: SocketOptions,
+    target: TargetOptions,
+    tls: TlsOptions,
+    connection: ConnectionOptions,
+    follow: FollowOptions,
+    json_mode: bool,
+    rerun: bool,
+    json_output: bool,
+) -> int:
     """Pack the job in DIR, run it through Receptor, and bring its artifacts home.
 
-    The output is shown as it comes; the exit code is the job's own. An ident that is active already is attached to.
+    The output is shown as it comes; the exit code is the job's own. If a job of the same ident is active already, it is
+    attached to.
     """
-    where = mesh.destination(given)
-    following = mesh.JobFollowing(given, where, json_output=json_output)
-    record = mesh.start_job(private_data_dir, where, given, include_artifacts=include_artifacts, rerun=rerun)
+    where = destination(connection, local, tls, target)
+    following = JobFollowing(follow, where, json_output=json_output)
+    record = submit_job(
+        private_data_dir,
+        job.job(json_mode=json_mode),
+        where,
+        include_artifacts=job.include_artifacts,
+        rerun=rerun,
+    )
     following.catch_signals()
     return following.follow(private_data_dir, record.ident)

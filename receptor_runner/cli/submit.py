@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from receptor_runner.cli import mesh, options, show
+from receptor_runner.cli import job_view, output, parameters
+from receptor_runner.cli.commands import Command
+from receptor_runner.cli.job_options import JobOptions, json_mode, rerun
+from receptor_runner.cli.node_options import (
+    ConnectionOptions,
+    SocketOptions,
+    TargetOptions,
+    TlsOptions,
+    destination,
+)
+from receptor_runner.cli.submitting import submit_job
 
 EPILOG = """\b
 Examples:
@@ -16,21 +25,36 @@ Examples:
 """
 
 
-@click.command(epilog=EPILOG)
-@options.private_data_dir
-@options.what_to_run
-@options.how_to_run
-@mesh.where_to_run
-@click.option("--json-mode", is_flag=True, help="The job's stdout artifact holds JSON events.")
-@click.option("--rerun", is_flag=True, help="Replace an ended job of the same ident.")
-@mesh.as_json
+@click.command(cls=Command, epilog=EPILOG)
+@parameters.private_data_dir
+@parameters.takes("job", JobOptions)
+@parameters.takes("local", SocketOptions)
+@parameters.takes("target", TargetOptions)
+@parameters.takes("tls", TlsOptions)
+@parameters.takes("connection", ConnectionOptions)
+@json_mode
+@rerun
+@parameters.as_json
 def submit(
-    private_data_dir: Path, include_artifacts: bool, rerun: bool, json_output: bool, **given: Any
+    private_data_dir: Path,
+    job: JobOptions,
+    local: SocketOptions,
+    target: TargetOptions,
+    tls: TlsOptions,
+    connection: ConnectionOptions,
+    json_mode: bool,
+    rerun: bool,
+    json_output: bool,
 ) -> None:
     """Start the job in DIR through Receptor and return at once."""
-    where = mesh.destination(given)
-    record = mesh.start_job(private_data_dir, where, given, include_artifacts=include_artifacts, rerun=rerun)
+    record = submit_job(
+        private_data_dir,
+        job.job(json_mode=json_mode),
+        destination(connection, local, tls, target),
+        include_artifacts=job.include_artifacts,
+        rerun=rerun,
+    )
     if json_output:
-        show.data(mesh.describe(record))
+        output.data(job_view.describe(record))
     else:
-        click.echo(f"{record.ident} {record.node} {record.unit_id}")
+        output.line(f"{record.ident} {record.node} {record.unit_id}")

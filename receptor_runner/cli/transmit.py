@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
-from receptor_runner.cli import options, show
+from receptor_runner.cli import messages, parameters
+from receptor_runner.cli.commands import Command
+from receptor_runner.cli.job_options import JobOptions
+from receptor_runner.cli.progress import UploadProgress
 from receptor_runner.errors import UsageError
 
 EPILOG = """\b
@@ -18,44 +20,35 @@ Examples:
 """
 
 
-@click.command(epilog=EPILOG)
-@options.private_data_dir
-@options.what_to_run
-@options.how_to_run
-@click.option("-j", "--json", "json_mode", is_flag=True, help="The job's stdout artifact holds JSON events.")
+@click.command(cls=Command, epilog=EPILOG)
+@parameters.private_data_dir
+@parameters.takes("job", JobOptions)
 @click.option(
-    "-q", "--quiet", is_flag=True, help="Accepted for ansible-runner's sake; the stream is quiet anyway."
+    "-j", "--json", "json_mode", is_flag=True, help="Write JSON events to the job's stdout artifact."
+)
+@click.option(
+    "-q", "--quiet", is_flag=True, help="Accepted as in ansible-runner; the stream is quiet anyway."
 )
 @click.option("--only-kwargs", is_flag=True, help="Send the options alone; the worker shares the directory.")
-@show.version
-@click.option("--logfile", help="Log to this file instead of stderr.")
-@click.option("--debug", is_flag=True, help="Log everything.")
 def transmit(
-    private_data_dir: Path,
-    include_artifacts: bool,
-    only_kwargs: bool,
-    logfile: str | None,
-    debug: bool,
-    **job_options: Any,
+    private_data_dir: Path, job: JobOptions, json_mode: bool, quiet: bool, only_kwargs: bool
 ) -> None:
     """Pack the job and the private data directory DIR into a stream on stdout."""
     from receptor_runner.system.pipes import DescriptorOutput, write_all
     from receptor_runner.transmit import prepare
 
-    if logfile or debug:
-        show.start_logging(debug=debug, logfile=logfile)
     if sys.stdout.isatty():
         raise UsageError(
-            "a stream does not go to a terminal",
+            "refusing to write a stream to a terminal",
             hint=f"receptor-runner transmit {private_data_dir} ... | receptor-runner worker",
         )
     shipment = prepare(
-        options.read_job(job_options),
+        job.job(json_mode=json_mode, quiet=quiet),
         private_data_dir,
         only_kwargs=only_kwargs,
-        include_artifacts=include_artifacts,
+        include_artifacts=job.include_artifacts,
     )
-    shipment.on_sent = show.UploadProgress().tell
+    shipment.on_sent = UploadProgress().update
     for skipped in shipment.skipped:
-        show.note(f"warning: left out: {skipped}")
+        messages.note(f"warning: skipped {skipped}")
     write_all(DescriptorOutput(sys.stdout.fileno()), shipment.chunks())

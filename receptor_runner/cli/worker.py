@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Self
 
 import click
 
-from receptor_runner.cli import options, show
+from receptor_runner.cli import output as stdout
+from receptor_runner.cli import parameters
+from receptor_runner.cli.commands import Group
 from receptor_runner.cli.worker_cleanup import cleanup
 from receptor_runner.errors import UsageError
 from receptor_runner.system.signals import STOPPING
@@ -31,24 +33,23 @@ As a work-command in receptor.yml:
 """
 
 
-@click.group(invoke_without_command=True, subcommand_metavar="[cleanup ...]", epilog=EPILOG)
+@click.group(cls=Group, invoke_without_command=True, subcommand_metavar="[cleanup ...]", epilog=EPILOG)
 @click.option(
     "--private-data-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where the job's files go, and stay; by default a temporary directory.",
+    help="Where the job's files go, and stay. Default: a temporary directory.",
 )
 @click.option(
     "--delete", is_flag=True, help="Empty --private-data-dir before the job and remove it afterwards."
 )
 @click.option(
     "--keepalive-seconds",
-    type=options.Duration(),
-    help="Send a sign of life after this silence; by default $ANSIBLE_RUNNER_KEEPALIVE_SECONDS, else never.",
+    type=parameters.Duration(),
+    help="Send a keepalive after this much silence. Default: $ANSIBLE_RUNNER_KEEPALIVE_SECONDS, else never.",
 )
-@click.option("--worker-info", is_flag=True, help="Print what this node offers, as YAML, and exit.")
-@show.version
-@click.option("--logfile", help="Log to this file instead of stderr.")
-@click.option("--debug", is_flag=True, help="Log everything.")
+@click.option(
+    "--worker-info", is_flag=True, help="Print this machine's versions and capacity as YAML, and exit."
+)
 @click.pass_context
 def worker(
     context: click.Context,
@@ -56,8 +57,6 @@ def worker(
     delete: bool,
     keepalive_seconds: float | None,
     worker_info: bool,
-    logfile: str | None,
-    debug: bool,
 ) -> int:
     """Run the job of the stream on stdin and send its results to stdout."""
     runs_job = not (context.invoked_subcommand or worker_info)
@@ -69,11 +68,9 @@ def worker(
         return _print_info()
     if sys.stdin.isatty():
         raise UsageError(
-            "a worker reads its job from a stream, not from a terminal",
+            "refusing to read a job from a terminal",
             hint="receptor-runner transmit DIR -p site.yml | receptor-runner worker",
         )
-    if logfile or debug:
-        show.start_logging(debug=debug, logfile=logfile)
     return _work(stop, private_data_dir, delete=delete, keepalive_seconds=keepalive_seconds)
 
 
@@ -83,7 +80,7 @@ worker.add_command(cleanup)
 def _print_info() -> int:
     from receptor_runner.execution.worker_info import worker_info_text
 
-    click.echo(worker_info_text())
+    stdout.line(worker_info_text())
     return 0
 
 
@@ -101,8 +98,8 @@ def _work(
     keepalive_s = keepalive_interval(keepalive_seconds)
     adopt_orphans()
     with _PrivateOutput() as output:
-        stdout = AbandonableOutput(output.descriptor, lambda: stop.requested)
-        results = ResultStream(stdout, keepalive_s=keepalive_s, stop=stop)
+        stream = AbandonableOutput(output.descriptor, lambda: stop.requested)
+        results = ResultStream(stream, keepalive_s=keepalive_s, stop=stop)
         output.capture(results.stray)
         chunks = read_descriptor(sys.stdin.fileno(), lambda: stop.requested, stop.fileno())
         return work(chunks, results, directory=directory, stop=stop).exit_code

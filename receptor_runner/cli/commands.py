@@ -1,0 +1,105 @@
+"""What all commands are made of: the options that each one takes, and suggestions for mistyped names."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import Any, NoReturn
+
+import click
+
+from receptor_runner.cli import logs, output
+from receptor_runner.errors import UsageError
+
+ELSEWHERE = {"start": "submit", "stop": "cancel", "is-alive": "jobs"}
+"""Commands of ansible-runner, and ours that does the same."""
+
+
+def _print_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if not wanted or context.resilient_parsing:
+        return
+    from importlib import metadata
+
+    from receptor_runner._version import __version__
+
+    output.line(f"receptor-runner {__version__}")
+    for name in ("ansible-core", "receptorctl"):
+        output.line(f"{name} {metadata.version(name)}")
+    context.exit()
+
+
+def _common_parameters() -> list[click.Parameter]:
+    version = click.Option(
+        ["--version"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_print_version,
+        help="Print the versions of receptor-runner, ansible-core and receptorctl.",
+    )
+    return [*logs.parameters(), version]
+
+
+class Command(click.Command):
+    """A command that takes the common options behind its name, as ansible-runner's do."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.params += _common_parameters()
+
+
+class Group(click.Group):
+    """A group of such commands that suggests the nearest name for one that it does not have."""
+
+    command_class = Command
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.params += _common_parameters()
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that the words name.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None:
+            self._refuse(ctx, args[0])
+        return super().resolve_command(ctx, args)
+
+    def _refuse(self, ctx: click.Context, name: str) -> NoReturn:
+        near = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
+        meant = ELSEWHERE.get(name) or (near[0] if near else None)
+        hint = f"did you mean `{ctx.command_path} {meant}`?" if meant else f"{ctx.command_path} --help"
+        raise UsageError(f"unknown command `{name}`", hint=hint)
+
+
+class LazyGroup(Group):
+    """A group that imports a command's module only when that command is called: each starts fast.
+
+    Args:
+        commands: name to one line of help; the module and its command bear the same name.
+    """
+
+    def __init__(self, *arguments: Any, commands: dict[str, str], **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._summaries = commands
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names, in the order in which they were given."""
+        return list(self._summaries)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return a command."""
+        if cmd_name not in self._summaries:
+            return None
+        command = getattr(importlib.import_module(f"receptor_runner.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self._summaries.items()))

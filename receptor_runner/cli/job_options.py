@@ -1,0 +1,199 @@
+"""What runs and how: the options that describe a job, and the `Job` they make."""
+
+from __future__ import annotations
+
+import ast
+import shlex
+from dataclasses import dataclass
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from receptor_runner.cli.parameters import Duration, option
+from receptor_runner.errors import UsageError
+from receptor_runner.job import Job, check_ident, new_ident
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOptions:
+    """The options of a job, those of ansible-runner and a few more."""
+
+    playbook: str | None = option(
+        "-p", "--playbook", envvar="RUNNER_PLAYBOOK", help="The playbook, relative to DIR/project."
+    )
+    module: str | None = option("-m", "--module", envvar="RUNNER_MODULE", help="An ad hoc module.")
+    module_args: str | None = option("-a", "--args", help="The module's arguments.")
+    role: str | None = option("-r", "--role", envvar="RUNNER_ROLE", help="A role in DIR/roles.")
+    roles_path: str | None = option(
+        "--roles-path", envvar="ANSIBLE_ROLES_PATH", help="More directories of roles, on the worker."
+    )
+    role_vars: str | None = option("--role-vars", help="Variables of the role: 'k=v k=v'.")
+    role_skip_facts: bool = option(
+        "--role-skip-facts", is_flag=True, help="Do not gather facts for the role."
+    )
+    binary: str | None = option(
+        "-b", "--binary", envvar="RUNNER_BINARY", help="The command to run instead of Ansible's."
+    )
+    hosts: str | None = option("--hosts", help="The hosts of the module or role.")
+    ident: str | None = option(
+        "-i", "--ident", help="The job's name under DIR/artifacts. Default: a new one."
+    )
+    inventory: str | None = option("--inventory", help="An inventory in DIR, or a list of hosts: 'a,b,'.")
+    limit: str | None = option("--limit", help="Limit the hosts further.")
+    tags: str | None = option("--tags", help="Run only what has these tags.")
+    skip_tags: str | None = option("--skip-tags", help="Skip what has these tags.")
+    forks: int | None = option("--forks", type=int, help="How many hosts at once.")
+    cmdline: str | None = option("--cmdline", help="More words for Ansible's command line.")
+    verbosity: int = option("-v", count=True, help="Ansible's verbosity; repeatable.")
+    project_dir: str | None = option("--project-dir", help="Where playbooks are, instead of DIR/project.")
+    artifact_dir: str | None = option(
+        "--artifact-dir", help="Where artifacts go on the worker, instead of DIR/artifacts."
+    )
+    rotate_artifacts: int | None = option(
+        "--rotate-artifacts", type=int, metavar="N", help="Keep only the newest N artifact directories."
+    )
+    omit_event_data: bool = option("--omit-event-data", is_flag=True, help="Send events without their data.")
+    only_failed_event_data: bool = option(
+        "--only-failed-event-data", is_flag=True, help="Send the data of failed events only."
+    )
+    suppress_env_files: bool = option(
+        "--omit-env-files", is_flag=True, help="Write no env/ files on the worker."
+    )
+    container_image: str | None = option("--container-image", help="The image of an isolated job.")
+    container_volume_mounts: tuple[str, ...] = option(
+        "--container-volume-mount", multiple=True, help="Repeatable."
+    )
+    container_options: tuple[str, ...] = option("--container-option", multiple=True, help="Repeatable.")
+    directory_isolation_base_path: str | None = option(
+        "--directory-isolation-base-path",
+        metavar="PATH",
+        help="Run in a copy of the project below this directory of the worker.",
+    )
+    timeout: float | None = option(
+        "--job-timeout", type=Duration(), metavar="SECONDS", help="Stop the job after this."
+    )
+    idle_timeout: float | None = option(
+        "--job-idle-timeout", type=Duration(), metavar="SECONDS", help="Stop it after this much silence."
+    )
+    include_artifacts: bool = option("--include-artifacts", is_flag=True, help="Send DIR/artifacts too.")
+
+    def job(self, *, json_mode: bool = False, quiet: bool = False) -> Job:
+        """Return the job, with an ident.
+
+        Args:
+            json_mode: the job's stdout artifact holds JSON events.
+            quiet: as in ansible-runner.
+
+        Raises:
+            UsageError: nothing to run is named, or options contradict each other.
+        """
+        self._check_role_options()
+        target = self._target()
+        given = {
+            **{name: value for name in _SAME_NAMES if (value := getattr(self, name))},
+            **({target: getattr(self, target)} if target else {}),
+            **self._hosts(target),
+            **self._roles(),
+            "ident": check_ident(new_ident() if self.ident is None else self.ident),
+            "binary": self.binary,
+            "forks": self.forks,
+            "rotate_artifacts": self.rotate_artifacts,
+            "container_volume_mounts": list(self.container_volume_mounts) or None,
+            "container_options": list(self.container_options) or None,
+            "settings": {"idle_timeout": self.idle_timeout} if self.idle_timeout else None,
+            "json_mode": json_mode or None,
+            "quiet": quiet or None,
+        }
+        job = Job.from_kwargs(given)
+        if not job.has_target:
+            raise UsageError(
+                "nothing to run: give a playbook, a module or a role", hint=f"{_command()} DIR -p site.yml"
+            )
+        return job
+
+    def _target(self) -> str | None:
+        """Return which of playbook, module and role is meant; the command line overrides the environment.
+
+        Raises:
+            UsageError: more than one is.
+        """
+        named = [name for name in _TARGETS if getattr(self, name)]
+        meant = [name for name in named if _is_on_command_line(name)] or named
+        if len(meant) > 1:
+            words = " and ".join(f"--{name}" for name in meant)
+            raise UsageError(f"{words} exclude each other", hint=f"{_command()} --help")
+        return meant[0] if meant else None
+
+    def _check_role_options(self) -> None:
+        alone = [name for name in _ROLE_ONLY if getattr(self, name)]
+        if alone and not self.role:
+            raise UsageError(f"--{alone[0].replace('_', '-')} needs --role")
+
+    def _hosts(self, target: str | None) -> dict[str, Any]:
+        if self.hosts is None:
+            return {}
+        if target == "role":
+            return {"hosts": self.hosts}
+        if target == "module" or self.binary:
+            return {"host_pattern": self.hosts}
+        raise UsageError("--hosts needs --module or --role", hint="use --limit with a playbook")
+
+    def _roles(self) -> dict[str, Any]:
+        return {
+            "roles_path": [self.roles_path] if self.roles_path else None,
+            "role_vars": _role_vars(self.role_vars) if self.role_vars else None,
+            "role_skip_facts": self.role_skip_facts or None,
+        }
+
+
+_TARGETS = ("playbook", "module", "role")
+_ROLE_ONLY = ("role_vars", "role_skip_facts")
+_SAME_NAMES = (
+    "module_args",
+    "inventory",
+    "limit",
+    "tags",
+    "skip_tags",
+    "cmdline",
+    "verbosity",
+    "project_dir",
+    "artifact_dir",
+    "omit_event_data",
+    "only_failed_event_data",
+    "suppress_env_files",
+    "container_image",
+    "directory_isolation_base_path",
+    "timeout",
+)
+"""Options that mean what the job's fields of the same names do."""
+
+
+def _command() -> str:
+    return click.get_current_context().command_path
+
+
+def _is_on_command_line(name: str) -> bool:
+    """Return whether an option was given on the command line rather than by the environment."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def _role_vars(text: str) -> dict[str, Any]:
+    """Read `k=v k=v`; a value that is a Python literal is read as one."""
+    variables: dict[str, Any] = {}
+    for word in shlex.split(text):
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise UsageError(f"--role-vars: `{word}` is not k=v")
+        try:
+            variables[key] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            variables[key] = value
+    return variables
+
+
+json_mode = click.option(
+    "-j", "--json-mode", is_flag=True, help="Write JSON events to the job's stdout artifact."
+)
+
+rerun = click.option("--rerun", is_flag=True, help="Replace an ended job of the same ident.")

@@ -1,0 +1,39 @@
+"""How a job is shown: as JSON for programs, and where it runs in one line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from receptor_runner.cli import messages
+
+if TYPE_CHECKING:
+    from receptor_runner.receptor.jobs.record import Record
+    from receptor_runner.receptor.nodes.locate import NodeAddress
+
+
+def describe(record: Record) -> dict[str, Any]:
+    """Return a record as programs read it."""
+    outcome = record.outcome
+    return {
+        "schema": 1,
+        "ident": record.ident,
+        "node": record.node,
+        "socket": record.socket,
+        "work_type": record.work_type,
+        "unit": record.unit_id,
+        "created": record.created,
+        "updated": record.updated,
+        "active": record.is_active,
+        "status": outcome.status.value if outcome else record.checkpoint.status or record.stage.value,
+        "rc": outcome.rc if outcome else None,
+        "verdict": bool(outcome and outcome.is_verdict),
+        "explanation": outcome.explanation if outcome else None,
+        "events": record.checkpoint.counter,
+        "released": record.released,
+    }
+
+
+def note_route(record: Record, address: NodeAddress) -> None:
+    """Show in one line where a job runs."""
+    kind = "embedded node" if address.embedded else "node"
+    messages.note(f"job {record.ident} on {kind} `{record.node}` via {address.socket} ({address.source})")

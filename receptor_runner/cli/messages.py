@@ -1,0 +1,76 @@
+"""What a person reads on stderr: notes, warnings and errors."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import traceback
+from typing import Any
+
+import click
+
+from receptor_runner.cli import logs
+from receptor_runner.errors import RunnerError
+
+_RED, _RESET = "\x1b[31m", "\x1b[0m"
+
+
+def wants_color(stream: Any) -> bool:
+    """Decide on color: NO_COLOR, then FORCE_COLOR, then TERM=dumb, then whether the stream is a terminal."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return os.environ.get("TERM") != "dumb" and stream.isatty()
+
+
+def note(text: str) -> None:
+    """Write a note to stderr. Where nobody can read it, it is lost: nothing else may fail for that."""
+    if logs.are_json():
+        logs.log.info(text)
+    else:
+        _write(logs.printable(text))
+
+
+def note_at_once(text: str) -> None:
+    """Write a note from a signal handler, which may have interrupted another write to the same stream."""
+    line = logs.JsonFormatter().format(_record(text)) if logs.are_json() else text
+    with contextlib.suppress(OSError):
+        os.write(2, line.encode() + b"\n")
+
+
+def _record(text: str) -> logging.LogRecord:
+    return logging.LogRecord(logs.log.name, logging.INFO, __file__, 0, text, None, None)
+
+
+def _write(text: str) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        click.echo(text, err=True)
+
+
+def error(failure: RunnerError) -> int:
+    """Show an error in at most three lines; return its exit code."""
+    if logs.log.isEnabledFor(logging.DEBUG):
+        note("".join(traceback.format_exception(failure)).rstrip())
+    if logs.are_json():
+        facts = {"cause": failure.cause, "hint": failure.hint, "exit_code": failure.exit_code}
+        logs.log.error(failure.what, extra={"facts": facts})
+        return failure.exit_code
+    first, *others = failure.lines()
+    if wants_color(sys.stderr):
+        first = first.replace("error:", f"{_RED}error:{_RESET}", 1)
+    _write("\n".join([first, *others]))
+    return failure.exit_code
+
+
+def bug(failure: Exception) -> int:
+    """Show an error that nobody foresaw."""
+    return error(
+        RunnerError(
+            "unexpected error, a bug in receptor-runner",
+            cause=f"{type(failure).__name__}: {failure}",
+            hint="run the same command with --debug and report the traceback",
+        ).with_traceback(failure.__traceback__)
+    )

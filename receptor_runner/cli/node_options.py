@@ -1,0 +1,123 @@
+"""Which node a command talks to, and where work runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from receptor_runner.cli.parameters import option, seconds
+
+if TYPE_CHECKING:
+    from receptor_runner.receptor.control.retry import RetryPolicy
+    from receptor_runner.receptor.nodes.destination import Destination
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionOptions:
+    """How the local node is reached."""
+
+    rootcas: str | None = option(
+        "--rootcas", metavar="FILE", help="CA certificates (PEM) that a tls:// socket is verified against."
+    )
+    key: str | None = option("--key", metavar="FILE", help="Client key (PEM) for a tls:// socket.")
+    cert: str | None = option("--cert", metavar="FILE", help="Client certificate (PEM) for a tls:// socket.")
+    retry_deadline: float = seconds(
+        "--retry-deadline",
+        60.0,
+        "How long to retry while the local node does not answer.",
+        "RECEPTOR_RUNNER_RETRY_DEADLINE",
+    )
+    retry_max_wait: float = seconds(
+        "--retry-max-wait", 10.0, "The longest wait between two tries.", "RECEPTOR_RUNNER_RETRY_MAX_WAIT"
+    )
+
+    def retry(self) -> RetryPolicy:
+        """Return the retry policy that the options describe."""
+        from receptor_runner.receptor.control.retry import RetryPolicy
+
+        return RetryPolicy(deadline_s=self.retry_deadline, max_wait_s=self.retry_max_wait)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketOptions:
+    """Which node is the local node."""
+
+    socket: str | None = option(
+        "--socket",
+        help="Control socket of the local node: a path, tcp://host:port or tls://host:port. Default: "
+        "$RECEPTORCTL_SOCKET, else one of the usual paths, else an embedded node.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsOptions:
+    """Which TLS client the local node uses towards the target node."""
+
+    tls_client: str | None = option(
+        "--tls-client",
+        metavar="NAME",
+        help="The tls-client in the local node's receptor.yml to use towards the target node. Default: the only "
+        "one there, if the target node requires TLS.",
+    )
+    config: Path | None = option(
+        "--config",
+        type=click.Path(path_type=Path),
+        envvar="RECEPTORCTL_CONFIG",
+        show_envvar=True,
+        metavar="FILE",
+        help="The local node's receptor.yml, to look up its tls-client. Default: the one it was started with.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetOptions:
+    """Where a unit runs, and how it is submitted."""
+
+    node: str | None = option("--node", help="The target node. Default: the local node.")
+    work_type: str | None = option(
+        "--work-type", help="The work type. Default: receptor-runner, else ansible-runner."
+    )
+    params: str | None = option("--work-params", help="More words for the worker's command line.")
+    sign: bool | None = option(
+        "--signwork/--no-signwork",
+        default=None,
+        help="Sign the work, or do not. Default: what the target node advertises.",
+    )
+    ttl: str | None = option(
+        "--ttl",
+        help="How long a remote job may wait for its start: 30s, 10m, 1h. After that it never runs.  [default: 10m]",
+    )
+    no_preflight: bool = option(
+        "--no-preflight", is_flag=True, help="Submit without checking node and work type first."
+    )
+
+
+_NO_SOCKET, _NO_TLS, _NO_TARGET = SocketOptions(), TlsOptions(), TargetOptions()
+
+
+def destination(
+    connection: ConnectionOptions,
+    local: SocketOptions = _NO_SOCKET,
+    tls: TlsOptions = _NO_TLS,
+    target: TargetOptions = _NO_TARGET,
+) -> Destination:
+    """Return the destination that the options describe."""
+    from receptor_runner.receptor.control.connection import Tls
+    from receptor_runner.receptor.nodes.destination import Destination
+
+    return Destination(
+        socket=local.socket,
+        node=target.node,
+        work_type=target.work_type,
+        params=target.params,
+        tls_client=tls.tls_client,
+        config=tls.config,
+        ttl=target.ttl,
+        sign=target.sign,
+        preflight=not target.no_preflight,
+        tls=Tls(rootcas=connection.rootcas, key=connection.key, cert=connection.cert),
+        retry=connection.retry(),
+    )

@@ -1,0 +1,106 @@
+"""What goes to stdout: lines, tables, JSON, and the output of a job."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from receptor_runner.errors import OutputFailed
+
+_CANNOT_WRITE = frozenset({errno.EBADF, errno.EIO, errno.ENOSPC, errno.EPIPE})
+
+
+def fill_closed_streams() -> None:
+    """Open /dev/null where stdin, stdout or stderr is closed, so that no other file gets its number.
+
+    Stdout and stderr are opened for reading only: writing to them fails, as it does where they are closed. A job's
+    results must not disappear into /dev/null with exit code 0.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDONLY)) <= 2:
+        pass
+    os.close(descriptor)
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 - for the whole process
+
+
+def give_up_stdout() -> None:
+    """Drop what stdout could not take: else the interpreter tries again when it exits, and fails with 120."""
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for the rest of the process
+
+
+def cannot_write(failure: OSError) -> OutputFailed:
+    """Return the error for a stdout that takes no more."""
+    cause = "its reader is gone" if isinstance(failure, BrokenPipeError) else failure.strerror
+    return OutputFailed("cannot write to stdout", cause=cause)
+
+
+def is_output_failure(failure: OSError) -> bool:
+    """Return whether an error of click's own printing says that stdout takes no more."""
+    return failure.errno in _CANNOT_WRITE and failure.filename is None
+
+
+def line(text: str) -> None:
+    """Print a line.
+
+    Raises:
+        OutputFailed: stdout is closed, its reader is gone, or its disk is full.
+    """
+    write(text + "\n")
+
+
+def write(text: str) -> None:
+    """Print a text as it is.
+
+    Raises:
+        OutputFailed: stdout is closed, its reader is gone, or its disk is full.
+    """
+    try:
+        click.echo(text, nl=False)
+    except OSError as failure:
+        give_up_stdout()
+        raise cannot_write(failure) from failure
+
+
+def data(value: Any) -> None:
+    """Print one JSON object for a program."""
+    line(json.dumps(value, default=str))
+
+
+def table(rows: Sequence[Sequence[str]]) -> None:
+    """Print rows of equal length with aligned columns."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+class JobOutput:
+    """The output of a job on stdout. A stdout that fails ends the display; job and artifacts go on."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self.failure: OSError | None = None
+
+    def show(self, text: str) -> None:
+        """Print a piece of the job's output at once."""
+        if self._quiet or self.failure:
+            return
+        try:
+            sys.stdout.buffer.write(text.encode(errors="surrogateescape"))
+            sys.stdout.buffer.flush()
+        except UnicodeEncodeError:
+            self.show(text.encode("ascii", "backslashreplace").decode())
+        except OSError as failure:
+            self.failure = failure
+            give_up_stdout()
+
+    def check(self) -> None:
+        """Raise OutputFailed if something could not be shown."""
+        if self.failure:
+            raise cannot_write(self.failure) from self.failure

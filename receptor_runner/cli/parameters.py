@@ -1,0 +1,108 @@
+"""How commands declare their parameters: groups of options as typed values, and the few that most commands share."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_DECLARATION = "click"
+
+
+class Duration(click.types.FloatParamType):
+    """A length of time.
+
+    Args:
+        least: the shortest one that is accepted.
+    """
+
+    def __init__(self, least: float = 0) -> None:
+        self._least = least
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):  # no comparison with it ever holds
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        if number < self._least:
+            self.fail(f"{value} is less than {self._least:g}.", param, ctx)
+        return number
+
+
+def option(*flags: str, **settings: Any) -> Any:
+    """Declare a field of an options class together with its command line option.
+
+    Args:
+        flags: the option's flags, such as "-i", "--ident".
+        settings: what `click.option` takes.
+    """
+    return dataclasses.field(default=_default(settings), metadata={_DECLARATION: (flags, settings)})
+
+
+def _default(settings: dict[str, Any]) -> Any:
+    if "default" in settings:
+        return settings["default"]
+    if settings.get("is_flag"):
+        return False
+    if settings.get("count"):
+        return 0
+    return () if settings.get("multiple") else None
+
+
+def seconds(flag: str, default: float | None, text: str, variable: str | None = None) -> Any:
+    """Declare a field whose option takes seconds.
+
+    Args:
+        flag: the option's flag.
+        default: seconds, or None for no limit.
+        text: the help.
+        variable: an environment variable that sets it too.
+    """
+    return option(
+        flag,
+        type=Duration(),
+        default=default,
+        show_default=default is not None,
+        envvar=variable,
+        metavar="SECONDS",
+        help=text,
+    )
+
+
+def takes(name: str, kind: type[Any]) -> Callable[[Command], Command]:
+    """Give a command all options of an options class; it receives them as one value.
+
+    Args:
+        name: the command's parameter that receives the value.
+        kind: a dataclass whose fields are made by `option`.
+    """
+    declared = [(field.name, *field.metadata[_DECLARATION]) for field in dataclasses.fields(kind)]
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def call(**values: Any) -> Any:
+            own = {field: values.pop(field) for field, _flags, _settings in declared}
+            return command(**{name: kind(**own)}, **values)
+
+        # click collects decorators from the innermost outwards and lists them the other way round.
+        for field, flags, settings in reversed(declared):
+            click.option(*flags, field, **settings)(call)
+        return call  # type: ignore[return-value]  # functools.wraps keeps what callers see
+
+    return decorate
+
+
+private_data_dir = click.argument(
+    "private_data_dir", type=click.Path(file_okay=True, path_type=Path), metavar="DIR"
+)
+
+as_json = click.option("--json", "json_output", is_flag=True, help="Print one JSON object instead of text.")
+
+ident_of_job = click.option("-i", "--ident", required=True, help="The job: its name under DIR/artifacts.")

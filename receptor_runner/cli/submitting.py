@@ -1,0 +1,72 @@
+"""Packing and submitting a job from the command line: progress, warnings, and what Ctrl-C does meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from receptor_runner.cli import job_view, messages
+from receptor_runner.cli.progress import UploadProgress
+from receptor_runner.errors import Interrupted
+
+if TYPE_CHECKING:
+    from receptor_runner.job import Job
+    from receptor_runner.receptor.jobs.record import Record
+    from receptor_runner.receptor.nodes.destination import Destination
+
+
+def submit_job(
+    private_data_dir: Path, job: Job, where: Destination, *, include_artifacts: bool, rerun: bool
+) -> Record:
+    """Pack a job and submit it; return its record.
+
+    Args:
+        private_data_dir: the directory to send.
+        job: what to run, with an ident.
+        where: where it runs.
+        include_artifacts: send the artifacts of earlier jobs too.
+        rerun: whether an ended job of the same ident may be replaced.
+    """
+    from receptor_runner.receptor.jobs.submit import start
+    from receptor_runner.transmit import prepare
+
+    shipment = prepare(job, private_data_dir, include_artifacts=include_artifacts)
+    shipment.on_sent = UploadProgress().update
+    try:
+        for skipped in shipment.skipped:
+            messages.note(f"warning: skipped {skipped}")
+        with _interruptible(private_data_dir, str(job.ident)):
+            return start(shipment, private_data_dir, where, rerun=rerun, on_route=job_view.note_route)
+    finally:
+        shipment.close()
+
+
+@contextlib.contextmanager
+def _interruptible(private_data_dir: Path, ident: str) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM abort a submit, and say how to attach if the job may have started all the same."""
+
+    def terminate(number: int, _frame: FrameType | None) -> None:
+        raise Interrupted("terminated", signal_number=number)
+
+    previous = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    except (KeyboardInterrupt, Interrupted) as stop:
+        number = signal.SIGTERM if isinstance(stop, Interrupted) else signal.SIGINT
+        raise _aborted(private_data_dir, ident, number) from stop
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _aborted(private_data_dir: Path, ident: str, number: int) -> Interrupted:
+    from receptor_runner.receptor.jobs.record import RecordFile
+
+    record = RecordFile(private_data_dir, ident).read()
+    if record and record.is_active and record.unit_id:
+        hint = f"receptor-runner attach {private_data_dir} -i {ident}"
+        return Interrupted("interrupted; the job may be running", signal_number=number, hint=hint)
+    return Interrupted("interrupted; nothing of the job has run", signal_number=number)
