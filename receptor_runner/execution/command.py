@@ -24,12 +24,16 @@ class Plan:
     Attributes:
         command: program and arguments.
         env: the whole environment.
-        cwd: the working directory.
+        cwd: the working directory, as the job sees it.
+        shared: directories of this machine that are made for the job and have to be visible to it.
+        copy: the copy of the project that the job works in, if there is one.
     """
 
     command: tuple[str, ...]
     env: Mapping[str, str]
     cwd: Path
+    shared: tuple[Path, ...] = ()
+    copy: Path | None = None
 
 
 def is_ad_hoc(job: Job) -> bool:
@@ -100,20 +104,25 @@ def _target(job: Job) -> list[str]:
 
 
 def build_env(
-    inputs: Inputs, private_data_dir: Path, artifact_dir: Path, inherited: Mapping[str, str]
+    inputs: Inputs,
+    private_data_dir: Path,
+    artifact_dir: Path,
+    inherited: Mapping[str, str],
+    callback_directory: Path = CALLBACK_DIRECTORY,
 ) -> dict[str, str]:
     """Return the environment of the job.
 
     Args:
         inputs: the job and its inputs.
-        private_data_dir: where its files are.
-        artifact_dir: where its artifacts go.
-        inherited: the environment of this process, on which all else is put.
+        private_data_dir: where its files are, as the job sees them.
+        artifact_dir: where its artifacts go, as the job sees it.
+        inherited: the environment that all else is added to.
+        callback_directory: where the job finds the callback plugin.
 
     Source: the variables are those that ansible-runner sets for ansible, and its values.
     """
     env = {**inherited, **inputs.envvars}
-    env |= _callback_variables(env, artifact_dir, inputs.job)
+    env |= _callback_variables(env, artifact_dir, callback_directory, inputs.job)
     env.setdefault("ANSIBLE_HOST_KEY_CHECKING", "False")
     env |= _cache_variables(inputs.job, artifact_dir)
     roles_path = _roles_path(inputs, private_data_dir)
@@ -125,8 +134,10 @@ def build_env(
     return env
 
 
-def _callback_variables(env: Mapping[str, str], artifact_dir: Path, job: Job) -> dict[str, str]:
-    paths = [path for path in (env.get("ANSIBLE_CALLBACK_PLUGINS"), str(CALLBACK_DIRECTORY)) if path]
+def _callback_variables(
+    env: Mapping[str, str], artifact_dir: Path, callback_directory: Path, job: Job
+) -> dict[str, str]:
+    paths = [path for path in (env.get("ANSIBLE_CALLBACK_PLUGINS"), str(callback_directory)) if path]
     variables = {
         "ANSIBLE_CALLBACK_PLUGINS": ":".join(paths),
         "ANSIBLE_STDOUT_CALLBACK": CALLBACK_NAME,

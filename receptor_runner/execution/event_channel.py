@@ -6,8 +6,10 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+from receptor_runner.execution.terminal import Terminal, reads_terminal
 
 VARIABLE = "RECEPTOR_RUNNER_EVENTS"
 DESCRIPTOR = 3
@@ -17,14 +19,42 @@ _CHUNK = 1 << 20
 
 
 class EventChannel:
-    """A pipe whose reading end is ours; it is never read to its end, which a stray process may hold open."""
+    """A pipe whose reading end is ours; it is never read to its end, which a stray process may hold open.
 
-    def __init__(self) -> None:
-        self.reader, self.writer = os.pipe()
-        os.set_blocking(self.reader, False)
+    Args:
+        reader: the reading end; it must not block.
+        writer: the writing end, which the job inherits.
+    """
+
+    def __init__(self, reader: int, writer: int) -> None:
+        self.reader = reader
+        self.writer = writer
         with contextlib.suppress(OSError):  # a bigger pipe only saves wake-ups
             fcntl.fcntl(self.writer, fcntl.F_SETPIPE_SZ, _CHUNK)
         self._parts: list[bytes] = []
+
+    @classmethod
+    def inherited(cls) -> Self:
+        """Return a channel whose writing end the job inherits."""
+        reader, writer = os.pipe()
+        os.set_blocking(reader, False)
+        return cls(reader, writer)
+
+    @property
+    def descriptors(self) -> Mapping[int, int]:
+        """What the job inherits, by the number it has there."""
+        return {DESCRIPTOR: self.writer}
+
+    def settle(self, terminal: Terminal) -> None:
+        """Wait until text that was written before the events read last can be read: here it can at once."""
+
+    def reads_keys(self, terminal: Terminal) -> bool:
+        """Whether the job takes each key by itself, as ansible's `pause` does, rather than whole lines."""
+        return terminal.reads_keys
+
+    def awaits_input(self, terminal: Terminal, ancestor: int) -> bool:
+        """Whether a process of the job, below `ancestor`, is blocked in reading the terminal."""
+        return reads_terminal(ancestor, terminal.name)
 
     def read(self) -> list[dict[str, Any]]:
         """Return the messages that are complete now, of one chunk at most."""

@@ -7,8 +7,11 @@ killed and the directories that must not stay behind are removed.
 
 Requests and reports are lines of JSON; the descriptors of a request travel beside it.
 
-    spawn  {"do": "spawn", "name", "argv", "env", "cwd", "terminal", "descriptors": [target numbers]}
+    spawn  {"do": "spawn", "name", "argv", "env", "cwd", "terminal", "descriptors": [target numbers], "stop"}
            -> {"name", "pid"} or {"name", "errno"}; later {"name", "exited": wait status}
+           "stop" says how the job is stopped: null for signals to its tree, {"below": name} to interrupt what runs
+           below a wrapper of that name, {"interrupt": argv, "remove": argv, "reclaim": argv} for a container
+    hold   {"do": "hold"}: keep the descriptor that comes along open until this process ends
     stop   {"do": "stop"} -> {"stopped": true, "left": [pids]}
     remove_on_exit  {"do": "remove_on_exit", "path"}: remove this directory if the worker dies
     end    {"do": "end"}: kill what was started as a helper, leave the rest (asynchronous tasks live on), exit
@@ -28,6 +31,7 @@ import socket
 import sys
 import termios
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -35,12 +39,16 @@ INTERRUPT_GRACE_S = 2.0
 TERMINATE_GRACE_S = 2.0
 KILL_LIMIT_S = 3.0
 KILL_PAUSE_S = 0.05
+ENGINE_LIMIT_S = 5.0
+REMOVE_LIMIT_S = 4.0
+MONITOR_GRACE_S = 1.0
 ORPHAN_GRACE_S = 0.5
 SNAPSHOTS = 3
 
 PR_SET_CHILD_SUBREAPER = 36
 PR_GET_CHILD_SUBREAPER = 37
 JOB = "job"
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def parents() -> dict[int, int]:
@@ -90,12 +98,33 @@ def remove_tree(directory: Path) -> None:
     shutil.rmtree(directory, ignore_errors=True)
 
 
+def name_of(pid: int) -> str:
+    """Return the name of a process, empty if it is gone."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().rstrip("\n")
+    return ""
+
+
+def run_below(tree: set[int], wrapper: str) -> set[int]:
+    """Return the processes that a wrapper started, without its own: bwrap dies of a signal and takes all along."""
+    parent_of = parents()
+    return {pid for pid in tree if name_of(pid) != wrapper and name_of(parent_of.get(pid, 0)) == wrapper}
+
+
+def is_shared(pid: int) -> bool:
+    """Whether this is the pause process of rootless podman, which all containers of a user share."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes() == b"catatonit\0-P\0"
+    return False
+
+
 class Ladder:
     """The way down: interrupt the job as Ctrl-C does, terminate its whole tree, kill what is left."""
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, below: str | None = None) -> None:
         self.stage = 0
         self.deadline = now
+        self._below = below
 
     def step(self, now: float, job: int | None, tree: set[int]) -> bool:
         """Do what is due now; return whether there is nothing more to do."""
@@ -103,7 +132,8 @@ class Ladder:
             return True
         if self.stage == 0:
             self._enter(now + INTERRUPT_GRACE_S)
-            send_signal({job} if job else set(), signal.SIGINT)
+            interrupted = {job} if job else set()
+            send_signal(run_below(tree, self._below) if self._below else interrupted, signal.SIGINT)
         elif self.stage == 1 and (now >= self.deadline or job is None):
             self._enter(now + TERMINATE_GRACE_S)
             send_signal(tree, signal.SIGTERM)
@@ -119,6 +149,88 @@ class Ladder:
         self.deadline = deadline
 
 
+class EngineCommand:
+    """One run of a container engine's command line, with the worker's own environment and a time limit."""
+
+    def __init__(self, argv: list[str], now: float) -> None:
+        self.status: int | None = None
+        self._deadline = now + ENGINE_LIMIT_S
+        self.pid = 0
+        null = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
+        try:
+            self.pid = os.posix_spawnp(argv[0], argv, os.environ, file_actions=null, setsigdef=STOPPING)
+        except OSError:
+            self.status = 127
+
+    def is_running(self, now: float) -> bool:
+        """Whether it still runs; an engine that hangs is killed, since others wait for the job's end."""
+        if self.status is None and now >= self._deadline:
+            send_signal({self.pid}, signal.SIGKILL)
+        return self.status is None
+
+
+class ContainerLadder:
+    """The way down for a container: interrupt what runs in it, then have its engine remove it.
+
+    Its engine does both. A signal to the engine's client would not do: the container outlives the client, and a
+    client that is killed while it creates a container leaves a half-made one that no later command finds.
+    """
+
+    def __init__(self, commands: dict[str, list[str]], *, graceful: bool = True) -> None:
+        self.command: EngineCommand | None = None
+        self._commands = commands
+        self._next: Callable[[float, int | None, set[int]], bool]
+        self._next = self._interrupt if graceful else self._remove
+        self._deadline = 0.0
+
+    def step(self, now: float, job: int | None, tree: set[int]) -> bool:
+        """Do what is due now; return whether there is nothing more to do."""
+        if self.command and self.command.is_running(now):
+            return False
+        if self._next in {self._interrupt, self._await, self._remove} and job is None:
+            self._next = self._remove_last
+        return self._next(now, job, tree)
+
+    def _start(self, name: str, now: float) -> None:
+        self.command = EngineCommand(self._commands[name], now)
+
+    def _interrupt(self, now: float, _job: int | None, _tree: set[int]) -> bool:
+        self._start("interrupt", now)
+        self._deadline = now + INTERRUPT_GRACE_S
+        self._next = self._await
+        return False
+
+    def _await(self, now: float, _job: int | None, _tree: set[int]) -> bool:
+        # a container that does not run yet cannot be interrupted, and has nothing in it that needs time
+        if now >= self._deadline or (self.command and self.command.status):
+            self._deadline = 0.0
+            self._next = self._remove
+        return False
+
+    def _remove(self, now: float, job: int | None, _tree: set[int]) -> bool:
+        """Remove the container again and again until the client has ended: it may be about to create it."""
+        self._deadline = self._deadline or now + REMOVE_LIMIT_S
+        if now >= self._deadline:
+            send_signal({job} if job else set(), signal.SIGKILL)
+        elif now >= self._deadline - REMOVE_LIMIT_S / 2:
+            send_signal({job} if job else set(), signal.SIGTERM)
+        self._start("remove", now)
+        return False
+
+    def _remove_last(self, now: float, _job: int | None, _tree: set[int]) -> bool:
+        """Remove it whatever the client said: it may have died between creating the container and starting it."""
+        self._start("remove", now)
+        self._deadline = now + MONITOR_GRACE_S
+        self._next = self._kill_rest
+        return False
+
+    def _kill_rest(self, now: float, _job: int | None, tree: set[int]) -> bool:
+        """Kill what is left of the engine's own processes; its monitor still cleans up and must not be hurried."""
+        if tree and now >= self._deadline:
+            send_signal(tree, signal.SIGKILL)
+        return not tree or now >= self._deadline + KILL_LIMIT_S
+
+
 class Guardian:
     """The loop: hears requests, starts processes, reaps them, reports, and cleans up when nobody listens any more."""
 
@@ -128,7 +240,9 @@ class Guardian:
         self._received: list[int] = []
         self._names: dict[int, str] = {}
         self._removed_on_exit: list[Path] = []
-        self._ladder: Ladder | None = None
+        self._held: list[int] = []
+        self._stop_plan: dict[str, Any] | None = None
+        self._ladder: Ladder | ContainerLadder | None = None
         self._ended = False
         self._wakeup = self._watch_children()
 
@@ -173,11 +287,19 @@ class Guardian:
         if action == "spawn":
             self._spawn(request)
         elif action == "stop":
-            self._ladder = self._ladder or Ladder(time.monotonic())
+            self._ladder = self._ladder or self._new_ladder()
+        elif action == "hold":
+            self._held.append(self._received.pop(0))
         elif action == "remove_on_exit":
             self._removed_on_exit.append(Path(request["path"]))
         elif action == "end":
             self._ended = True
+
+    def _new_ladder(self, *, graceful: bool = True) -> Ladder | ContainerLadder:
+        plan = self._stop_plan or {}
+        if "remove" in plan:
+            return ContainerLadder(plan, graceful=graceful)
+        return Ladder(time.monotonic(), plan.get("below"))
 
     def _report(self, **report: Any) -> None:
         # a worker that is gone is noticed when it is next listened to
@@ -200,11 +322,16 @@ class Guardian:
             self._report(name=request["name"], errno=int(failure))
             return
         self._names[pid] = request["name"]
+        if request["name"] == JOB:
+            self._stop_plan = request["stop"]
         self._report(name=request["name"], pid=pid)
 
     def _reap(self) -> None:
         with contextlib.suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                command = self._engine_command()
+                if command and command.pid == ended[0]:
+                    command.status = ended[1]
                 name = self._names.pop(ended[0], None)
                 if name is not None:
                     self._report(name=name, exited=ended[1])
@@ -212,11 +339,20 @@ class Guardian:
     def _helpers(self) -> set[int]:
         return {pid for pid, name in self._names.items() if name != JOB}
 
+    def _engine_command(self) -> EngineCommand | None:
+        return self._ladder.command if isinstance(self._ladder, ContainerLadder) else None
+
+    def _tree(self) -> set[int]:
+        tree = descendants(os.getpid())
+        # A container is none of ours until its engine has given it up: its monitor and the engine's shared process
+        # are descendants too.
+        return {pid for pid in tree if not is_shared(pid)} if self._stop_plan else tree
+
     def _climb_down(self) -> None:
         if self._ladder is None:
             return
         job = next((pid for pid, name in self._names.items() if name == JOB), None)
-        tree = descendants(os.getpid()) - self._helpers()
+        tree = self._tree() - self._helpers()
         if self._ladder.step(time.monotonic(), job, tree):
             self._ladder = None
             self._report(stopped=True, left=sorted(tree))
@@ -229,16 +365,37 @@ class Guardian:
 
     def _clean_up(self) -> None:
         """Leave nothing behind: the worker died."""
-        send_signal(descendants(os.getpid()), signal.SIGTERM)
+        self._end_container()
+        send_signal(self._tree(), signal.SIGTERM)
         deadline = time.monotonic() + ORPHAN_GRACE_S
-        while (tree := descendants(os.getpid())) and time.monotonic() < deadline + KILL_LIMIT_S:
+        while (tree := self._tree()) and time.monotonic() < deadline + KILL_LIMIT_S:
             if time.monotonic() >= deadline:
                 send_signal(tree, signal.SIGKILL)
             time.sleep(KILL_PAUSE_S)
             self._reap()
         for path in self._removed_on_exit:
             remove_tree(path)
+            if path.exists():
+                self._reclaim(path)
+                remove_tree(path)
         self._ended = True
+
+    def _end_container(self) -> None:
+        """Have the container removed before anything else: its engine's client and monitor are still needed for it."""
+        self._ladder = self._new_ladder(graceful=False)
+        while isinstance(self._ladder, ContainerLadder):
+            self._reap()
+            self._climb_down()
+            time.sleep(KILL_PAUSE_S)
+        self._ladder = None
+
+    def _reclaim(self, path: Path) -> None:
+        """Take files over that belong to other users of a container, which its engine can do without root."""
+        argv = (self._stop_plan or {}).get("reclaim")
+        if argv:
+            command = EngineCommand([*argv, str(path)], time.monotonic())
+            if command.pid:
+                os.waitpid(command.pid, 0)
 
 
 def adopt_orphans() -> None:
@@ -259,7 +416,7 @@ def become(request: dict[str, Any], descriptors: dict[int, int], failed: int) ->
         failed = _arrange(descriptors, failed)
         os.setsid()
         if request["terminal"]:
-            fcntl.ioctl(1, termios.TIOCSCTTY, 0)  # standard input may be a pipe
+            fcntl.ioctl(2, termios.TIOCSCTTY, 0)  # standard input and output may be something else
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE):
             signal.signal(number, signal.SIG_DFL)
         os.chdir(request["cwd"])
@@ -284,7 +441,7 @@ def _arrange(descriptors: dict[int, int], failed: int) -> int:
 
 def main() -> None:
     """Guard, until the socket says the end or closes."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
     adopt_orphans()
     control = socket.socket(fileno=int(sys.argv[1]))

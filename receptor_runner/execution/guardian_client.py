@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -28,6 +29,28 @@ _SCRIPT = Path(__file__).with_name("guardian.py")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StopBelow:
+    """A program is stopped by interrupting what it runs: a wrapper that would die of the signal and kill the rest."""
+
+    below: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopContainer:
+    """A program is stopped through its container engine.
+
+    Attributes:
+        interrupt: the command that interrupts what runs in the container.
+        remove: the command that ends and removes the container, whatever state it is in; it may be gone already.
+        reclaim: the command, without its last argument, that makes a directory's files ours; empty if none is needed.
+    """
+
+    interrupt: tuple[str, ...]
+    remove: tuple[str, ...]
+    reclaim: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """A program to start.
 
@@ -36,8 +59,9 @@ class Program:
         argv: program and arguments; the program is looked up on the PATH of `env`.
         env: its whole environment.
         cwd: its working directory.
-        terminal: whether descriptor 1 becomes its controlling terminal.
+        terminal: whether descriptor 2 becomes its controlling terminal.
         descriptors: which descriptor of ours it gets, by the number it has there.
+        stop: how it is stopped, if not by signals to its processes.
     """
 
     name: str
@@ -46,6 +70,7 @@ class Program:
     cwd: Path
     terminal: bool
     descriptors: Mapping[int, int]
+    stop: StopBelow | StopContainer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +138,10 @@ class GuardianClient:
         """Have a directory removed if this process dies."""
         self._request({"do": "remove_on_exit", "path": str(directory)})
 
+    def hold(self, descriptor: int) -> None:
+        """Have a descriptor kept open for as long as the guardian lives."""
+        self._request({"do": "hold"}, [descriptor])
+
     def spawn(self, program: Program) -> int:
         """Start a program; return its process id.
 
@@ -128,6 +157,7 @@ class GuardianClient:
             "cwd": str(program.cwd),
             "terminal": program.terminal,
             "descriptors": list(program.descriptors),
+            "stop": dataclasses.asdict(program.stop) if program.stop else None,
         }
         self._request(request, list(program.descriptors.values()))
         answer = self._answer(program.name)

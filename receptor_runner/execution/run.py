@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,11 +21,15 @@ from receptor_runner.execution.command import (
     check_target,
     fact_cache_directory,
 )
+from receptor_runner.execution.event_channel import EventChannel
 from receptor_runner.execution.events import Assembler, OutputFile
 from receptor_runner.execution.guardian_client import GuardianClient, Program
 from receptor_runner.execution.input_files import write_input_files
 from receptor_runner.execution.inputs import Inputs, read_inputs
-from receptor_runner.execution.isolation import check_isolation, copy_project, wrap
+from receptor_runner.execution.isolation.choose import choose_isolation
+from receptor_runner.execution.isolation.engine import Isolation
+from receptor_runner.execution.isolation.paths import as_seen_inside
+from receptor_runner.execution.isolation.project_copy import copy_project
 from receptor_runner.execution.prompts import Answers
 from receptor_runner.execution.redaction import redact
 from receptor_runner.execution.rotation import rotate_artifacts
@@ -78,47 +82,65 @@ class Prepared:
     artifact_dir: Path
     answers: Answers
     agent: SshAgent | None
-    copy: Path | None
+    isolation: Isolation
 
     def remove_traces(self) -> None:
         """Remove what was made for the time of the job only."""
         if self.agent:
             self.agent.remove()
-        if self.copy and self.inputs.settings.get("directory_isolation_cleanup", True):
-            shutil.rmtree(self.copy, ignore_errors=True)
+        self.isolation.close()
+        if self.plan.copy and self.inputs.settings.get("directory_isolation_cleanup", True):
+            shutil.rmtree(self.plan.copy, ignore_errors=True)
 
 
 def prepare(job: Job, private_data_dir: Path, ident: str) -> Prepared:
     """Read, check and place a job's inputs, and plan its command."""
     artifact_dir = artifact_directory(private_data_dir, job.artifact_dir, ident).absolute()
     inputs = read_inputs(job, private_data_dir)
-    check_isolation(inputs.job)
+    isolation = choose_isolation(inputs.job, private_data_dir, artifact_dir, ident)
     placed = write_input_files(inputs.job, private_data_dir)
     inputs = replace(read_inputs(placed, private_data_dir), settings=inputs.settings)
     check_target(inputs)
-    env = build_env(inputs, private_data_dir, artifact_dir, os.environ)
-    answers = Answers(inputs.passwords)
-    cwd = build_cwd(inputs, env, private_data_dir)
-    with ExitStack() as undone:
-        agent = SshAgent(env) if inputs.ssh_key else None
-        if agent:
-            undone.callback(agent.remove)
-        copy = copy_project(inputs.job, cwd)
-        undone.pop_all()
-    plan = Plan(
-        command=_findable(build_command(inputs, private_data_dir), env),
-        env=env | (agent.variables if agent else {}),
-        cwd=copy or cwd,
-    )
+    plan, agent = _plan(inputs, private_data_dir, artifact_dir, isolation)
     return Prepared(
         ident=ident,
         inputs=inputs,
         plan=plan,
         artifact_dir=artifact_dir,
-        answers=answers,
+        answers=Answers(inputs.passwords),
         agent=agent,
+        isolation=isolation,
+    )
+
+
+def _plan(
+    inputs: Inputs, private_data_dir: Path, artifact_dir: Path, isolation: Isolation
+) -> tuple[Plan, SshAgent | None]:
+    seen, inside = as_seen_inside(inputs, private_data_dir, isolation), isolation.inside
+    env = build_env(
+        seen,
+        inside(private_data_dir),
+        inside(artifact_dir),
+        isolation.base_environment(os.environ),
+        isolation.callback_directory,
+    )
+    cwd = build_cwd(inputs, env, private_data_dir)
+    command = build_command(seen, inside(private_data_dir))
+    with ExitStack() as undone:
+        agent = SshAgent(env if isolation.shares_paths else os.environ) if inputs.ssh_key else None
+        if agent:
+            undone.callback(agent.remove)
+            env |= {name: str(isolation.shared(Path(value))) for name, value in agent.variables.items()}
+        copy = copy_project(inputs.job, cwd)
+        undone.pop_all()
+    plan = Plan(
+        command=_findable(command, env) if isolation.shares_paths else command,
+        env=env,
+        cwd=isolation.working_directory(copy or cwd),
+        shared=(agent.directory,) if agent else (),
         copy=copy,
     )
+    return plan, agent
 
 
 def _findable(command: tuple[str, ...], env: Mapping[str, str]) -> tuple[str, ...]:
@@ -139,8 +161,11 @@ class Run:
 
     def perform(self, guardian: GuardianClient) -> Outcome:
         """Run the job, tell its news and write its artifacts."""
-        if self._prepared.copy:
-            guardian.remove_on_exit(self._prepared.copy)
+        if self._prepared.plan.copy:
+            guardian.remove_on_exit(self._prepared.plan.copy)
+        isolation = self._prepared.isolation
+        isolation.open(guardian)
+        self._program = isolation.wrap(self._prepared.plan)
         self._tell_start()
         self._lay_out()
         output = self._open_output()
@@ -155,7 +180,7 @@ class Run:
 
     def _shown_plan(self) -> dict[str, object]:
         plan = self._prepared.plan
-        return {"command": list(plan.command), "env": redact(plan.env), "cwd": str(plan.cwd)}
+        return {"command": list(self._program.argv), "env": redact(plan.env), "cwd": str(plan.cwd)}
 
     def _tell_start(self) -> None:
         start = {"status": Status.STARTING.value, "runner_ident": self._prepared.ident}
@@ -184,16 +209,20 @@ class Run:
         return OutputFile(directory / "stdout", as_json=bool(job.json_mode))
 
     def _run_programs(self, guardian: GuardianClient, assembler: Assembler) -> Outcome:
-        """Run ssh-add, if there is a key, then the job itself, each in a terminal of its own."""
+        """Run what the engine needs, ssh-add, if there is a key, then the job, each in a terminal of its own."""
         agent, key = self._prepared.agent, self._prepared.inputs.ssh_key
         limits = self._limits()
+        if preparation := self._prepared.isolation.preparation():
+            outcome = self._run_program(preparation, guardian, assembler, limits)
+            if outcome.status is not Status.SUCCESSFUL:
+                return outcome
         if agent and key:
             agent.start(guardian)
             with agent.adding(key) as program:
                 outcome = self._run_program(program, guardian, assembler, limits)
             if outcome.status is not Status.SUCCESSFUL:
                 return outcome
-        return self._run_program(wrap(self._prepared.plan), guardian, assembler, limits)
+        return self._run_program(self._program, guardian, assembler, limits)
 
     def _limits(self) -> Limits:
         inputs = self._prepared.inputs
@@ -213,14 +242,20 @@ class Run:
             answers=self._prepared.answers,
             limits=limits,
             stop=self._stop,
+            open_channel=self._open_channel(program),
         )
         try:
-            return judge(session.run(program), program.argv[0])
+            end = session.run(program)
+            return self._prepared.isolation.judge(end) or judge(end, program.argv[0])
         except OSError as error:
             if error.filename != program.argv[0]:
                 raise
             assembler.add_text(f"The command was not found or was not executable: {program.argv[0]}.\n")
             return Outcome(status=Status.FAILED, rc=RC_NOT_FOUND)
+
+    def _open_channel(self, program: Program) -> Callable[[], EventChannel]:
+        is_job = program is self._program
+        return self._prepared.isolation.open_channel if is_job else EventChannel.inherited
 
     def _conclude(self, outcome: Outcome) -> None:
         directory = self._prepared.artifact_dir

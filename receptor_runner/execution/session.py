@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from receptor_runner.execution.event_channel import DESCRIPTOR, EventChannel
+from receptor_runner.execution.event_channel import EventChannel
 from receptor_runner.execution.events import Assembler
 from receptor_runner.execution.guardian import JOB
-from receptor_runner.execution.guardian_client import Exit, GuardianClient, Program, Stopped
+from receptor_runner.execution.guardian_client import Exit, GuardianClient, Program, StopContainer, Stopped
 from receptor_runner.execution.prompts import Answers
-from receptor_runner.execution.terminal import Terminal, reads_terminal
+from receptor_runner.execution.terminal import Terminal
 from receptor_runner.system.cancel import CancelToken
 
 TICK_S = 0.25
@@ -23,6 +23,7 @@ DRAIN_LIMIT_S = 5.0
 RC_INTERRUPTED = 99
 """With this ansible ends at Ctrl-C."""
 
+LAST_TEXT = 4000
 CLEAR_LINE = "\x1b[K"
 
 
@@ -38,12 +39,21 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """The end of a program: why, how (`exit` is None if it never said), what could not be killed, its last line."""
+    """The end of a program.
+
+    Attributes:
+        cause: why it ended.
+        exit: how; None if it never said.
+        left: the processes that could not be killed.
+        last_line: the prompt at which it was stopped, if there was one.
+        last_text: the end of what it printed itself, which is where an engine says what failed.
+    """
 
     cause: Cause
     exit: Exit | None
     left: tuple[int, ...] = ()
     last_line: str = ""
+    last_text: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +74,7 @@ class Session:
         answers: the answers to its prompts.
         limits: when it has to end.
         stop: the request to stop it.
+        open_channel: opens the channel on which its events come.
     """
 
     def __init__(
@@ -74,18 +85,21 @@ class Session:
         answers: Answers,
         limits: Limits,
         stop: CancelToken,
+        open_channel: Callable[[], EventChannel] = EventChannel.inherited,
     ) -> None:
         self._guardian = guardian
         self._assembler = assembler
         self._answers = answers
         self._limits = limits
         self._stop = stop
+        self._open_channel = open_channel
+        self._ends_with_stop = False
         self._cause: Cause | None = None
         self._exit: Exit | None = None
         self._stopping = False
         self._stopped: Stopped | None = None
         self._may_prompt = False
-        self._last_line = ""
+        self._last_line = self._last_text = ""
         self._heard_at = self._keys_since = time.monotonic()
 
     def run(self, program: Program) -> End:
@@ -97,15 +111,22 @@ class Session:
         Raises:
             OSError: it cannot be started.
         """
-        with closing(Terminal()) as terminal, closing(EventChannel()) as channel:
-            own = {0: terminal.slave, 1: terminal.slave, 2: terminal.slave, DESCRIPTOR: channel.writer}
+        with closing(Terminal()) as terminal, closing(self._open_channel()) as channel:
+            own = {0: terminal.slave, 1: terminal.slave, 2: terminal.slave, **channel.descriptors}
+            self._ends_with_stop = isinstance(program.stop, StopContainer)
             self._guardian.spawn(
                 replace(program, name=JOB, terminal=True, descriptors={**own, **program.descriptors})
             )
             self._attend(terminal, channel)
             self._drain(terminal, channel)
         left = tuple(self._stopped.left) if self._stopped else ()
-        return End(cause=self._why(), exit=self._exit, left=left, last_line=self._last_line)
+        return End(
+            cause=self._why(),
+            exit=self._exit,
+            left=left,
+            last_line=self._last_line,
+            last_text=self._last_text,
+        )
 
     def _why(self) -> Cause:
         """Return why the program ended; who stopped the worker may have stopped the program too, which was faster."""
@@ -121,8 +142,10 @@ class Session:
             while not self._has_ended():
                 ready = {entry[0] for entry in poller.poll(self._pause_ms())}
                 self._hear(terminal, channel, ready)
-                self._answer(terminal)
-                if not self._stopping and (cause := self._due(terminal, self._stop.fileno() in ready)):
+                self._answer(terminal, channel)
+                if not self._stopping and (
+                    cause := self._due(terminal, channel, self._stop.fileno() in ready)
+                ):
                     self._cause, self._last_line = cause, self._answers.last_line
                     poller.unregister(self._stop.fileno())
                     self._stop_all()
@@ -142,6 +165,8 @@ class Session:
     def _hear(self, terminal: Terminal, channel: EventChannel, ready: set[int]) -> None:
         # events first, then the terminal: what was written before an event is then there to be read before it
         messages = channel.read() if channel.reader in ready else []
+        if messages:
+            channel.settle(terminal)
         text = terminal.read() if messages or terminal.master in ready else ""
         before, after = _around_events(text)
         self._show(before)
@@ -155,13 +180,17 @@ class Session:
 
     def _show(self, text: str) -> None:
         if text:
-            self._assembler.add_text(text)
+            self._add_text(text)
             self._answers.show(text)
 
-    def _answer(self, terminal: Terminal) -> None:
+    def _add_text(self, text: str) -> None:
+        self._assembler.add_text(text)
+        self._last_text = (self._last_text + text)[-LAST_TEXT:]
+
+    def _answer(self, terminal: Terminal, channel: EventChannel) -> None:
         """Type the answer to a prompt: when text came, or where a program takes single keys."""
         now = time.monotonic()
-        if not terminal.reads_keys:
+        if not channel.reads_keys(terminal):
             self._keys_since = now
         # a program that switches to single keys throws away, at that moment, what was typed before
         takes_keys = now - self._keys_since >= SETTLE_S
@@ -169,7 +198,7 @@ class Session:
             terminal.type(answer)
         self._may_prompt = False
 
-    def _due(self, terminal: Terminal, stop_requested: bool) -> Cause | None:
+    def _due(self, terminal: Terminal, channel: EventChannel, stop_requested: bool) -> Cause | None:
         now = time.monotonic()
         if stop_requested:
             return Cause.CANCELED
@@ -178,15 +207,15 @@ class Session:
         silence_s = now - self._heard_at
         if self._limits.idle_timeout_s is not None and silence_s >= self._limits.idle_timeout_s:
             return Cause.IDLE_TIMEOUT
-        if silence_s >= self._limits.prompt_timeout_s and self._is_stuck(terminal):
+        if silence_s >= self._limits.prompt_timeout_s and self._is_stuck(terminal, channel):
             return Cause.UNANSWERED
         return None
 
-    def _is_stuck(self, terminal: Terminal) -> bool:
+    def _is_stuck(self, terminal: Terminal, channel: EventChannel) -> bool:
         """Whether the program waits for an answer that nobody is going to give."""
-        if terminal.reads_keys:
+        if channel.reads_keys(terminal):
             return not self._answers.is_timed_pause
-        return bool(self._assembler.unfinished_line) and reads_terminal(self._guardian.pid, terminal.name)
+        return bool(self._assembler.unfinished_line) and channel.awaits_input(terminal, self._guardian.pid)
 
     def _take_reports(self) -> None:
         for report in self._guardian.reports():
@@ -194,18 +223,19 @@ class Session:
                 self._stopped = report
             elif report.name == JOB:
                 self._exit = report
-                if report.code < 0 and not self._stopping:  # it could not stop what it had started
+                # killed, it could not stop what it had started; a container outlives its engine's client
+                if (report.code < 0 or self._ends_with_stop) and not self._stopping:
                     self._stop_all()
 
     def _drain(self, terminal: Terminal, channel: EventChannel) -> None:
         """Read what is left; a stray process may hold terminal and channel open, so no end of file is awaited."""
         limit = time.monotonic() + DRAIN_LIMIT_S
         while (text := terminal.read()) and time.monotonic() < limit:
-            self._assembler.add_text(text)
+            self._add_text(text)
         for message in channel.drain():
             self._assembler.add_event(message["text"], message["fields"])
         while (text := terminal.read()) and time.monotonic() < limit:
-            self._assembler.add_text(text)
+            self._add_text(text)
         self._assembler.flush()
 
 

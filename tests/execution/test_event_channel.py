@@ -18,7 +18,7 @@ from tests.conftest import wait_until
 @pytest.fixture
 def channel() -> Iterator[EventChannel]:
     """An open channel."""
-    with closing(EventChannel()) as opened:
+    with closing(EventChannel.inherited()) as opened:
         yield opened
 
 

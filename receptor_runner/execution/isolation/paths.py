@@ -1,0 +1,41 @@
+"""What a job's inputs look like from inside: the same, with paths as the job finds them."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from receptor_runner.execution.inputs import Inputs
+from receptor_runner.execution.isolation.engine import Isolation
+
+
+def as_seen_inside(inputs: Inputs, private_data_dir: Path, isolation: Isolation) -> Inputs:
+    """Return a job's inputs with each path that goes onto the command line or into the environment as it is inside.
+
+    Args:
+        inputs: the inputs, their files in place on this machine.
+        private_data_dir: where those files are.
+        isolation: knows where the job finds them.
+    """
+    job, extravars_file = inputs.job, inputs.extravars_file
+
+    def moved(text: str) -> str:
+        path = Path(text)
+        inside = isolation.inside(path) if path.is_absolute() else path
+        return text if inside == path else str(inside)
+
+    extravars = job.extravars
+    if isinstance(extravars, str) and (private_data_dir / extravars).is_file():
+        extravars = "@" + moved(str(private_data_dir / extravars))
+    roles_path = ":".join(job.roles_path) if isinstance(job.roles_path, list) else job.roles_path
+    changes = {
+        "playbook": moved(job.playbook) if isinstance(job.playbook, str) else job.playbook,
+        "inventory": [moved(source) for source in job.inventory or ()],
+        "roles_path": ":".join(map(moved, roles_path.split(":"))) if roles_path else None,
+        "extravars": extravars,
+    }
+    return dataclasses.replace(
+        inputs,
+        job=dataclasses.replace(job, **changes),  # type: ignore[arg-type]  # the keys are those of the fields
+        extravars_file=Path(moved(str(extravars_file))) if extravars_file else None,
+    )
