@@ -134,16 +134,17 @@ def check_command(files: tuple[Path, ...], json_output: bool, elsewhere: bool) -
     from receptor_runner.receptor_config.linter import UNREADABLE, check_files, count
 
     findings = check_files(files, on_this_machine=not elsewhere)
-    numbers = count(findings)
+    numbers = {severity.value: number for severity, number in count(findings).items()}
     if json_output:
-        output.data({"findings": [finding.as_dict() for finding in findings], **numbers})
+        totals = {f"{name}s": number for name, number in numbers.items()}
+        output.data({"findings": [finding.as_dict() for finding in findings], **totals})
     else:
         for finding in findings:
             output.line(_line(finding))
-        messages.note(", ".join(f"{number} {name}" for name, number in numbers.items()))
+        messages.note(", ".join(f"{number} {name}{'s' * (number != 1)}" for name, number in numbers.items()))
     if any(finding.code == UNREADABLE for finding in findings):
         return MissingInput.exit_code
-    return ConfigError.exit_code if numbers["errors"] else 0
+    return ConfigError.exit_code if numbers["error"] else 0
 
 
 def _line(finding: Finding) -> str:

@@ -6,14 +6,14 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from receptor_runner.receptor_config.parse import Block, Data, Document, Entry, Items, Scalar, Table
-from receptor_runner.receptor_config.values import BOOLEANS
+from receptor_runner.receptor_config.document import Block, Data, Document, Entry, Items, Scalar, Table
+from receptor_runner.receptor_config.values import is_boolean_anywhere
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*")
-_WORDS = {*BOOLEANS, "y", "n", "null", "nan", "inf"}
+_WORDS = {"null", "nan", "inf"}
 
 
 def scalar(value: str | bool | int) -> str:
@@ -22,7 +22,7 @@ def scalar(value: str | bool | int) -> str:
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
-    if _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
+    if _PLAIN.fullmatch(value) and value.lower() not in _WORDS and not is_boolean_anywhere(value):
         return value
     return json.dumps(value, ensure_ascii=False)
 

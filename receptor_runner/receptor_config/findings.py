@@ -1,4 +1,4 @@
-"""What the linter says: one finding is one value, bound to a line."""
+"""What the linter reports: one finding, one value, with its line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from enum import Enum
 
 
 class Severity(Enum):
-    """How bad a finding is: an error breaks the daemon or jobs or costs data, a warning is a trap, a note is advice."""
+    """How bad a finding is.
+
+    ERROR: the daemon or a part of it does not start, jobs fail, or data is lost.
+    WARNING: a trap that the daemon does not report.
+    NOTE: advice.
+    """
 
     ERROR = "error"
     WARNING = "warning"
@@ -16,15 +21,15 @@ class Severity(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing to know about a config file.
+    """One fact about a config file.
 
     Args:
-        file: the file's name as it was given; "" until the file is known.
+        file: the name of the file as given; "" until the file is known.
         line: counted from 1.
         severity: see Severity.
         code: a short stable name, such as `unknown-key`.
-        message: what is so, in a sentence.
-        hint: what to do about it, if there is something to say.
+        message: the fact, in one sentence.
+        hint: what to do about it, if anything.
     """
 
     file: str = ""
@@ -47,15 +52,15 @@ class Finding:
 
 
 def error(code: str, line: int, message: str, hint: str | None = None) -> Finding:
-    """Return a finding that breaks the daemon or jobs, or costs data."""
+    """Return a finding that must be fixed."""
     return Finding(line=line, severity=Severity.ERROR, code=code, message=message, hint=hint)
 
 
 def warning(code: str, line: int, message: str, hint: str | None = None) -> Finding:
-    """Return a finding that is a trap."""
+    """Return a finding about a trap."""
     return Finding(line=line, severity=Severity.WARNING, code=code, message=message, hint=hint)
 
 
 def note(code: str, line: int, message: str, hint: str | None = None) -> Finding:
-    """Return a finding that is advice."""
+    """Return advice."""
     return Finding(line=line, severity=Severity.NOTE, code=code, message=message, hint=hint)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from receptor_runner.errors import ConfigError, UsageError
 from receptor_runner.receptor_config import emit
-from receptor_runner.receptor_config.checks.control import check_taken
+from receptor_runner.receptor_config.checks.sockets import check_replaced
 from receptor_runner.receptor_config.findings import Severity
 from receptor_runner.receptor_config.linter import check_documents
 from receptor_runner.receptor_config.parse import parse
@@ -69,7 +69,7 @@ def _prove(name: str, text: str) -> None:
     findings = check_documents([document], on_this_machine=False)
     if name == "local":  # a single machine's, this one: starting the daemon must not cost what is there
         for block in document.all("control-service"):
-            findings += check_taken(block.text("filename"), block.line_of("filename"))
+            findings += check_replaced(block.text("filename"), block.line_of("filename"))
     faults = [finding for finding in findings if finding.severity is Severity.ERROR]
     if faults:
         raise ConfigError(

@@ -225,7 +225,7 @@ BLOCKS = (
     BlockKind(name="command-service", v2_name=None, keys=(_SERVICE, *_texts("command!"), *_server("tls"))),
     BlockKind(
         name="ip-router",
-        v2_name="ip-routers",
+        v2_name="iprouters",
         keys=_texts("networkname!", "interface", "localnet!", "routes"),
     ),
     BlockKind(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from receptor_runner.errors import UsageError
-from receptor_runner.receptor_config.values import BOOLEANS, DURATION, closest
+from receptor_runner.receptor_config.values import DURATION, closest, read_setting_boolean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -152,9 +152,10 @@ def _read_mode(text: str) -> str:
 
 
 def _read_flag(text: str) -> bool:
-    if text.lower() not in BOOLEANS:
+    value = read_setting_boolean(text)
+    if value is None:
         raise ValueError("expected true or false")
-    return BOOLEANS[text.lower()]
+    return value
 
 
 def _read_count(text: str) -> int:

@@ -104,9 +104,9 @@ def test_check_shows_findings_with_their_lines(tmp_path: Path, capsys: pytest.Ca
     assert main(["config", "check", str(path)]) == 78
     captured = capsys.readouterr()
     assert captured.out == (
-        f"{path}:5: error: there is no block 'log-levl' [unknown-block]\n    did you mean log-level?\n"
+        f"{path}:5: error: unknown block 'log-levl' [unknown-block]\n    did you mean log-level?\n"
     )
-    assert captured.err == "1 errors, 0 warnings, 0 notes\n"
+    assert captured.err == "1 error, 0 warnings, 0 notes\n"
 
 
 def test_warnings_do_not_fail(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_check_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
             "line": 2,
             "severity": "error",
             "code": "unknown-block",
-            "message": "there is no block 'nod'",
+            "message": "unknown block 'nod'",
             "hint": "did you mean node?",
         }
     ]
@@ -154,8 +154,8 @@ def test_check_of_a_missing_file(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
     assert main(["config", "check", str(none)]) == 66
     assert capsys.readouterr() == (
-        f"{none}:1: error: this file cannot be read: No such file or directory [unreadable]\n",
-        "1 errors, 0 warnings, 0 notes\n",
+        f"{none}:1: error: cannot read this file: No such file or directory [unreadable]\n",
+        "1 error, 0 warnings, 0 notes\n",
     )
     assert main(["config", "check", "--json", str(none), str(path)]) == 66
     said = json.loads(capsys.readouterr().out)

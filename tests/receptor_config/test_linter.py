@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from receptor_runner.receptor_config.findings import Finding
+from receptor_runner.receptor_config.findings import Finding, Severity
 from receptor_runner.receptor_config.linter import check_text, count
 
 Fill = Callable[[Path], str]
@@ -59,4 +59,4 @@ def test_refused_file_has_an_error(path: Path, fill: Fill) -> None:
     """What the daemon refuses is an error, not a mere warning."""
     text = fill(path)
 
-    assert "refused" not in text.splitlines()[0] or count(check_text(text))["errors"]
+    assert "refused" not in text.splitlines()[0] or count(check_text(text))[Severity.ERROR]

@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from receptor_runner.receptor_config.findings import Severity
 from receptor_runner.receptor_config.linter import check_text, count
+from receptor_runner.receptor_config.parse import parse
 
 pytestmark = pytest.mark.receptor
 
@@ -129,4 +131,48 @@ def test_jobs_fail_as_it_is_told(
             check=False,
         )
     assert words in said.stdout + said.stderr
-    assert bool(words) == bool(said.returncode) == bool(count(check_text(text))["errors"])
+    assert bool(words) == bool(said.returncode) == bool(count(check_text(text))[Severity.ERROR])
+
+
+@pytest.mark.parametrize(
+    ("form", "node", "node_id"),
+    [
+        ("v1", "{<<: {id: merged}, id: own}", "own"),
+        ("v1", "{id: own, <<: {id: merged}}", "merged"),
+        ("v1", "{<<: [{id: first}, {id: second}]}", "first"),
+        ("v1", "{id: first, id: last}", "last"),
+        ("v1", "{id: 007}", "7"),
+        ("v1", "{id: 1e3}", "1000.000000"),
+        ("v1", "{id: yes}", "true"),
+        ("v1", "{id: 'yes'}", "yes"),
+        ("v1", "{id: !!str 007}", "007"),
+        ("v2", "{<<: {id: merged}, id: own}", "own"),
+        ("v2", "{id: own, <<: {id: merged}}", "own"),
+        ("v2", "{<<: [{id: first}, {id: second}]}", "first"),
+        ("v2", "{id: 007}", "7"),
+        ("v2", "{id: 1e3}", "1000"),
+        ("v2", "{id: yes}", "yes"),
+        ("v2", "{id: true}", "1"),
+    ],
+)
+def test_values_are_read_like_the_daemon_does(
+    form: str, node: str, node_id: str, receptor_bin: str, short_path: Path, tmp_path: Path
+) -> None:
+    """Merge keys, repeated keys and numbers have the effect that they have in the daemon."""
+    node = node.replace("{", f"{{datadir: {short_path}/data, ", 1)
+    socket = f"{{filename: {short_path}/c.sock}}"
+    text = {
+        "v1": f"- node: {node}\n- local-only:\n- control-service: {socket}\n",
+        "v2": f"node: {node}\nlocal-only: {{local: true}}\ncontrol-services: [{{service: control, {socket[1:]}]\n",
+    }[form]
+
+    with started(receptor_bin, form, text, tmp_path) as serving:
+        assert serving
+        said = subprocess.run(
+            [str(Path(sys.executable).parent / "receptorctl"), "--socket", f"{short_path}/c.sock", "status"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert f"Node ID: {node_id}\n" in said.stdout
+    assert parse(text).node_id == node_id

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from receptor_runner.receptor_config.document import Document, Items, Scalar, Table
 from receptor_runner.receptor_config.linter import check_text
-from receptor_runner.receptor_config.parse import Document, Items, Scalar, Table, parse
+from receptor_runner.receptor_config.parse import parse
 
 
 def kinds(document: Document) -> list[tuple[str, int]]:
@@ -73,6 +74,10 @@ def test_anchors_and_merges_are_followed() -> None:
         "- &a [*a]\n",
         "[" * 800,
         "- ? {a: b}\n  : c\n",
+        "- *a\n",
+        "- node: {<<: 5}\n",
+        "- node: {<<: [*a]}\n",
+        "- node: \ud800\n",
         "\x00",
         "%YAML 9.9\n---\n",
     ],
@@ -80,6 +85,22 @@ def test_anchors_and_merges_are_followed() -> None:
 def test_hostile_yaml_is_a_finding(text: str) -> None:
     """YAML that loops, nests without end or is none gets a finding, not an exception."""
     assert check_text(text, on_this_machine=False)
+
+
+def test_aliases_of_aliases_do_not_blow_up() -> None:
+    """A few lines of aliases that stand for billions of values are read at once."""
+    lines = ["- node: &a0 {id: n1}", *(f"- x: &a{n} [{f'*a{n - 1},' * 9}]" for n in range(1, 40))]
+
+    assert parse("\n".join(lines)).node_id == "n1"
+
+
+def test_an_anchor_may_be_used_again() -> None:
+    """As for the daemon, an alias means the last anchor of its name above it."""
+    document = parse(
+        "- tcp-peer: {address: &a x:1}\n- tcp-peer: {address: &a y:1}\n- tcp-peer: {address: *a}\n"
+    )
+
+    assert [block.text("address") for block in document.all("tcp-peer")] == ["x:1", "y:1", "y:1"]
 
 
 @given(st.text(alphabet="ab:-{}[]&*<!|>'\" \n#?,1", max_size=40))

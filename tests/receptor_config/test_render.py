@@ -229,13 +229,13 @@ def test_odd_text_stays_text(text: str, form: Form) -> None:
         ("local", {"worktype": "cat", "work.cat": "/bin/cat"}, ConfigError, "already used"),
         ("local", {"worktype": "remote"}, ConfigError, "the daemon's own"),
         ("worker", {"peers": "a:1", "work.remote": "/bin/cat"}, ConfigError, "the daemon's own"),
-        ("local", {"worktype": ""}, ConfigError, "no use without"),
-        ("local", {"command": ""}, ConfigError, "no use without"),
+        ("local", {"worktype": ""}, ConfigError, "does nothing without"),
+        ("local", {"command": ""}, ConfigError, "does nothing without"),
         ("local", {"params": "worker 'x"}, ConfigError, "open quote"),
         ("local", {"work.cat": "/bin/cat a\\"}, ConfigError, "open quote"),
         ("control", {"peers": "a:70000"}, ConfigError, "70000"),
-        ("local", {"socket": "/etc"}, ConfigError, "deletes with all"),
-        ("local", {"socket": "/etc/passwd"}, ConfigError, "no socket"),
+        ("local", {"socket": "/etc"}, ConfigError, "deletes it and everything in it"),
+        ("local", {"socket": "/etc/passwd"}, ConfigError, "is not a socket"),
     ],
 )
 def test_settings_that_do_not_fit(

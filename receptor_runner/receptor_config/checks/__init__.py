@@ -1,1 +1,1 @@
-"""The rules of the linter."""
+"""What the linter checks, one subject a module; each check yields findings and raises nothing."""

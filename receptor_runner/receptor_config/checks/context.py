@@ -1,4 +1,4 @@
-"""Where a config is checked: on the machine it is for, whose files can be looked at, or somewhere else."""
+"""What a check may look at besides the file itself."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What may be looked at.
+    """Where and when a config is checked.
 
     Args:
-        on_this_machine: whether the config is for this machine, so that its paths can be looked at.
-        now: the time certificates are judged by, with a zone.
+        on_this_machine: whether the config is for this machine, so that the paths in it can be checked.
+        now: the time by which certificates are judged, with a time zone.
     """
 
     on_this_machine: bool

@@ -1,25 +1,28 @@
-"""What is surely wrong with a regular expression of the daemon's, whose syntax is Go's (RE2)."""
+"""Finds certain faults in a regular expression for the daemon, whose syntax is Go's (RE2).
+
+Python's `re` cannot judge it: each accepts what the other refuses. Only faults that are certain are reported.
+"""
 
 from __future__ import annotations
 
 import re
 
-# Whatever holds brackets or signs that mean nothing there: \Q...\E, an escape, a whole character class.
+# Whatever holds brackets or signs that have no special meaning there: \Q...\E, an escape, a whole character class.
 _LITERAL = re.compile(r"\\Q.*?(?:\\E|\Z)|\\.|\[\^?+\]?+(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]", re.DOTALL)
 _FAULTS = (
-    (re.compile(r"\["), "a [ is never closed"),
+    (re.compile(r"\["), "unclosed ["),
     (re.compile(r"\(\?(?:<?[=!]|>)"), "Go has no look-around"),
-    (re.compile(r"[(|][*+]|\|\?"), "there is nothing to repeat"),
+    (re.compile(r"[(|][*+]|\|\?"), "nothing to repeat"),
 )
 
 
-def fault_of(pattern: str) -> str | None:
-    """Return what keeps a pattern from being one, None if that cannot be said for sure.
+def find_fault(pattern: str) -> str | None:
+    """Return why Go cannot compile a pattern, None if it may well be able to.
 
     Args:
         pattern: the regular expression, without the slashes around it.
 
-    Source: the daemon compiles it between ^ and $, and drops what does not compile without a word.
+    Source: the daemon compiles it between ^ and $, and silently drops a pattern that does not compile.
     """
     bare = _LITERAL.sub("x", f"^{pattern}$")
     found = next((fault for sign, fault in _FAULTS if sign.search(bare)), None)
@@ -31,5 +34,5 @@ def _unbalanced(bare: str) -> str | None:
     for char in bare:
         depth += {"(": 1, ")": -1}.get(char, 0)
         if depth < 0:
-            return "a ) is never opened"
-    return "a ( is never closed" if depth else None
+            return "unmatched )"
+    return "unclosed (" if depth else None

@@ -1,4 +1,4 @@
-"""Looks at the port numbers that a config names."""
+"""Checks of port numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _HIGHEST_PORT = 65535
 
 
 def check_port(address: str, line: int) -> list[Finding]:
-    """Return a finding when there is no such port.
+    """Return a finding if the port number is too high.
 
     Args:
         address: a port, or host and port.
@@ -16,5 +16,5 @@ def check_port(address: str, line: int) -> list[Finding]:
     """
     port = address.rpartition(":")[2]
     if port.isdecimal() and int(port) > _HIGHEST_PORT:
-        return [error("bad-port", line, f"there is no port {port}")]
+        return [error("bad-port", line, f"port {port} is out of range (at most {_HIGHEST_PORT})")]
     return []
