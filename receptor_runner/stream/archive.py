@@ -5,38 +5,22 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import shutil
 import stat
-import struct
 import tempfile
 import time
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from receptor_runner.errors import MissingInput, OutputFailed
-
-CHUNK_SIZE = 192 * 1024
-"""Bytes read at once; a multiple of three, so that base64 of a chunk needs no carrying over."""
+from receptor_runner.stream.zip_writer import CHUNK_SIZE, SMALL_SIZE, Meta, ZipWriter
 
 SPOOL_MEMORY = 8 * 1024 * 1024
-_PROBE_SIZE = 64 * 1024
-_WORTH_DEFLATING = 0.9
-_COMPRESSION_LEVEL = 1
-_UNIX = 3
-_DIRECTORY_FLAG = 0x10
-_LATEST_SECONDS = 1 << 33
-TIMESTAMP_FIELD = 0x5455
-"""The extra field of a zip entry that holds its time in UTC."""
 
 DEEPEST = 128
 """How many directories may lie one below the other."""
-
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_EARLIEST, _LATEST = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 59)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,20 +113,19 @@ def pack(
 def _fill(
     packed: PackedArchive, root: Path, wanted: Callable[[str], bool], added: Mapping[str, MemoryFile]
 ) -> None:
-    with zipfile.ZipFile(packed.file, "w", allowZip64=True, compresslevel=_COMPRESSION_LEVEL) as archive:
+    with ZipWriter(packed.file) as archive:
         for entry in _walk(root, wanted, packed.skipped):
             if entry.name not in added:
                 _add(archive, entry, packed.skipped)
-        for name, content in added.items():
-            _add_memory(archive, name, content)
+        for name, file in added.items():
+            archive.add(Meta(name, stat.S_IFREG | file.mode, time.time()), file.content)
     packed.size = packed.file.tell()
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     name: str
-    path: str
-    status: os.stat_result
+    entry: os.DirEntry[str]
+    is_directory: bool
 
 
 def _walk(root: Path, wanted: Callable[[str], bool], skipped: list[str]) -> Iterator[_Found]:
@@ -150,23 +133,18 @@ def _walk(root: Path, wanted: Callable[[str], bool], skipped: list[str]) -> Iter
     directories: list[_Found] = []
     prefix = ""
     while True:
-        files, below = _sorted_out(_listing(root / prefix, skipped), prefix, wanted, skipped)
-        yield from files
-        directories += reversed(below)
+        found = [
+            one
+            for entry in _listing(root / prefix, skipped)
+            if wanted(prefix + entry.name) and (one := _found(entry, prefix, skipped))
+        ]
+        yield from (one for one in found if not one.is_directory)
+        directories += (one for one in reversed(found) if one.is_directory)
         if not directories:
             return
         directory = directories.pop()
         yield directory
         prefix = f"{directory.name}/"
-
-
-def _sorted_out(
-    entries: list[os.DirEntry[str]], prefix: str, wanted: Callable[[str], bool], skipped: list[str]
-) -> tuple[list[_Found], list[_Found]]:
-    """Return the wanted files and links of a directory, and its directories."""
-    found = [_found(entry, prefix, skipped) for entry in entries if wanted(prefix + entry.name)]
-    files = [one for one in found if one and not stat.S_ISDIR(one.status.st_mode)]
-    return files, [one for one in found if one and stat.S_ISDIR(one.status.st_mode)]
 
 
 def _found(entry: os.DirEntry[str], prefix: str, skipped: list[str]) -> _Found | None:
@@ -175,7 +153,7 @@ def _found(entry: os.DirEntry[str], prefix: str, skipped: list[str]) -> _Found |
     try:
         name.encode()
         if name.count("/") < DEEPEST:
-            return _Found(name, entry.path, entry.stat(follow_symlinks=False))
+            return _Found(name, entry, entry.is_dir(follow_symlinks=False))
         skipped.append(f"{name}: nested too deep")
     except UnicodeEncodeError:
         skipped.append(f"{os.fsencode(name)!r}: the name is no UTF-8")
@@ -195,24 +173,28 @@ def _listing(directory: Path, skipped: list[str]) -> list[os.DirEntry[str]]:
         raise MissingInput(f"cannot read {directory}", cause=error.strerror) from error
 
 
-def _add(archive: zipfile.ZipFile, found: _Found, skipped: list[str]) -> None:
-    mode = found.status.st_mode
+def _add(archive: ZipWriter, found: _Found, skipped: list[str]) -> None:
     try:
-        if stat.S_ISDIR(mode):
-            archive.writestr(_zip_info(found.name + "/", found.status), b"")
-        elif stat.S_ISLNK(mode):
-            archive.writestr(_link_info(found.name), os.readlink(os.fsencode(found.path)))
-        elif stat.S_ISREG(mode):
+        # the kind is known from the listing: a file needs no stat of its own before it is opened
+        if found.entry.is_file(follow_symlinks=False):
             _add_file(archive, found)
         else:
-            skipped.append(f"{found.name}: {_kind(mode)}")
+            _add_other(archive, found, skipped)
     except FileNotFoundError:
         skipped.append(f"{found.name}: vanished")
-    except OSError as error:
-        if error.errno in _FULL:
-            raise
-        hint = "make it readable or move it out of the private data directory"
-        raise MissingInput(f"cannot read {found.path}", cause=error.strerror, hint=hint) from error
+
+
+def _add_other(archive: ZipWriter, found: _Found, skipped: list[str]) -> None:
+    """Add a directory or a link; anything else cannot travel."""
+    status = found.entry.stat(follow_symlinks=False)
+    if stat.S_ISDIR(status.st_mode):
+        archive.add(Meta(found.name + "/", status.st_mode, status.st_mtime))
+    elif stat.S_ISLNK(status.st_mode):
+        with _reading(found.entry.path):
+            text = os.readlink(os.fsencode(found.entry.path))
+        archive.add(Meta(found.name, stat.S_IFLNK | 0o777, None), text, compress=False)
+    else:
+        skipped.append(f"{found.name}: {_kind(status.st_mode)}")
 
 
 def _kind(mode: int) -> str:
@@ -221,69 +203,62 @@ def _kind(mode: int) -> str:
     return "a socket" if stat.S_ISSOCK(mode) else "a device"
 
 
-def _add_file(archive: zipfile.ZipFile, found: _Found) -> None:
+def _add_file(archive: ZipWriter, found: _Found) -> None:
     """Add a regular file."""
-    info = _zip_info(found.name, found.status)
-    with open(_open_regular(found.path), "rb") as source:
-        head = source.read(_PROBE_SIZE)
-        info.compress_type = _compression(head)
-        if len(head) < _PROBE_SIZE:
-            archive.writestr(info, head)
-            return
-        info.file_size = found.status.st_size
-        with archive.open(info, "w", force_zip64=info.file_size > zipfile.ZIP64_LIMIT // 2) as target:
-            target.write(head)
-            shutil.copyfileobj(source, target, CHUNK_SIZE)
-
-
-def _open_regular(path: str) -> int:
-    """Open a regular file; one that was swapped for something else after it was listed counts as gone."""
+    path = found.entry.path
+    with _reading(path):
+        descriptor = _open_file(path)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with _reading(path):
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise FileNotFoundError(path)
+            head = _read_up_to(descriptor, min(status.st_size, SMALL_SIZE), 1)
+        meta = Meta(found.name, status.st_mode, status.st_mtime)
+        if len(head) <= min(status.st_size, SMALL_SIZE):
+            archive.add(meta, head)
+        else:
+            archive.add_stream(meta, _chunks(head, descriptor, path), status.st_size)
+    finally:
+        os.close(descriptor)
+
+
+def _open_file(path: str) -> int:
+    """Open a file; one that was swapped for a link, a socket or a FIFO after it was listed counts as gone."""
+    try:
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         if error.errno not in {errno.ELOOP, errno.ENXIO}:
             raise
         raise FileNotFoundError(path) from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise FileNotFoundError(path)
-    return descriptor
 
 
-def _compression(head: bytes) -> int:
-    """Choose how a file travels: what does not shrink is stored, which is much faster at both ends."""
-    if not head or len(zlib.compress(head, _COMPRESSION_LEVEL)) > len(head) * _WORTH_DEFLATING:
-        return zipfile.ZIP_STORED
-    return zipfile.ZIP_DEFLATED
+def _read_up_to(descriptor: int, size: int, more: int) -> bytes:
+    """Return so many bytes, and some more if there are: a file may grow, and network file systems give it in pieces."""
+    read = os.read(descriptor, size + more)
+    while len(read) < size and (piece := os.read(descriptor, size + more - len(read))):
+        read += piece
+    return read
 
 
-def _zip_info(name: str, status: os.stat_result) -> zipfile.ZipInfo:
-    info = zipfile.ZipInfo(name, _zip_time(status.st_mtime))
-    info.create_system = _UNIX
-    info.external_attr = (status.st_mode & 0xFFFF) << 16
-    if name.endswith("/"):
-        info.external_attr |= _DIRECTORY_FLAG
-    seconds = int(status.st_mtime)
-    if 0 <= seconds < 1 << 31:
-        info.extra = struct.pack("<HHBl", TIMESTAMP_FIELD, 5, 1, seconds)
-    return info
+def _chunks(head: bytes, descriptor: int, path: str) -> Iterator[bytes]:
+    chunk = head
+    while chunk:
+        yield chunk
+        with _reading(path):
+            chunk = os.read(descriptor, CHUNK_SIZE)
 
 
-def _zip_time(seconds: float) -> tuple[int, int, int, int, int, int]:
-    local = time.localtime(min(max(seconds, 0), _LATEST_SECONDS))[:6]
-    return min(max(local, _EARLIEST), _LATEST)
+class _reading:
+    """Turns what the system says about reading a file into our error; one that vanished is left to the caller."""
 
+    def __init__(self, path: str) -> None:
+        self._path = path
 
-def _link_info(name: str) -> zipfile.ZipInfo:
-    info = zipfile.ZipInfo(name, _EARLIEST)
-    info.create_system = _UNIX
-    info.external_attr = (stat.S_IFLNK | 0o777) << 16
-    return info
+    def __enter__(self) -> None:
+        return None
 
-
-def _add_memory(archive: zipfile.ZipFile, name: str, file: MemoryFile) -> None:
-    info = zipfile.ZipInfo(name, _zip_time(time.time()))
-    info.create_system = _UNIX
-    info.external_attr = (stat.S_IFREG | file.mode) << 16
-    info.compress_type = _compression(file.content[:_PROBE_SIZE])
-    archive.writestr(info, file.content)
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+            hint = "make it readable, or move it out of the private data directory"
+            raise MissingInput(f"cannot read {self._path}", cause=error.strerror, hint=hint) from error

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import IO
 
 from receptor_runner.errors import ArchiveError
-from receptor_runner.stream.archive import CHUNK_SIZE, DEEPEST, TIMESTAMP_FIELD
+from receptor_runner.stream.archive import DEEPEST
+from receptor_runner.stream.zip_writer import CHUNK_SIZE, TIMESTAMP_FIELD
 
 _LONGEST_NAME = 255
 _LONGEST_LINK = 4095

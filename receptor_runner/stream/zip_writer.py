@@ -1,0 +1,275 @@
+"""A zip writer: only what an archive of ours needs, and fast where there are many small files.
+
+The standard library's sets up a compressor of a quarter of a megabyte for each file. Here a small file is compressed in
+one call and written in one piece, whatever does not shrink is stored, and the central directory waits in a spool, so
+that memory does not grow with the number of files.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import shutil
+import struct
+import tempfile
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import IO, NamedTuple, Self
+
+from isal import isal_zlib
+
+from receptor_runner.errors import MissingInput
+
+CHUNK_SIZE = 192 * 1024
+"""Bytes read at once; a multiple of three, so that base64 of a chunk needs no carrying over."""
+
+SMALL_SIZE = 1024 * 1024
+"""Up to this size a file is read, compressed and written in one piece."""
+
+TIMESTAMP_FIELD = 0x5455
+"""The extra field of a zip entry that holds its time in UTC."""
+
+ZIP64_FIELD = 1
+STORED, DEFLATED = 0, 8
+
+_PROBE_SIZE = 64 * 1024
+_WORTH_DEFLATING = 0.9
+_DIRECTORY_MEMORY = 4 * 1024 * 1024
+_TINY_SIZE = 4096
+_FAST, _SMALL = 1, 3  # ISA-L's levels; on files of a few kilobytes the better one only costs time
+_ZIP64_SIZE = 1 << 30  # from here on 64-bit sizes are reserved: the file may grow while it is read
+_MAX_32, _MAX_16 = 0xFFFFFFFF, 0xFFFF
+_UTF8_FLAG = 0x800
+_DIRECTORY_FLAG = 0x10
+_VERSION, _ZIP64_VERSION = 20, 45
+_LATEST_SECONDS = 1 << 33
+_EARLIEST, _LATEST = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 59)
+
+_LOCAL_SIGNATURE = b"PK\3\4"
+_CENTRAL_SIGNATURE = b"PK\1\2" + struct.pack("<H", 3 << 8 | 45)  # made on unix, by version 4.5 of the format
+_COMMON = struct.Struct("<HHHHHIIIHH")
+_CENTRAL_REST = struct.Struct("<HHHII")
+_TIMESTAMP = struct.Struct("<HHBl")
+_ZIP64_END = struct.Struct("<IQHHIIQQQQ")
+_ZIP64_LOCATOR = struct.Struct("<IIQI")
+_END = struct.Struct("<IHHHHIIH")
+
+
+class Meta(NamedTuple):
+    """What an entry is besides its content.
+
+    Attributes:
+        name: relative, with `/`; a directory's ends in one.
+        mode: unix mode with the kind of file.
+        seconds: when it was modified; None for what has no time of its own.
+    """
+
+    name: str
+    mode: int
+    seconds: float | None
+
+
+class ZipWriter:
+    """Writes one archive from the file's current position, which must be its beginning.
+
+    Args:
+        file: takes the archive; it must be seekable, since a large file's sizes are filled in afterwards.
+
+    Raises:
+        OSError: the file takes no more.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._waiting = bytearray()
+        self._offset = 0
+        self._count = 0
+        self._headers = bytearray()
+        self._directory = tempfile.SpooledTemporaryFile(max_size=_DIRECTORY_MEMORY)  # noqa: SIM115 - see __exit__
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        """Write the central directory, unless writing failed."""
+        with self._directory:
+            if kind is None:
+                self._finish()
+
+    def add(self, meta: Meta, content: bytes = b"", *, compress: bool = True) -> None:
+        """Add an entry whose content is in memory.
+
+        Args:
+            meta: what it is.
+            content: all of it.
+            compress: whether to try; the text of a link is always stored.
+        """
+        data, method = _shrunk(content) if compress and content else (content, STORED)
+        body = _Body(method, isal_zlib.crc32(content), len(data), len(content))
+        local, central = _headers(meta, body, self._offset, is_large=False)
+        self._waiting += local
+        self._waiting += data
+        if len(self._waiting) > CHUNK_SIZE:
+            self._flush()
+        self._register(len(local) + len(data), central)
+
+    def add_stream(self, meta: Meta, chunks: Iterator[bytes], size: int) -> None:
+        """Add a file that is too large for one piece.
+
+        Args:
+            meta: what it is.
+            chunks: its content; the first one decides whether it is compressed.
+            size: how large it was when it was found.
+
+        Raises:
+            MissingInput: it grew beyond what was reserved for its size.
+        """
+        head = next(chunks)
+        flow = _Flow(_method(head))
+        is_large = size > _ZIP64_SIZE
+        self._waiting += _headers(meta, flow.body, self._offset, is_large=is_large)[0]
+        self._flush()
+        for piece in flow.pieces(itertools.chain([head], chunks)):
+            self._file.write(piece)
+        if not is_large and max(flow.size, flow.packed_size) >= _MAX_32:
+            raise MissingInput(f"cannot read {meta.name}", cause="it grew by gigabytes while it was read")
+        local, central = _headers(meta, flow.body, self._offset, is_large=is_large)
+        self._patch(local)
+        self._register(len(local) + flow.packed_size, central)
+
+    def _patch(self, local_header: bytes) -> None:
+        """Write a local header again, now that checksum and sizes are known."""
+        end = self._file.tell()
+        self._file.seek(self._offset)
+        self._file.write(local_header)
+        self._file.seek(end)
+
+    def _register(self, size: int, central_header: bytes) -> None:
+        self._offset += size
+        self._count += 1
+        self._headers += central_header
+        if len(self._headers) > CHUNK_SIZE:
+            self._directory.write(self._headers)
+            self._headers.clear()
+
+    def _flush(self) -> None:
+        self._file.write(self._waiting)
+        self._waiting.clear()
+
+    def _finish(self) -> None:
+        self._flush()
+        self._directory.write(self._headers)
+        size = self._directory.tell()
+        self._directory.seek(0)
+        shutil.copyfileobj(self._directory, self._file, CHUNK_SIZE)
+        self._file.write(_end(self._count, size, self._offset))
+
+
+class _Body(NamedTuple):
+    """How an entry's content stands in the archive."""
+
+    method: int
+    checksum: int
+    packed_size: int
+    size: int
+
+
+def _headers(meta: Meta, body: _Body, offset: int, *, is_large: bool) -> tuple[bytes, bytes]:
+    """Return the header before an entry's content, and the one in the central directory."""
+    name, flags = (meta.name.encode("ascii"), 0) if meta.name.isascii() else (meta.name.encode(), _UTF8_FLAG)
+    extra, day, moment = _times(meta.seconds)
+    is_far = offset >= _MAX_32
+    local_extra = extra + _zip64(body, None) if is_large else extra
+    central_extra = extra + _zip64(body if is_large else None, offset if is_far else None)
+    version = _ZIP64_VERSION if is_large or is_far else _VERSION
+    sizes = (_MAX_32, _MAX_32) if is_large else (body.packed_size, body.size)
+    fields = (version, flags, body.method, moment, day, body.checksum, *sizes, len(name))
+    attributes = (meta.mode & 0xFFFF) << 16 | (_DIRECTORY_FLAG if name.endswith(b"/") else 0)
+    local = _COMMON.pack(*fields, len(local_extra))
+    # both headers describe the entry in the same words
+    common = local if local_extra == central_extra else _COMMON.pack(*fields, len(central_extra))
+    rest = _CENTRAL_REST.pack(0, 0, 0, attributes, _MAX_32 if is_far else offset)
+    return (
+        _LOCAL_SIGNATURE + local + name + local_extra,
+        _CENTRAL_SIGNATURE + common + rest + name + central_extra,
+    )
+
+
+def _zip64(body: _Body | None, offset: int | None) -> bytes:
+    """Return the field for what does not fit into 32 bits: sizes, offset, both, or nothing."""
+    values = ([body.size, body.packed_size] if body else []) + ([offset] if offset is not None else [])
+    return struct.pack(f"<HH{len(values)}Q", ZIP64_FIELD, 8 * len(values), *values) if values else b""
+
+
+class _Flow:
+    """Content on its way into the archive: compressed, counted, and its checksum taken."""
+
+    def __init__(self, method: int) -> None:
+        self._method = method
+        self._checksum = self.packed_size = self.size = 0
+
+    @property
+    def body(self) -> _Body:
+        """What has passed so far."""
+        return _Body(self._method, self._checksum, self.packed_size, self.size)
+
+    def pieces(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield the content as it stands in the archive."""
+        packer = isal_zlib.compressobj(_SMALL, isal_zlib.DEFLATED, -15) if self._method == DEFLATED else None
+        for chunk in chunks:
+            self.size += len(chunk)
+            self._checksum = isal_zlib.crc32(chunk, self._checksum)
+            yield self._counted(packer.compress(chunk) if packer else chunk)
+        if packer:
+            yield self._counted(packer.flush())
+
+    def _counted(self, piece: bytes) -> bytes:
+        self.packed_size += len(piece)
+        return piece
+
+
+def _shrunk(content: bytes) -> tuple[bytes, int]:
+    """Return a content as it is written, and how: what does not shrink is stored, which both ends do much faster."""
+    if len(content) > _PROBE_SIZE and _method(content[:_PROBE_SIZE]) == STORED:
+        return content, STORED
+    packed = _deflated(content)
+    return (packed, DEFLATED) if len(packed) < len(content) * _WORTH_DEFLATING else (content, STORED)
+
+
+def _method(head: bytes) -> int:
+    """Decide from the first bytes of a file how it is written."""
+    probe = head[:_PROBE_SIZE]
+    return DEFLATED if len(_deflated(probe)) < len(probe) * _WORTH_DEFLATING else STORED
+
+
+def _deflated(content: bytes) -> bytes:
+    return isal_zlib.compress(content, _FAST if len(content) < _TINY_SIZE else _SMALL, -15)
+
+
+@functools.lru_cache(maxsize=1)  # files of one directory often have one time
+def _times(seconds: float | None) -> tuple[bytes, int, int]:
+    """Return an entry's time as a field in UTC, and as date and time of a header.
+
+    Those are local and to two seconds, as every reader expects them.
+    """
+    fields: tuple[int, ...] = _EARLIEST
+    extra = b""
+    if seconds is not None:
+        fields = time.localtime(min(max(seconds, 0), _LATEST_SECONDS))[:6]
+        if 0 <= (whole := int(seconds)) < 1 << 31:
+            extra = _TIMESTAMP.pack(TIMESTAMP_FIELD, 5, 1, whole)
+    year, month, day, hour, minute, second = min(max(fields, _EARLIEST), _LATEST)
+    return extra, (year - 1980) << 9 | month << 5 | day, hour << 11 | minute << 5 | second // 2
+
+
+def _end(count: int, size: int, offset: int) -> bytes:
+    """Return the records behind the central directory."""
+    zip64 = b""
+    if count >= _MAX_16 or size >= _MAX_32 or offset >= _MAX_32:
+        fields = (0x06064B50, 44, _ZIP64_VERSION, _ZIP64_VERSION, 0, 0, count, count, size, offset)
+        zip64 = _ZIP64_END.pack(*fields) + _ZIP64_LOCATOR.pack(0x07064B50, 0, offset + size, 1)
+    counts = (min(count, _MAX_16),) * 2
+    return zip64 + _END.pack(0x06054B50, 0, 0, *counts, min(size, _MAX_32), min(offset, _MAX_32), 0)

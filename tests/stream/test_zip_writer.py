@@ -1,0 +1,126 @@
+"""The zip writer: what it writes, the standard library reads, at any size and in any number."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from receptor_runner.errors import MissingInput
+from receptor_runner.stream import zip_writer
+from receptor_runner.stream.zip_writer import Meta, ZipWriter
+
+FILE = stat.S_IFREG | 0o640
+FOUR_GIB = 1 << 32
+ZEROS = bytes(1 << 24)
+
+names = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=40)
+contents = st.one_of(
+    st.binary(max_size=200),
+    st.builds(lambda piece, count: piece * count, st.binary(min_size=1, max_size=9), st.integers(1, 20_000)),
+)
+
+
+@given(st.dictionaries(names, contents, max_size=6), st.booleans())
+@settings(deadline=None)
+def test_the_standard_library_reads_what_is_written(files: dict[str, bytes], streamed: bool) -> None:
+    """Names, contents, checksums and modes come out as they went in, written in one piece or as a stream."""
+    file = BytesIO()
+    with ZipWriter(file) as archive:
+        for name, content in files.items():
+            meta = Meta(name, FILE, 1_600_000_000)
+            if streamed and content:
+                archive.add_stream(meta, iter([content[:7], content[7:]]), len(content))
+            else:
+                archive.add(meta, content)
+    with zipfile.ZipFile(file) as read:
+        assert read.testzip() is None
+        assert {info.orig_filename: read.read(info) for info in read.infolist()} == files
+        assert {info.external_attr >> 16 for info in read.infolist()} <= {FILE}
+
+
+def test_what_does_not_shrink_is_stored() -> None:
+    """Random data is stored, text is compressed, whatever the size."""
+    file = BytesIO()
+    with ZipWriter(file) as archive:
+        for name, content in {"random": os.urandom(300_000), "text": b"some text " * 30_000}.items():
+            archive.add(Meta(name, FILE, None), content)
+            archive.add_stream(Meta(f"{name} stream", FILE, None), iter([content]), len(content))
+    methods = {info.filename: info.compress_type for info in zipfile.ZipFile(file).infolist()}
+    assert methods == {"random": 0, "random stream": 0, "text": 8, "text stream": 8}
+
+
+def test_more_entries_than_the_old_format_counts() -> None:
+    """An archive of 70,000 files is read whole."""
+    file = BytesIO()
+    with ZipWriter(file) as archive:
+        for number in range(70_000):
+            archive.add(Meta(f"f{number}", FILE, 1))
+    with zipfile.ZipFile(file) as read:
+        assert len(read.infolist()) == 70_000
+        assert read.infolist()[-1].filename == "f69999"
+
+
+class SparseFile:
+    """A file in which blocks of zeros take no room."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def write(self, data: bytes) -> None:
+        if data is ZEROS:
+            self._file.seek(len(data), os.SEEK_CUR)
+        else:
+            self._file.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def four_gib() -> Iterator[bytes]:
+    """Yield a little more than 4 GiB of which the first bytes do not shrink."""
+    yield os.urandom(1000)
+    for _count in range(FOUR_GIB // len(ZEROS)):
+        yield ZEROS
+
+
+def test_beyond_four_gib(tmp_path: Path) -> None:
+    """A file of more than 4 GiB, and files of any size behind it, are found where they are."""
+    with tempfile.TemporaryFile(dir=tmp_path) as file:
+        with ZipWriter(cast("IO[bytes]", SparseFile(file))) as archive:
+            archive.add_stream(Meta("big", FILE, 1), four_gib(), FOUR_GIB + 1000)
+            archive.add(Meta("behind", FILE, 1), b"content " * 99)
+            archive.add_stream(Meta("large", FILE, 1), iter([b"large"]), FOUR_GIB)
+        with zipfile.ZipFile(file) as read:
+            big, behind, large = read.infolist()
+            assert (big.file_size, big.compress_size) == (FOUR_GIB + 1000, FOUR_GIB + 1000)
+            assert behind.header_offset > FOUR_GIB
+            assert read.read(behind) == b"content " * 99
+            assert read.read(large) == b"large"
+
+
+def test_a_file_that_outgrows_its_header_is_an_error(tmp_path: Path) -> None:
+    """A small file that becomes one of 4 GiB while it is read gives no damaged archive."""
+    with tempfile.TemporaryFile(dir=tmp_path) as file:
+        archive = ZipWriter(cast("IO[bytes]", SparseFile(file)))
+        with pytest.raises(MissingInput, match="grew"), archive:
+            archive.add_stream(Meta("log", FILE, 1), four_gib(), 10)
+
+
+def test_a_long_central_directory_is_spooled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A central directory that went to disk meanwhile is whole."""
+    monkeypatch.setattr(zip_writer, "_DIRECTORY_MEMORY", 1000)
+    monkeypatch.setattr(zip_writer, "CHUNK_SIZE", 100)
+    file = BytesIO()
+    with ZipWriter(file) as archive:
+        for number in range(100):
+            archive.add(Meta(f"f{number}", FILE, 1), b"x")
+    assert zipfile.ZipFile(file).testzip() is None
