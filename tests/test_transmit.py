@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from receptor_runner.errors import MissingInput, UsageError
 from receptor_runner.job import Job
+from receptor_runner.stream.archive import SPOOL_MEMORY
 from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.messages import ArchiveData, ArchiveStart, Eof, Kwargs
 from receptor_runner.transmit import prepare
@@ -363,3 +364,11 @@ def test_a_play_as_data_runs_without_an_archive(project: Project, commands: Comm
     stream = b"".join(prepare(job, project.path, only_kwargs=True).chunks())
     done = commands.ours("worker", "--private-data-dir", project.path, stdin=stream)
     assert b"shared alike" in done.stdout
+
+
+def test_the_spooled_archive_is_closed(project: Project, commands: Commands) -> None:
+    """The temporary file of a large archive is closed, not left to the garbage collector."""
+    (project.path / "project/big").write_bytes(os.urandom(SPOOL_MEMORY + 1))
+    commands.environment["PYTHONWARNINGS"] = "always::ResourceWarning"
+    sent = commands.ours("transmit", project.path, "-p", "test.yml")
+    assert (sent.rc, sent.stderr) == (0, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -42,13 +43,14 @@ def transmit(
             "refusing to write a stream to a terminal",
             hint=f"receptor-runner transmit {private_data_dir} ... | receptor-runner worker",
         )
-    shipment = prepare(
+    packed = prepare(
         job.job(json_mode=json_mode, quiet=quiet),
         private_data_dir,
         only_kwargs=only_kwargs,
         include_artifacts=job.include_artifacts,
     )
-    shipment.on_sent = UploadProgress().update
-    for skipped in shipment.skipped:
-        messages.note(f"warning: skipped {skipped}")
-    write_all(DescriptorOutput(sys.stdout.fileno()), shipment.chunks())
+    with closing(packed) as shipment:
+        shipment.on_sent = UploadProgress().update
+        for skipped in shipment.skipped:
+            messages.note(f"warning: skipped {skipped}")
+        write_all(DescriptorOutput(sys.stdout.fileno()), shipment.chunks())

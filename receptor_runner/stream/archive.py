@@ -8,7 +8,6 @@ import os
 import stat
 import tempfile
 import time
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +49,8 @@ class PackedArchive:
         Args:
             wanted: decides by name what counts.
         """
+        import zipfile
+
         with zipfile.ZipFile(self.file) as archive:
             entries = sorted(
                 (info.filename, info.CRC, info.file_size, info.external_attr)
