@@ -22,7 +22,7 @@ from receptor_runner import Runner, run, run_async
 from receptor_runner.errors import MissingInput, OutputFailed, UsageError
 from receptor_runner.stream.encoder import EOF_LINE, encode_line
 
-from tests.conftest import BIN, Project
+from tests.harness import BIN, Project
 
 JOBS: dict[str, dict[str, Any]] = {
     "playbook": {"playbook": "test.yml"},

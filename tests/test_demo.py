@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Commands
+from tests.harness import Commands
 
 ROOT = Path(__file__).parents[1]
 

@@ -12,7 +12,7 @@ import pytest
 from receptor_runner import errors
 from receptor_runner.outcome import Outcome, Status
 
-from tests.conftest import Commands, Finished, Project, ServedNode
+from tests.harness import Commands, Finished, Project, ServedNode
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "exit-codes.md"
 

@@ -21,7 +21,7 @@ from receptor_runner.receptor.control.protocol import Control
 from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.messages import ArchiveData
 
-from tests.conftest import BIN, Commands, Project, ServedNode, wait_until
+from tests.harness import BIN, Commands, Project, ServedNode, wait_until
 
 
 class Gate:

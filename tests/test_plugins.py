@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Commands, Project, ServedNode
+from tests.harness import Commands, Project, ServedNode
 
 HTTP_STYLE = """
 import json, os

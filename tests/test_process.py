@@ -19,7 +19,7 @@ from receptor_runner.process import BAD_LINE, NO_LINE, Processor, process
 from receptor_runner.stream.archive import pack
 from receptor_runner.stream.encoder import EOF_LINE, KEEPALIVE_LINE, encode_archive, encode_line
 
-from tests.conftest import Commands, Finished, Project, wait_until
+from tests.harness import Commands, Finished, Project, wait_until
 
 STARTING = encode_line(
     {"status": "starting", "runner_ident": "1", "command": ["a"], "env": {"B": "c"}, "cwd": "/w"}

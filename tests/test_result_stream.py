@@ -12,7 +12,7 @@ from receptor_runner.result_stream import COALESCE_S, ResultStream
 from receptor_runner.stream.encoder import EOF_LINE
 from receptor_runner.system.cancel import CancelToken
 
-from tests.conftest import wait_until
+from tests.harness import wait_until
 
 
 @dataclass

@@ -21,7 +21,7 @@ from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.messages import ArchiveData, ArchiveStart, Eof, Kwargs
 from receptor_runner.transmit import prepare
 
-from tests.conftest import Commands, Project
+from tests.harness import Commands, Project
 
 SECRETS: dict[str, Any] = {
     "passwords": {"^word": "s3cret-password"},

@@ -30,7 +30,7 @@ from receptor_runner.stream.messages import (
 )
 from receptor_runner.worker import BAD_ARCHIVE, BAD_STREAM
 
-from tests.conftest import BIN, Commands, Finished, Project, wait_until
+from tests.harness import BIN, Commands, Finished, Project, wait_until
 
 KWARGS = encode_line({"kwargs": {"ident": "1", "playbook": "test.yml"}})
 

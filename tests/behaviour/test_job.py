@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.behaviour.conftest import Transport
-    from tests.conftest import Project
+    from tests.harness import Project, Transport
 
 RECAP = ("ok", "failures", "dark", "skipped", "rescued", "changed", "ignored", "processed")
 

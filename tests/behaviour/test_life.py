@@ -3,92 +3,42 @@
 from __future__ import annotations
 
 import json
-import shlex
 import signal
 import subprocess
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 from receptor_runner.receptor.control.protocol import Control
-from tests.conftest import Commands, kill_processes_of, wait_until
+from tests.harness import Commands, Gate, contents, finish, kill_processes_of, processes_of, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-    from tests.behaviour.conftest import Client
-    from tests.conftest import Project, ServedNode
-
-OURS_ALONE = {"unit.json", "unit.lock"}
-
-
-@dataclass
-class Gate:
-    """A job that notes each of its runs, says something, and then waits until it is let go."""
-
-    directory: Path
-
-    @property
-    def runs(self) -> int:
-        """How often the job has started."""
-        path = self.directory / "runs"
-        return len(path.read_text()) if path.exists() else 0
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether the job has come to its gate."""
-        return (self.directory / "waiting").exists()
-
-    def await_job(self) -> None:
-        """Wait until the job is at the gate."""
-        wait_until(lambda: self.is_waiting, "the job waits at its gate")
-
-    def open(self) -> None:
-        """Let the job go on."""
-        (self.directory / "open").touch()
-
-    @property
-    def left(self) -> list[str]:
-        """The job's processes that still live."""
-        found = []
-        for process in psutil.process_iter(["cmdline"]):
-            words = " ".join(process.info["cmdline"] or ())
-            if str(self.directory) in words and "receptor-runner" not in words:
-                found.append(words)
-        return found
+    from tests.harness import Client, Project, ServedNode
 
 
 @pytest.fixture
 def gate(project: Project, tmp_path: Path) -> Iterator[Gate]:
     """A project whose playbook waits at a gate."""
-    directory = tmp_path / "gate"
-    directory.mkdir()
-    where = shlex.quote(str(directory))
-    script = f"cd {where}; printf x >> runs; touch waiting; while [ ! -e open ]; do sleep 0.05; done"
+    made = Gate(tmp_path / "gate")
+    made.directory.mkdir()
     project.playbook(
         f"""
 - debug: msg=before
-- shell: {json.dumps(script)}
+- shell: {json.dumps(made.script)}
 - debug: msg=after
 """
     )
-    yield Gate(directory)
-    (directory / "open").touch()
-    kill_processes_of(directory)
+    yield made
+    made.open()
+    kill_processes_of(made.directory)
 
 
-def contents(artifacts: Path) -> dict[str, bytes]:
-    """Return the bytes of all artifacts, those that are ours alone aside."""
-    files = [path for path in artifacts.rglob("*") if path.is_file() and path.name not in OURS_ALONE]
-    return {str(path.relative_to(artifacts)): path.read_bytes() for path in files}
-
-
-def end(process: subprocess.Popen[bytes]) -> tuple[int, str, str]:
-    """Wait for a process; return its exit code and what it printed."""
-    text, stderr = process.communicate(timeout=60)
-    return process.returncode, text.decode(), stderr.decode()
+def left(gate: Gate) -> list[psutil.Process]:
+    """Return the processes of the gate's job that still run."""
+    return processes_of(gate.directory)
 
 
 def test_submit_returns_and_attach_follows(client: Client, gate: Gate) -> None:
@@ -133,9 +83,9 @@ def test_attach_again_says_the_same(client: Client, gate: Gate) -> None:
     refused = client.ask("attach", "-i", "job")
     assert refused.rc == 73, refused.stderr
     gate.open()
-    rc, text, stderr = end(first)
-    assert rc == 0, stderr
-    assert "after" in text
+    done = finish(first)
+    assert done.rc == 0, done.stderr
+    assert "after" in done.text
     kept = contents(client.project.artifacts("job"))
     again = client.ask("attach", "-i", "job")
     assert again.rc == 0, again.stderr
@@ -150,12 +100,12 @@ def test_cancel_from_elsewhere(client: Client, gate: Gate) -> None:
     client.await_holder(attached)
     canceled = client.ask("cancel", "-i", "job")
     assert canceled.rc == 0, canceled.stderr
-    rc, text, stderr = end(attached)
-    assert rc == 254, stderr
-    assert "before" in text
+    done = finish(attached)
+    assert done.rc == 254, done.stderr
+    assert "before" in done.text
     artifacts = client.project.artifacts("job")
     assert ((artifacts / "status").read_text(), (artifacts / "rc").read_text()) == ("canceled", "254")
-    wait_until(lambda: not gate.left, "no process of the job is left")
+    wait_until(lambda: not left(gate), "no process of the job is left")
     assert (client.jobs()[0]["status"], client.jobs()[0]["released"]) == ("canceled", True)
 
 
@@ -167,7 +117,7 @@ def test_release_stops_a_running_job(client: Client, gate: Gate) -> None:
     released = client.ask("release", "-i", "job")
     assert released.rc == 0, released.stderr
     wait_until(lambda: described["unit"] not in client.units(), "the unit is gone")
-    wait_until(lambda: not gate.left, "no process of the job is left")
+    wait_until(lambda: not left(gate), "no process of the job is left")
     (described,) = client.jobs()
     assert (described["status"], described["active"], described["released"]) == ("lost", False, True)
 
@@ -223,7 +173,7 @@ def test_other_inputs_are_refused(client: Client, gate: Gate, change: str) -> No
 
 
 def test_killed_client_loses_nothing(
-    client: Client, gate: Gate, make_project: Callable[[str], Project]
+    client: Client, served: ServedNode, gate: Gate, make_project: Callable[[str], Project]
 ) -> None:
     """After a kill -9 of the client, `attach` ends with artifacts byte for byte as the worker sent them."""
     running = client.start("run", "-p", "test.yml", "-i", "job")
@@ -234,9 +184,9 @@ def test_killed_client_loses_nothing(
     running.wait(10)
     gate.open()
     (unit,) = [job["unit"] for job in client.jobs()]
-    control = Control(str(client.node.socket))
+    control = Control(str(client.socket))
     wait_until(lambda: control.unit_status(unit).state.is_complete, "the unit is complete")
-    (sent,) = client.node.datadir.glob(f"*/{unit}/stdout")
+    (sent,) = served.datadir.glob(f"*/{unit}/stdout")
     undisturbed = make_project("undisturbed")
     process = Commands(client.commands.environment, undisturbed.path.parent).ours(
         "process", undisturbed.path, "-i", "job", stdin=sent.read_bytes()
@@ -254,11 +204,11 @@ def test_interrupt_cancels(client: Client, gate: Gate, number: signal.Signals) -
     running = client.start("run", "-p", "test.yml", "-i", "job")
     gate.await_job()
     running.send_signal(number)
-    rc, _text, stderr = end(running)
-    assert rc == 128 + number, stderr
+    done = finish(running)
+    assert done.rc == 128 + number, done.stderr
     artifacts = client.project.artifacts("job")
     assert ((artifacts / "status").read_text(), (artifacts / "rc").read_text()) == ("canceled", "254")
-    wait_until(lambda: not gate.left, "no process of the job is left")
+    wait_until(lambda: not left(gate), "no process of the job is left")
     (described,) = client.jobs()
     assert described["unit"] not in client.units()
     assert (described["status"], described["verdict"]) == ("canceled", True)
@@ -274,12 +224,12 @@ def test_second_interrupt_detaches(client: Client, gate: Gate) -> None:
     running.send_signal(signal.SIGINT)
     wait_until(lambda: running.poll() is not None or b"canceling" in peek(running), "the cancel is told")
     running.send_signal(signal.SIGINT)
-    rc, _text, stderr = end(running)
-    assert rc == 130
-    assert "receptor-runner attach" in stderr or "canceled" in stderr
+    done = finish(running)
+    assert done.rc == 130
+    assert "receptor-runner attach" in done.stderr or "canceled" in done.stderr
     attached = client.ask("attach", "-i", "job")
     assert attached.rc == 254, attached.stderr
-    wait_until(lambda: not gate.left, "no process of the job is left")
+    wait_until(lambda: not left(gate), "no process of the job is left")
 
 
 def peek(process: subprocess.Popen[bytes]) -> bytes:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from receptor_runner.cleanup.claims import claimed, is_marked, mark, unclaimed
 from receptor_runner.errors import OutputFailed
-from tests.conftest import wait_until
+from tests.harness import wait_until
 
 HOLD = """
 import sys, time

@@ -12,7 +12,7 @@ import pytest
 from receptor_runner.cleanup.claims import claimed, mark
 from receptor_runner.cleanup.cleanup import Cleanup, Fate, Report, clean_up
 from receptor_runner.errors import UsageError
-from tests.conftest import wait_until
+from tests.harness import wait_until
 
 
 def old(directory: Path, minutes: float = 180) -> Path:

@@ -9,7 +9,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from tests.conftest import BIN, Commands, Finished, NodeFactory, Project, ServedNode, wait_until
+from tests.harness import BIN, Commands, Finished, NodeFactory, Project, ServedNode, wait_until
 
 AWX_PARAMS = (
     'cleanup --exclude-strings="awx_2_b awx_3_c" --file-pattern={pattern} --image-prune '

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import Commands, Finished, Project
+    from tests.harness import Commands, Finished, Project
 
 
 def transmit(commands: Commands, project: Project, *words: str) -> Finished:

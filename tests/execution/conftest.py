@@ -14,7 +14,7 @@ from receptor_runner.execution.run import execute
 from receptor_runner.job import Job
 from receptor_runner.outcome import Outcome
 from receptor_runner.system.cancel import CancelToken
-from tests.conftest import LOCALHOST, Project, wait_until
+from tests.harness import LOCALHOST, Project, wait_until
 
 IDENT = "7"
 

@@ -12,7 +12,7 @@ from contextlib import closing
 
 import pytest
 from receptor_runner.execution.event_channel import EventChannel
-from tests.conftest import wait_until
+from tests.harness import wait_until
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from receptor_runner.execution.guardian import descendants
 
 if TYPE_CHECKING:
-    from tests.conftest import Headless
+    from tests.harness import Headless
 
 
 def test_a_process_whose_first_thread_has_ended_is_there(headless: Headless) -> None:

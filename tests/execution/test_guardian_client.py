@@ -13,7 +13,7 @@ import pytest
 from receptor_runner.errors import RunnerError
 from receptor_runner.execution.guardian import JOB
 from receptor_runner.execution.guardian_client import Exit, GuardianClient, Program, Stopped
-from tests.conftest import wait_until
+from tests.harness import wait_until
 
 
 @pytest.fixture

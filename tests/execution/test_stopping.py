@@ -13,8 +13,8 @@ from typing import Any
 import psutil
 import pytest
 from receptor_runner.outcome import Status
-from tests.conftest import wait_until
 from tests.execution.conftest import Ran, Workplace
+from tests.harness import wait_until
 
 
 def sleeping(mark: str) -> list[psutil.Process]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from receptor_runner.execution.worker_info import worker_info_text
-from tests.conftest import Commands
+from tests.harness import Commands
 
 
 @pytest.fixture

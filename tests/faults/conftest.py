@@ -5,12 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
-import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,15 +18,28 @@ from receptor_runner.receptor.control.protocol import Control
 from receptor_runner.receptor.control.retry import RetryPolicy
 from receptor_runner.receptor.jobs.prune import leftovers, orphans
 from receptor_runner.receptor.nodes.destination import Destination
-from receptor_runner.receptor_config.render import render
-from tests.conftest import BIN, LOCALHOST, Commands, Finished, Project, ServedNode, wait_until
 from tests.faults.gateway import Gateway
+from tests.harness import (
+    BIN,
+    NODE_KINDS,
+    OURS,
+    Commands,
+    Finished,
+    Gate,
+    Project,
+    ServedNode,
+    contents,
+    isolated_environment,
+    kill_processes_of,
+    processes_of,
+    render_node,
+    wait_until,
+)
+from tests.harness.projects import OURS_ALONE, hello_project
 
-OURS = str(BIN / "receptor-runner")
 ACTOR = Path(__file__).with_name("actor.py")
-NODE_KINDS = ["embedded", pytest.param("receptor", marks=pytest.mark.receptor)]
 PARTS = ("gate", "mute", "deaf", "empty", "garbage", "short", "noisy")
-GATE = """#!/bin/sh
+JOB = """#!/bin/sh
 printf x >> {directory}/runs
 {more}
 echo before
@@ -37,32 +47,17 @@ touch {directory}/waiting
 while [ ! -e {directory}/open ]; do sleep 0.05; done
 echo after
 """
-OURS_ALONE = {"unit.json", "unit.lock"}
 ARTIFACTS = OURS_ALONE | {"command", "stdout", "stderr", "rc", "status", "job_events", "fact_cache"}
 
 
-def contents(artifacts: Path) -> dict[str, bytes]:
-    """Return the bytes of all artifacts, those that are ours alone aside."""
-    files = [path for path in artifacts.rglob("*") if path.is_file() and path.name not in OURS_ALONE]
-    return {str(path.relative_to(artifacts)): path.read_bytes() for path in files}
-
-
-def end(process: subprocess.Popen[bytes], timeout_s: float = 60) -> Finished:
-    """Wait for a process; return how it ended."""
-    text, stderr = process.communicate(timeout=timeout_s)
-    return Finished(process.returncode, text, stderr.decode(errors="replace"))
-
-
 @dataclass
-class Lab:
+class Lab(Gate):
     """A node, a project whose job waits at a gate and counts its runs, and our commands.
 
     Attributes:
         directory: everything is below it, so that whatever is left behind can be found.
     """
 
-    kind: str
-    directory: Path
     commands: Commands
     project: Project
     node: ServedNode
@@ -133,32 +128,17 @@ class Lab:
     @property
     def record(self) -> dict[str, Any]:
         """The job's record on disk; {} if there is none."""
-        path = self.artifacts / "unit.json"
-        return dict(json.loads(path.read_bytes())) if path.exists() else {}
+        return self.project.record()
 
     @property
     def artifacts(self) -> Path:
         """The artifacts of the job `job`."""
         return self.project.artifacts("job")
 
-    @property
-    def runs(self) -> int:
-        """How often the job has run."""
-        path = self.directory / "runs"
-        return len(path.read_text()) if path.exists() else 0
-
-    def await_job(self) -> None:
-        """Wait until the job is at the gate."""
-        wait_until((self.directory / "waiting").exists, "the job waits at its gate")
-
     def await_output(self, text: bytes = b"before") -> None:
         """Wait until something of the output is here."""
         path = self.artifacts / "stdout"
         wait_until(lambda: path.exists() and text in path.read_bytes(), "the output is here")
-
-    def open(self) -> None:
-        """Let the job go on."""
-        (self.directory / "open").touch()
 
     def grow_artifacts(self, size: int) -> None:
         """Make the job leave a big file in its artifacts."""
@@ -168,7 +148,7 @@ class Lab:
     def write_job(self, more: str = "") -> None:
         """Write the program that our worker runs in Ansible's place."""
         path = self.directory / "job.sh"
-        path.write_text(GATE.format(directory=self.directory, more=more))
+        path.write_text(JOB.format(directory=self.directory, more=more))
         path.chmod(0o755)
 
     def undisturbed(self, unit: str) -> dict[str, bytes]:
@@ -181,16 +161,8 @@ class Lab:
 
     def processes(self) -> list[psutil.Process]:
         """Return the processes that belong here, the node's own aside."""
-        known = {self.node.process.pid if self.node.process else 0, os.getpid()}
-        return [found for found in psutil.process_iter() if found.pid not in known and self._owns(found)]
-
-    def _owns(self, process: psutil.Process) -> bool:
-        try:
-            if process.status() == psutil.STATUS_ZOMBIE:
-                return False
-            return any(str(self.directory) in word for word in (*process.cmdline(), process.cwd()))
-        except psutil.Error:
-            return False
+        node = self.node.process.pid if self.node.process else 0
+        return [found for found in processes_of(self.directory) if found.pid != node]
 
     def runner_of(self, unit: str) -> psutil.Process:
         """Return the command runner of a unit."""
@@ -219,7 +191,7 @@ class Lab:
         self.open()
         for gateway in self.gateways:
             gateway.open()
-        if self.node.process is None or self.node.process.poll() is not None:
+        if not self.node.is_running():
             self.node.start()
         where = Destination(socket=str(self.node.socket), retry=RetryPolicy(deadline_s=5))
         list(leftovers(self.project.path, where, prune=True))
@@ -239,26 +211,8 @@ class Lab:
         self.commands.close()
         for gateway in self.gateways:
             gateway.close()
-        self.node.kill()
-        for process in self.processes():
-            with contextlib.suppress(psutil.Error):
-                process.send_signal(signal.SIGKILL)
-
-
-LabFactory = Callable[[str], Lab]
-
-
-def _environment(directory: Path) -> dict[str, str]:
-    for name in ("home", "tmp", "run"):
-        (directory / name).mkdir(mode=0o700)
-    kept = {name: os.environ[name] for name in ("LANG", "LC_ALL") if name in os.environ}
-    return kept | {
-        "HOME": str(directory / "home"),
-        "PATH": f"{BIN}:{os.environ['PATH']}",
-        "TMPDIR": str(directory / "tmp"),
-        "XDG_STATE_HOME": str(directory / "home" / "state"),
-        "XDG_RUNTIME_DIR": str(directory / "run"),
-    }
+        self.node.close()
+        kill_processes_of(self.directory)
 
 
 def _work_types(directory: Path) -> dict[str, str]:
@@ -273,34 +227,20 @@ def _work_types(directory: Path) -> dict[str, str]:
 
 def build_lab(kind: str, directory: Path) -> Lab:
     """Build a laboratory with a running node."""
-    environment = _environment(directory)
-    node_dir = directory / "node"
-    node_dir.mkdir()
-    settings = {"datadir": str(node_dir / "data"), "socket": str(node_dir / "c.sock"), "command": OURS}
-    config = node_dir / "receptor.yml"
-    config.write_text(render("local", settings | _work_types(directory)))
-    project = Project(directory / "pdd")
-    project.write("inventory/hosts", LOCALHOST)
-    project.playbook("- debug: msg='Hello world!'")
-    node = ServedNode(kind, node_dir / "c.sock", config, node_dir / "data", environment)
-    made = Lab(kind, directory, Commands(environment, directory), project, node)
+    temporary = directory / "tmp"
+    temporary.mkdir()
+    environment = isolated_environment(directory / "home", directory / "run") | {"TMPDIR": str(temporary)}
+    node = render_node(kind, directory / "node", environment, _work_types(directory))
+    made = Lab(directory, Commands(environment, directory), hello_project(directory / "pdd"), node)
     made.write_job()
     node.start()
     return made
 
 
-@pytest.fixture
-def lab_directory() -> Iterator[Path]:
-    """A directory with a path short enough for unix sockets."""
-    path = Path(tempfile.mkdtemp(prefix="rrf-", dir="/tmp"))
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
-
-
 @pytest.fixture(params=NODE_KINDS)
-def lab(request: pytest.FixtureRequest, lab_directory: Path) -> Iterator[Lab]:
+def lab(request: pytest.FixtureRequest, short_dir: Path) -> Iterator[Lab]:
     """A laboratory with a node of each kind in turn; nothing may be left of it after the test."""
-    made = build_lab(str(request.param), lab_directory)
+    made = build_lab(str(request.param), short_dir)
     try:
         yield made
         made.census()

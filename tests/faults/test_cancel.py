@@ -11,8 +11,8 @@ from receptor_runner.outcome import Status
 from receptor_runner.receptor.jobs.follow import Following, follow
 from receptor_runner.receptor.jobs.liveness import FollowPolicy
 from receptor_runner.receptor.nodes.destination import Destination
-from tests.conftest import BIN, wait_until
-from tests.faults.conftest import Lab, end
+from tests.faults.conftest import Lab
+from tests.harness import BIN, finish, wait_until
 
 
 def check_canceled(lab: Lab) -> None:
@@ -27,7 +27,7 @@ def test_from_another_terminal(lab: Lab) -> None:
     client = lab.start("run")
     lab.await_output()
     assert lab.ask("cancel").rc == 0
-    ran = end(client)
+    ran = finish(client)
     assert ran.rc == 254, ran.stderr
     assert "by another client" in ran.stderr
     check_canceled(lab)
@@ -40,7 +40,7 @@ def test_by_receptorctl(lab: Lab) -> None:
     lab.await_output()
     ctl = [BIN / "receptorctl", "--socket", lab.node.socket, "work", "cancel", lab.record["unit_id"]]
     assert lab.commands.run(*ctl).rc == 0
-    assert end(client).rc == 254
+    assert finish(client).rc == 254
     check_canceled(lab)
 
 
@@ -50,7 +50,7 @@ def test_by_a_signal(lab: Lab, number: signal.Signals) -> None:
     client = lab.start("run")
     lab.await_output()
     client.send_signal(number)
-    assert end(client).rc == 128 + number
+    assert finish(client).rc == 128 + number
     check_canceled(lab)
     assert lab.job()["released"]
 
@@ -64,7 +64,7 @@ def test_twice_detaches(lab: Lab) -> None:
     while b"canceling" not in client.stderr.readline():
         pass
     client.send_signal(signal.SIGINT)
-    detached = end(client, 20)
+    detached = finish(client, 20)
     assert detached.rc == 130, detached.stderr
     assert f"receptor-runner attach {lab.project.path} -i job" in detached.stderr
     attached = lab.ask("attach", "--cancel-timeout", "1")
@@ -76,7 +76,7 @@ def test_a_worker_that_ignores_it(lab: Lab) -> None:
     client = lab.start("run", "--cancel-timeout", "1", work_type="deaf")
     lab.await_output()
     assert lab.ask("cancel").rc == 0
-    ran = end(client)
+    ran = finish(client)
     assert ran.rc == 254, ran.stderr
     assert "no last word" in ran.stderr
     check_canceled(lab)
@@ -100,7 +100,7 @@ def test_a_signal_during_the_upload(lab: Lab, number: signal.Signals) -> None:
     """A signal during the upload removes the unit before it can start; the same command runs the job later."""
     client, gateway = lab.start_stuck_upload()
     client.send_signal(number)
-    stopped = end(client, 20)
+    stopped = finish(client, 20)
     gateway.open()
     assert stopped.rc == 128 + number, stopped.stderr
     assert "nothing of the job has run" in stopped.stderr
@@ -119,7 +119,7 @@ def test_during_the_upload_from_elsewhere(lab: Lab) -> None:
         canceling = pool.submit(lab.ask, "cancel")
         assert answered.reached.wait(30)
         gateway.open()
-        ran = end(client)
+        ran = finish(client)
         assert canceling.result().rc == 0, canceling.result().stderr
     assert ran.rc == 254, ran.stderr
     assert "cancel" in ran.stderr
@@ -145,7 +145,7 @@ def test_released_behind_our_back(lab: Lab) -> None:
     client = lab.start("run")
     lab.await_output()
     lab.control.release(lab.record["unit_id"])
-    ran = end(client)
+    ran = finish(client)
     assert ran.rc in {75, 254}, ran.stderr
     assert lab.record["unit_id"] in ran.stderr
     assert not lab.job()["active"]

@@ -12,9 +12,9 @@ import pytest
 from receptor_runner.handlers import Handlers
 from receptor_runner.receptor.jobs.follow import Following, follow
 from receptor_runner.receptor.nodes.destination import Destination
-from tests.conftest import wait_until
-from tests.faults.conftest import Lab, contents
+from tests.faults.conftest import Lab
 from tests.faults.gateway import Hold
+from tests.harness import contents, wait_until
 
 SUBMIT = b'"subcommand": "submit"'
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from receptor_runner.errors import MissingInput
 from receptor_runner.receptor.jobs.record import Record, RecordFile, read_all
-from tests.conftest import wait_until
-from tests.faults.conftest import Lab, contents, end
+from tests.faults.conftest import Lab
+from tests.harness import contents, finish, wait_until
 
 MountSmall = Callable[[Path, int], None]
 
 
 @pytest.fixture
-def mount_small(lab_directory: Path) -> Iterator[MountSmall]:
+def mount_small(short_dir: Path) -> Iterator[MountSmall]:
     """Mount small file systems in memory; the test is skipped where that is not allowed."""
     mounted: list[Path] = []
 
@@ -43,7 +43,7 @@ def test_client_disk_full(mount_small: MountSmall, lab: Lab) -> None:
     lab.await_output()
     ballast.write_bytes(b"x" * 600_000)
     lab.open()
-    full = end(client)
+    full = finish(client)
     assert full.rc == 74, full.stderr
     assert "No space left on device" in full.stderr
     assert f"receptor-runner attach {lab.project.path} -i job" in full.stderr

@@ -11,7 +11,7 @@ from receptor_runner.outcome import Status
 from receptor_runner.receptor.control.protocol import Control
 from receptor_runner.receptor.control.unit import UnitStatus
 from receptor_runner.receptor.jobs.liveness import Evidence, FollowPolicy, Watch
-from tests.conftest import NodeFactory, wait_until
+from tests.harness import NodeFactory, wait_until
 
 POLICY = FollowPolicy(dead_runner_s=5, missing_s=50, canceled_silence_s=10, pending_timeout_s=20)
 

@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 import receptor_runner
-from tests.conftest import LOCALHOST
-from tests.faults.conftest import Lab, end
+from tests.faults.conftest import Lab
+from tests.harness import LOCALHOST, finish
 
 QUICK = "noisy"
 
@@ -94,7 +94,7 @@ def test_real_plays_at_once(lab: Lab) -> None:
         lab.commands.start("submit", str(lab.project.path), *more, "--socket", lab.socket) for more in words
     ]
     for client in clients:
-        ended = end(client)
+        ended = finish(client)
         assert ended.rc == 0, ended.stderr
     followed = lab.commands.ours("attach", lab.project.path, "--all", timeout_s=100)
     assert followed.rc == 0, followed.stderr

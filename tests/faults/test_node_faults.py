@@ -9,8 +9,8 @@ import psutil
 import pytest
 from receptor_runner.errors import Unreachable
 from receptor_runner.receptor.control.protocol import Control, Deadlines
-from tests.conftest import wait_until
-from tests.faults.conftest import Lab, contents, end
+from tests.faults.conftest import Lab
+from tests.harness import contents, finish, wait_until
 
 QUICK = ("--retry-deadline", "2")
 
@@ -19,7 +19,7 @@ def test_killed_during_the_upload(lab: Lab) -> None:
     """A node that is killed during the upload: exit 69, nothing ran, and the same command runs the job once."""
     client, gateway = lab.start_stuck_upload(*QUICK)
     lab.node.kill()
-    broken = end(client)
+    broken = finish(client)
     gateway.open()
     assert broken.rc == 69, broken.stderr
     lab.node.start()
@@ -36,7 +36,7 @@ def test_an_aborted_upload_is_pruned(lab: Lab) -> None:
     """What a node that was killed during the upload leaves is listed and removed by `jobs --prune`."""
     client, gateway = lab.start_stuck_upload(*QUICK)
     lab.node.kill()
-    end(client)
+    finish(client)
     gateway.open()
     lab.node.start()
     wait_until(lambda: len(lab.control.units()) == 1, "the node has found its unit")
@@ -53,7 +53,7 @@ def test_killed_before_the_reply(lab: Lab) -> None:
     client = lab.start("run", *QUICK)
     assert hold.reached.wait(30)
     lab.node.kill()
-    lost = end(client)
+    lost = finish(client)
     gateway.open()
     assert lost.rc == 75, lost.stderr
     assert "receptor-runner attach" in lost.stderr
@@ -72,7 +72,7 @@ def test_killed_during_the_results(lab: Lab) -> None:
     lab.open()
     lab.node.start()
     wanted = lab.undisturbed(lab.record["unit_id"])
-    ran = end(client)
+    ran = finish(client)
     assert ran.rc == 0, ran.stderr
     assert "next try in" in ran.stderr
     assert lab.runs == 1
@@ -84,7 +84,7 @@ def test_killed_and_away(lab: Lab) -> None:
     client = lab.start("run", *QUICK)
     lab.await_output()
     lab.node.kill()
-    lost = end(client)
+    lost = finish(client)
     assert lost.rc == 75, lost.stderr
     assert f"receptor-runner attach {lab.project.path} -i job" in lost.stderr
     assert lab.job()["active"]
@@ -104,7 +104,7 @@ def test_interrupt_ends_a_wait_for_the_node(lab: Lab) -> None:
     while b"next try in" not in client.stderr.readline():
         pass
     client.send_signal(signal.SIGINT)
-    stopped = end(client, 10)
+    stopped = finish(client, 10)
     assert stopped.rc == 130, stopped.stderr
     assert "receptor-runner attach" in stopped.stderr
     lab.node.start()
@@ -120,7 +120,7 @@ def test_interrupt_ends_a_wait_before_the_submit(lab: Lab) -> None:
     while b"next try in" not in client.stderr.readline():
         pass
     client.send_signal(signal.SIGINT)
-    assert end(client, 10).rc == 130
+    assert finish(client, 10).rc == 130
     assert not lab.artifacts.exists()
 
 
@@ -136,7 +136,7 @@ def test_stopped_and_continued(lab: Lab) -> None:
         control.status()
     daemon.resume()
     lab.open()
-    ran = end(client)
+    ran = finish(client)
     assert ran.rc == 0, ran.stderr
     assert lab.runs == 1
 
@@ -163,7 +163,7 @@ def test_a_socket_that_appears(lab: Lab) -> None:
     assert "the socket does not exist" in first["message"]
     assert "next try in" in first["message"]
     lab.node.start()
-    ran = end(client)
+    ran = finish(client)
     assert ran.rc == 0, ran.stderr
     assert lab.runs == 1
 
@@ -241,7 +241,7 @@ def test_a_stopped_node_during_the_upload(lab: Lab) -> None:
     daemon = psutil.Process(lab.node.process.pid)
     daemon.suspend()
     client.send_signal(signal.SIGTERM)
-    stopped = end(client, 45)
+    stopped = finish(client, 45)
     daemon.resume()
     assert stopped.rc == 143, stopped.stderr
     assert "nothing of the job has run" in stopped.stderr

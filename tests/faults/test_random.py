@@ -6,16 +6,14 @@ import contextlib
 import os
 import signal
 import subprocess
-import tempfile
 import time
-from pathlib import Path
 
 import psutil
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
-from tests.conftest import wait_until
-from tests.faults.conftest import Lab, build_lab, contents, end
+from tests.faults.conftest import Lab, build_lab
+from tests.harness import contents, finish, short_directory, wait_until
 
 SEED = int(os.environ.get("FAULTS_SEED", "20250101"))
 VICTIMS = ("client", "node", "worker", "runner")
@@ -43,7 +41,7 @@ def kill(lab: Lab, victim: str, client: subprocess.Popen[bytes]) -> None:
 def settle(lab: Lab, client: subprocess.Popen[bytes]) -> int:
     """Bring the job to its end, with whatever commands that takes; return the last exit code."""
     try:
-        code = end(client, 45).rc
+        code = finish(client, 45).rc
     except subprocess.TimeoutExpired:
         pytest.fail("the client does not end")
     if code >= 0:
@@ -62,8 +60,8 @@ def settle(lab: Lab, client: subprocess.Popen[bytes]) -> int:
 @given(faults=FAULTS, wait_s=st.floats(min_value=0, max_value=1))
 def run_examples(faults: list[tuple[str, float]], wait_s: float) -> None:
     """One example: a job, some faults, and the invariants."""
-    with tempfile.TemporaryDirectory(prefix="rrf-", dir="/tmp", ignore_cleanup_errors=True) as directory:
-        lab = build_lab("embedded", Path(directory))
+    with short_directory() as directory:
+        lab = build_lab("embedded", directory)
         try:
             check_example(lab, faults, wait_s)
             lab.census()

@@ -6,8 +6,8 @@ import json
 import re
 from pathlib import Path
 
-from tests.conftest import wait_until
-from tests.faults.conftest import Lab, end
+from tests.faults.conftest import Lab
+from tests.harness import finish, wait_until
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "faults.md"
 
@@ -21,7 +21,7 @@ def test_two_followers(lab: Lab) -> None:
     assert str(client.pid) in refused.stderr
     assert lab.ask("run").rc == 73
     lab.open()
-    assert end(client).rc == 0
+    assert finish(client).rc == 0
     assert lab.runs == 1
 
 
@@ -34,8 +34,8 @@ def test_jobs_watch(lab: Lab) -> None:
     first = json.loads(watcher.stdout.readline())["jobs"][0]
     assert (first["ident"], first["active"]) == ("job", True)
     lab.open()
-    assert end(client).rc == 0
-    watched = end(watcher)
+    assert finish(client).rc == 0
+    watched = finish(watcher)
     assert watched.rc == 0, watched.stderr
     last = json.loads(watched.text.splitlines()[-1])["jobs"][0]
     assert (last["status"], last["active"]) == ("successful", False)

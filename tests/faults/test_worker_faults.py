@@ -5,8 +5,8 @@ from __future__ import annotations
 import psutil
 import pytest
 import receptor_runner
-from tests.conftest import wait_until
-from tests.faults.conftest import Lab, end
+from tests.faults.conftest import Lab
+from tests.harness import finish, wait_until
 
 
 def test_worker_killed(lab: Lab) -> None:
@@ -15,7 +15,7 @@ def test_worker_killed(lab: Lab) -> None:
     lab.await_output()
     unit = lab.record["unit_id"]
     lab.worker_of(unit).kill()
-    ran = end(client)
+    ran = finish(client)
     assert ran.rc == 65, ran.stderr
     assert "signal: killed" in ran.stderr
     assert "before" in ran.stderr
@@ -34,7 +34,7 @@ def test_worker_of_ansible_killed(lab: Lab) -> None:
     )
     lab.await_job()
     lab.worker_of(lab.record["unit_id"]).kill()
-    ran = end(client)
+    ran = finish(client)
     assert ran.rc == 65, ran.stderr
     assert "signal: killed" in ran.stderr
     wait_until(lambda: not lab.processes(), "ansible and its task are gone", 10)
@@ -46,7 +46,7 @@ def test_command_runner_killed(lab: Lab) -> None:
     lab.await_output()
     unit = lab.record["unit_id"]
     lab.runner_of(unit).kill()
-    ran = end(client, 45)
+    ran = finish(client, 45)
     assert ran.rc in {65, 75, 254}, ran.stderr
     assert "command runner died" in ran.stderr.lower()
     assert unit in ran.stderr
@@ -57,13 +57,13 @@ def test_command_runner_killed(lab: Lab) -> None:
 
 def test_command_runner_killed_and_the_worker_goes_on(lab: Lab) -> None:
     """A worker that goes on without its command runner and ends well is no loss, where the node leaves it alone."""
-    if lab.kind == "embedded":
+    if lab.node.kind == "embedded":
         pytest.skip("the embedded node ends what a dead command runner leaves")
     client = lab.start("run", "--runner-timeout", "30")
     lab.await_output()
     lab.runner_of(lab.record["unit_id"]).kill()
     lab.open()
-    ran = end(client)
+    ran = finish(client)
     assert (ran.rc, lab.runs) == (0, 1), ran.stderr
 
 
@@ -73,7 +73,7 @@ def test_cancel_without_a_command_runner(lab: Lab) -> None:
     lab.await_output()
     lab.runner_of(lab.record["unit_id"]).kill()
     assert lab.ask("cancel").rc in {0, 69}
-    assert end(client, 30).rc == 254
+    assert finish(client, 30).rc == 254
     wait_until(lambda: not lab.processes(), "the job is gone", 20)
 
 
@@ -87,7 +87,7 @@ def test_silence_is_no_end(lab: Lab) -> None:
     with pytest.raises(psutil.TimeoutExpired):
         psutil.Process(client.pid).wait(4)
     worker.resume()
-    ran = end(client)
+    ran = finish(client)
     assert (ran.rc, lab.runs) == (0, 1), ran.stderr
 
 
@@ -98,7 +98,7 @@ def test_silence_after_keepalives(lab: Lab) -> None:
     worker = lab.worker_of(lab.record["unit_id"])
     wait_until(lambda: lab.record["checkpoint"]["keepalives"] > 0, "a keepalive came")
     worker.suspend()
-    lost = end(client, 30)
+    lost = finish(client, 30)
     assert lost.rc == 75, lost.stderr
     assert "keepalives" in lost.stderr
     assert lab.ask("attach", "--contact-timeout", "1", timeout_s=30).rc == 75
@@ -134,7 +134,7 @@ def test_stdout_closed_early(lab: Lab) -> None:
     client = lab.start("run", work_type="short")
     lab.await_job()
     lab.open()
-    ran = end(client)
+    ran = finish(client)
     assert ran.rc == 65, ran.stderr
     assert "exit status 0" in ran.stderr
     assert "last status: running" in ran.stderr

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.conftest import LOCALHOST
+from tests.harness import LOCALHOST
 from tests.interop.cases import SECRET, Case, play
 from tests.interop.compare import Order
 

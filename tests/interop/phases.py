@@ -12,7 +12,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import BIN, LOCALHOST, Project
+from tests.harness import BIN, LOCALHOST, Project
 
 OURS, PEER = "ours", "peer"
 IDENT = "job"

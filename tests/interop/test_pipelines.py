@@ -9,9 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.conftest import BIN, INTRODUCTION, LOCALHOST, Commands, Finished, Project, ServedNode, wait_until
-
-KINDS = ["embedded", pytest.param("receptor", marks=pytest.mark.receptor)]
+from tests.harness import (
+    BIN,
+    INTRODUCTION,
+    LOCALHOST,
+    NODE_KINDS,
+    Commands,
+    Finished,
+    Project,
+    ServedNode,
+    wait_until,
+)
 
 
 @dataclass
@@ -49,7 +57,7 @@ def shell(environment: dict[str, str], tmp_path: Path) -> Shell:
     return open_shell(environment, tmp_path)
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=NODE_KINDS)
 def served_shell(
     request: pytest.FixtureRequest, node_factory: Callable[[str], ServedNode], environment: dict[str, str]
 ) -> Shell:
@@ -128,15 +136,14 @@ def default_datadir_alone() -> Iterator[None]:
 
 @pytest.mark.usefixtures("default_datadir_alone")
 @pytest.mark.parametrize("command", ["receptor-runner", "ansible-runner"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", NODE_KINDS)
 def test_receptors_own_introduction(
     kind: str, command: str, environment: dict[str, str], short_dir: Path
 ) -> None:
     """The hand-written config of Receptor's introduction works as it stands, started in its own directory."""
-    config = short_dir / "receptor.yml"
-    config.write_text(INTRODUCTION.replace("command: ansible-runner", f"command: {command}"))
+    node = ServedNode(kind, short_dir, environment)
+    node.config.write_text(INTRODUCTION.replace("command: ansible-runner", f"command: {command}"))
     shell = open_shell(environment, short_dir)
-    node = ServedNode(kind, short_dir / "control.sock", config, short_dir, environment)
     node.start()
     try:
         _use_introduction(shell)

@@ -29,7 +29,7 @@ from receptor_runner.stream.messages import (
     WorkerLine,
 )
 from receptor_runner.transmit import prepare
-from tests.conftest import BIN
+from tests.harness import BIN
 
 TEMPLATE = Path(__file__).with_name("private_data_dir")
 PROGRAMS = {"peer": BIN / "ansible-runner", "ours": BIN / "receptor-runner"}

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.conftest import Commands
+from tests.harness import Commands
 from tests.mesh.conftest import Meshes, assert_no_units
 
 pytestmark = [pytest.mark.receptor, pytest.mark.slow]

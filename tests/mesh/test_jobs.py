@@ -7,8 +7,8 @@ import uuid
 from collections.abc import Callable
 
 import pytest
-from tests.conftest import wait_until
-from tests.mesh.conftest import Client, Meshes, assert_no_units, processes_with
+from tests.harness import Client, processes_of, wait_until
+from tests.mesh.conftest import Meshes, assert_no_units
 
 from mesh_lab import Daemon, Mesh
 
@@ -39,7 +39,7 @@ def test_run(mesh: Mesh, client_of: Callable[[Daemon], Client], hops: int) -> No
     assert (done.rc, client.read("rc"), client.read("status")) == (0, "0", "successful"), done.stderr
     assert "Hello world!" in done.text
     assert "Hello world!" in client.read("stdout")
-    assert f"on node `worker`, asked at {client.asked.socket}" in done.stderr
+    assert f"on node `worker`, asked at {client.socket}" in done.stderr
     assert_no_units(mesh)
 
 
@@ -72,14 +72,14 @@ def test_cancel(mesh: Mesh, client: Client) -> None:
     mark = long_job(client)
     client.ask("submit", "-p", "test.yml", "-i", "job", "--node", "worker")
     follower = client.start("attach", "-i", "job")
-    wait_until(lambda: processes_with(mark) != [], "the job runs")
+    wait_until(lambda: processes_of(mark) != [], "the job runs")
 
     canceled = client.ask("cancel", "-i", "job")
 
     assert (canceled.rc, canceled.text) == (0, "job: canceled\n"), canceled.stderr
     assert follower.wait(60) == 254
     assert client.read("status") == "canceled"
-    wait_until(lambda: processes_with(mark) == [], "no process of the job is left")
+    wait_until(lambda: processes_of(mark) == [], "no process of the job is left")
     assert_no_units(mesh)
 
 
@@ -88,13 +88,13 @@ def test_ctrl_c(meshes: Meshes, client_of: Callable[[Daemon], Client]) -> None:
     client = client_of(meshes.get("plain").control)
     mark = long_job(client)
     running = client.start("run", "-p", "test.yml", "-i", "job", "--node", "worker")
-    wait_until(lambda: processes_with(mark) != [], "the job runs")
+    wait_until(lambda: processes_of(mark) != [], "the job runs")
 
     running.send_signal(signal.SIGINT)
 
     assert running.wait(60) == 130
     assert client.read("status") == "canceled"
-    wait_until(lambda: processes_with(mark) == [], "no process of the job is left")
+    wait_until(lambda: processes_of(mark) == [], "no process of the job is left")
     assert_no_units(meshes.get("plain"))
 
 

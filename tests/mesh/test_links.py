@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.conftest import LOCALHOST, Commands, Project, wait_until
-from tests.mesh.conftest import Client, assert_no_units, await_cut, start_meshes, units_of
+from tests.harness import LOCALHOST, Client, Commands, Project, wait_until
+from tests.mesh.conftest import assert_no_units, await_cut, start_meshes, units_of
 
 from mesh_lab import NODES, Daemon, Mesh
 
@@ -87,7 +87,7 @@ def scenes(
         directory = tmp_path / broken
         project = Project(directory / "pdd")
         project.write("inventory/hosts", LOCALHOST)
-        made[broken] = Scene(mesh, Client(commands, project, mesh.control), directory)
+        made[broken] = Scene(mesh, Client(commands, project, mesh.control.socket), directory)
     return made
 
 
@@ -153,9 +153,7 @@ def test_a_unit_that_is_gone_without_a_last_word(
     """If nothing more comes of a unit that was removed, the job is lost, and its unit here is removed too."""
     client = client_of(mute_mesh.control)
     running = client.start("run", "-p", "test.yml", "-i", "job", "--node", "worker", "--work-type", "mute")
-    wait_until(
-        lambda: (client.record_or_none() or {}).get("checkpoint", {}).get("status") == "starting", "it runs"
-    )
+    wait_until(lambda: client.record().get("checkpoint", {}).get("status") == "starting", "it runs")
 
     release_all(mute_mesh.worker)
     _, stderr = running.communicate(timeout=LONGEST_WAIT_S)

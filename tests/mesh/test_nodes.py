@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conftest import Commands
+from tests.harness import Commands
 from tests.mesh.conftest import Meshes, assert_no_units, start_meshes, units_of
 
 from mesh_lab import Daemon, Mesh, wait_until

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.conftest import Finished, wait_until
-from tests.mesh.conftest import Client, Meshes, assert_no_units, await_cut, start_meshes, units_of
+from tests.harness import Client, Finished, wait_until
+from tests.mesh.conftest import Meshes, assert_no_units, await_cut, start_meshes, units_of
 
 from mesh_keys import Authority, make_signing_pair
 from mesh_lab import Daemon, Mesh

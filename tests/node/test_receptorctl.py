@@ -31,7 +31,7 @@ class Ctl:
         self.daemon = daemon
 
     def command(self, *arguments: str) -> list[str]:
-        return [str(RECEPTORCTL), "--socket", str(self.daemon.socket_path), *arguments]
+        return [str(RECEPTORCTL), "--socket", str(self.daemon.socket), *arguments]
 
     def run(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
@@ -191,7 +191,7 @@ def test_connect_bridges_a_terminal(ctl: Ctl) -> None:
 
 def test_python_interface(daemon: Daemon) -> None:
     """ReceptorControl submits, reads from an offset and asks on one connection after the other."""
-    control = ReceptorControl(str(daemon.socket_path))
+    control = ReceptorControl(str(daemon.socket))
     try:
         reply = control.submit_work("cat", b"hello world", node="n1")
         assert reply["result"] == "Job Started"

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from tests.harness import is_running, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.node.conftest import Daemon, Kind
+    from tests.node.conftest import Daemon, DaemonFactory
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
@@ -36,7 +37,7 @@ def test_units_that_ended_meanwhile_are_known(daemon: Daemon) -> None:
     daemon.wait_for_state(unit, "Running")
     daemon.end(signal.SIGKILL)
     (daemon.directory / "go").touch()
-    daemon.wait_until(lambda: daemon.read_status_file(unit)["State"] == 2, "the runner recorded the end")
+    wait_until(lambda: daemon.read_status_file(unit)["State"] == 2, "the runner recorded the end")
     daemon.start()
     assert daemon.status(unit)["Detail"] == "exit status 0"
     assert daemon.results(unit) == b"two\n"
@@ -73,7 +74,7 @@ def test_found_units_can_be_ended(daemon: Daemon, command: str) -> None:
     verb = "cancelled" if command == "cancel" else "released"
     assert daemon.ask_json(f"work {command} {unit}") == {verb: unit}
     pid = int(detail.rpartition(" ")[2])
-    daemon.wait_until(lambda: daemon.is_gone(pid), "the command is gone")
+    wait_until(lambda: not is_running(pid), "the command is gone")
     if command == "cancel":
         assert daemon.wait_for_state(unit, "Canceled")["Detail"] == "Canceled"
     else:
@@ -151,14 +152,14 @@ def test_leftovers_of_a_killed_node_are_swept(embedded: Daemon, documented: Call
     assert [path.name for path in embedded.units_dir.iterdir()] == ["not a unit"]
 
 
-def test_units_move_between_the_daemons(
-    make_daemon: Callable[[Kind], Daemon], kinds: tuple[Kind, Kind]
-) -> None:
+@pytest.mark.receptor
+@pytest.mark.parametrize(
+    "kinds", [("embedded", "receptor"), ("receptor", "embedded")], ids=["to-receptor", "to-embedded"]
+)
+def test_units_move_between_the_daemons(make_daemon: DaemonFactory, kinds: tuple[str, str]) -> None:
     """The layout on disk is shared: the units of one daemon are those of the other after a switch."""
     first, second = (make_daemon(kind) for kind in kinds)
-    second.config.write_text(
-        second.config.read_text().replace(str(second.directory / "data"), str(first.directory / "data"))
-    )
+    second.config.write_text(second.config.read_text().replace(str(second.datadir), str(first.datadir)))
     first.start()
     done = first.submit("cat", payload=b"moved")
     running = first.submit("sh", "'echo one; until test -e go; do sleep 0.05; done; echo two'")

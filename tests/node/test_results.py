@@ -6,11 +6,13 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.harness import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.node.conftest import Client, Daemon
+    from tests.harness import ControlClient
+    from tests.node.conftest import Daemon
 
 
 FROM_OFFSET = {None: b"hello\nworld", 0: b"hello\nworld", 6: b"world", 11: b"", 999: b"", -1: b""}
@@ -88,7 +90,7 @@ def test_results_of_a_released_unit_end(daemon: Daemon) -> None:
 @pytest.mark.parametrize("transport", ["unix", "tcp"])
 def test_readers_that_leave_are_noticed(
     embedded_tcp: Daemon,
-    connect_tcp: Callable[[], Client],
+    connect_tcp: Callable[[], ControlClient],
     documented: Callable[[str], None],
     transport: str,
 ) -> None:
@@ -108,9 +110,7 @@ def test_readers_that_leave_are_noticed(
         reader.close()
     if transport == "tcp":
         (embedded_tcp.directory / "go").touch()
-    embedded_tcp.wait_until(
-        lambda: embedded_tcp.count_open_files() <= before, "the node let go of its readers"
-    )
+    wait_until(lambda: embedded_tcp.count_open_files() <= before, "the node let go of its readers")
 
 
 def test_what_a_reader_sends_does_not_reset_it(daemon: Daemon, difference: Callable[[str], bool]) -> None:

@@ -14,33 +14,32 @@ import pytest
 from receptor_runner.errors import ConfigError, NodeUnavailable
 from receptor_runner.node.serve import serve
 from receptor_runner.node.settings import ControlService, NodeSettings
-from tests.conftest import INTRODUCTION
+from tests.harness import INTRODUCTION, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.node.conftest import Daemon, Kind
+    from tests.node.conftest import Daemon, DaemonFactory
 
 
-def test_socket_has_its_permissions(make_daemon: Callable[[Kind], Daemon], kind_embedded: Kind) -> None:
+def test_socket_has_its_permissions(make_daemon: DaemonFactory) -> None:
     """The socket has the configured mode, and by default is the owner's alone."""
-    daemon = make_daemon(kind_embedded)
+    daemon = make_daemon("embedded")
     daemon.start()
-    assert daemon.socket_path.stat().st_mode & 0o777 == 0o600
+    assert daemon.socket.stat().st_mode & 0o777 == 0o600
     daemon.end()
     daemon.config.write_text(daemon.config.read_text().replace("service: control,", 'permissions: "0660",'))
     daemon.start()
-    assert daemon.socket_path.stat().st_mode & 0o777 == 0o660
+    assert daemon.socket.stat().st_mode & 0o777 == 0o660
 
 
 def test_file_of_receptors_introduction_works(
-    make_daemon: Callable[[Kind], Daemon], kind_embedded: Kind, monkeypatch: pytest.MonkeyPatch
+    make_daemon: DaemonFactory,
 ) -> None:
     """With the file of Receptor's introduction the socket is in the current directory and the work type is offered."""
-    daemon = make_daemon(kind_embedded)
-    monkeypatch.setenv("XDG_STATE_HOME", str(daemon.directory / "state"))
+    daemon = make_daemon("embedded")
+    daemon.environment["XDG_STATE_HOME"] = str(daemon.directory / "state")
     daemon.config.write_text(INTRODUCTION)
-    daemon.socket_path = daemon.directory / "control.sock"
     daemon.start()
     status = daemon.ask_json("status")
     assert status["NodeID"] == "primary"
@@ -52,12 +51,12 @@ def test_file_of_receptors_introduction_works(
 def test_second_node_is_refused(daemon: Daemon) -> None:
     """A second node on the same socket ends with an error, and the first goes on."""
     second = subprocess.run(
-        daemon.command(), cwd=daemon.directory, capture_output=True, timeout=60, check=False
+        daemon.command, cwd=daemon.directory, capture_output=True, timeout=60, check=False
     )
     assert second.returncode != 0
     if daemon.is_embedded:
         assert second.returncode == NodeUnavailable.exit_code
-        assert f"another node already serves the socket {daemon.socket_path}" in second.stderr.decode()
+        assert f"another node already serves the socket {daemon.socket}" in second.stderr.decode()
     assert daemon.ask("work list") == b"{}\n"
 
 
@@ -69,8 +68,8 @@ def test_second_node_on_the_same_units_is_refused(
     with embedded.connect() as client:
         unit = embedded.open_upload(client, "cat")
         other = embedded.directory / "other"
-        embedded.config.write_text(embedded.config.read_text().replace(f"{embedded.socket_path}", f"{other}"))
-        second = subprocess.run(embedded.command(), capture_output=True, timeout=60, check=False)
+        embedded.config.write_text(embedded.config.read_text().replace(f"{embedded.socket}", f"{other}"))
+        second = subprocess.run(embedded.command, capture_output=True, timeout=60, check=False)
         assert second.returncode == NodeUnavailable.exit_code
         assert b"another node already serves the data directory" in second.stderr
         assert embedded.status(unit)["StateName"] == "Pending"
@@ -79,7 +78,7 @@ def test_second_node_on_the_same_units_is_refused(
 def test_stale_socket_is_replaced(daemon: Daemon) -> None:
     """A socket that a killed node left behind does not keep the next one from starting."""
     daemon.end(signal.SIGKILL)
-    assert daemon.socket_path.exists()
+    assert daemon.socket.exists()
     daemon.start()
     assert daemon.ask("work list") == b"{}\n"
 
@@ -94,7 +93,7 @@ def test_stopped_node_takes_its_socket_along(
         embedded.end(number)
     assert embedded.process is not None
     assert embedded.process.returncode == 0
-    assert not embedded.socket_path.exists()
+    assert not embedded.socket.exists()
 
 
 def test_stop_is_heard_in_the_wait_for_clients(short_dir: Path) -> None:
@@ -164,16 +163,17 @@ def test_idle_node_leaves(short_dir: Path) -> None:
     assert not (short_dir / "s").exists()
 
 
-def test_idle_node_waits_for_units_and_clients(make_idle_daemon: Callable[[float], Daemon]) -> None:
+def test_idle_node_waits_for_units_and_clients(make_daemon: DaemonFactory) -> None:
     """While a client is connected or a unit exists the node stays, and then it leaves."""
-    daemon = make_idle_daemon(0.3)
+    daemon = make_daemon("embedded")
+    daemon.options = ["--idle-exit", "0.3"]
     daemon.start()
     with daemon.connect() as client:
         unit = daemon.submit("cat")
         daemon.wait_for_state(unit, "Succeeded")
     with daemon.connect() as client:
         assert client.ask(f"work release {unit}".encode()) == f'{{"released":"{unit}"}}\n'.encode()
-    daemon.wait_until(lambda: not daemon.is_running(), "the node left")
+    wait_until(lambda: not daemon.is_running(), "the node left")
     assert daemon.process is not None
     assert daemon.process.returncode == 0
 

@@ -6,6 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from tests.harness import wait_until
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -190,7 +192,7 @@ def test_requested_fields_that_are_no_list_are_refused(
             assert client.ask(b"work list") == b"{}\n"
         else:
             assert answer == b""
-            daemon.wait_until(lambda: not daemon.is_running(), "the daemon is gone")
+            wait_until(lambda: not daemon.is_running(), "the daemon is gone")
 
 
 def test_blank_lines_and_carriage_returns_are_ignored(daemon: Daemon) -> None:
@@ -279,4 +281,4 @@ def test_idle_connections_cost_nothing_to_the_others(embedded: Daemon) -> None:
     assert embedded.ask("work list") == b"{}\n"
     for client in clients:
         client.close()
-    embedded.wait_until(lambda: embedded.count_open_files() < 50, "the node let go of them")
+    wait_until(lambda: embedded.count_open_files() < 50, "the node let go of them")

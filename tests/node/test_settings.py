@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from receptor_runner.errors import ConfigError
 from receptor_runner.node.settings import LogLevel, WorkCommand, find_default_data_dir, read_settings
-from tests.conftest import INTRODUCTION
+from tests.harness import INTRODUCTION
 
 
 def _write(tmp_path: Path, text: str) -> Path:

@@ -12,12 +12,14 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.harness import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.node.conftest import Client, Daemon
+    from tests.harness import ControlClient
+    from tests.node.conftest import Daemon
 
 
 def test_unit_goes_through_the_daemons_states(daemon: Daemon) -> None:
@@ -154,7 +156,7 @@ time.sleep(600)
 def test_killed_client_runs_nothing(daemon: Daemon, difference: Callable[[str], bool]) -> None:
     """A client killed in the middle of its payload leaves a unit that says so and never runs."""
     with subprocess.Popen(
-        [sys.executable, "-c", UPLOADER, str(daemon.socket_path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", UPLOADER, str(daemon.socket)], stdout=subprocess.PIPE, text=True
     ) as client:
         assert client.stdout is not None
         unit = client.stdout.readline().strip()
@@ -169,7 +171,7 @@ def test_killed_client_runs_nothing(daemon: Daemon, difference: Callable[[str], 
 @pytest.mark.parametrize("half_close_first", [False, True])
 @pytest.mark.parametrize("transport", ["unix", "tcp"])
 def test_client_that_does_not_wait_runs_nothing(
-    embedded_tcp: Daemon, connect_tcp: Callable[[], Client], transport: str, half_close_first: bool
+    embedded_tcp: Daemon, connect_tcp: Callable[[], ControlClient], transport: str, half_close_first: bool
 ) -> None:
     """A client that is gone before the reply may have sent half a payload: its unit fails, on TCP too."""
     client = embedded_tcp.connect() if transport == "unix" else connect_tcp()
@@ -184,7 +186,7 @@ def test_client_that_does_not_wait_runs_nothing(
     assert not (embedded_tcp.directory / "ran").exists()
 
 
-def test_reset_upload_runs_nothing(embedded_tcp: Daemon, connect_tcp: Callable[[], Client]) -> None:
+def test_reset_upload_runs_nothing(embedded_tcp: Daemon, connect_tcp: Callable[[], ControlClient]) -> None:
     """A connection that breaks during the payload fails the unit."""
     client = connect_tcp()
     unit = embedded_tcp.open_upload(client, "stdin-sh")
@@ -283,7 +285,7 @@ def test_node_survives_a_lack_of_descriptors(embedded: Daemon) -> None:
     embedded.limit_open_files(embedded.count_open_files() + 4)
     clients = [embedded.try_connect() for _ in range(30)]
     (embedded.directory / "go").touch()
-    embedded.wait_until(lambda: embedded.read_status_file(unit)["State"] == 2, "the runner recorded the end")
+    wait_until(lambda: embedded.read_status_file(unit)["State"] == 2, "the runner recorded the end")
     for client in clients:
         client.close()
     embedded.wait_for_runner_end(unit)
@@ -321,7 +323,7 @@ def test_command_leads_no_session_and_has_the_nodes_directory(daemon: Daemon) ->
     """The command runs in the node's working directory, in the session of its runner."""
     unit = daemon.submit("sh", "'pwd; echo $$; sleep 30'")
     status = daemon.wait_for_state(unit, "Running")
-    daemon.wait_until(lambda: daemon.status(unit)["StdoutSize"], "it wrote")
+    wait_until(lambda: daemon.status(unit)["StdoutSize"], "it wrote")
     assert isinstance(status["ExtraData"], dict)
     runner = status["ExtraData"]["Pid"]
     with daemon.connect() as client:

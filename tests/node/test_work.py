@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from tests.harness import is_running, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,7 @@ def test_cancel_ends_a_running_unit(daemon: Daemon, difference: Callable[[str], 
     unit = daemon.submit("sh", "'exec sleep 600'")
     detail = str(daemon.wait_for_state(unit, "Running")["Detail"])
     assert daemon.ask_json(f"work cancel {unit}") == {"cancelled": unit}
-    assert daemon.is_gone(int(detail.rpartition(" ")[2]))
+    assert not is_running(int(detail.rpartition(" ")[2]))
     status = daemon.wait_for_state(unit, "Canceled")
     assert (status["State"], status["Detail"]) == (4, "Canceled")
     if difference("canceled-on-disk"):
@@ -58,7 +59,7 @@ def test_cancel_of_a_complete_unit_changes_nothing(daemon: Daemon) -> None:
     unit = daemon.submit("sh", "'exit 4'")
     before = daemon.wait_for_state(unit, "Failed")["Detail"]
     # until the daemon has heard of the end of the unit's runner, a cancel still counts
-    daemon.wait_until(lambda: not daemon.status(unit)["ExtraData"], "the runner has ended")
+    wait_until(lambda: not daemon.status(unit)["ExtraData"], "the runner has ended")
     assert daemon.ask_json(f"work cancel {unit}") == {"cancelled": unit}
     assert daemon.status(unit)["StateName"] == "Failed"
     assert daemon.status(unit)["Detail"] == before
@@ -71,7 +72,7 @@ def test_cancel_ends_the_whole_tree(daemon: Daemon, difference: Callable[[str], 
     """After a cancel none of the command's processes lives, whatever sessions they made."""
     unit = daemon.submit("sh", GRANDCHILDREN)
     daemon.wait_for_state(unit, "Running")
-    daemon.wait_until(lambda: len(daemon.list_processes()) >= 5, "the whole tree is there")
+    wait_until(lambda: len(daemon.list_processes()) >= 5, "the whole tree is there")
     assert daemon.ask_json(f"work cancel {unit}") == {"cancelled": unit}
     if difference("whole-tree-ends"):
         assert daemon.list_processes() == []
@@ -80,7 +81,7 @@ def test_cancel_ends_the_whole_tree(daemon: Daemon, difference: Callable[[str], 
 def test_command_may_end_in_good_order(daemon: Daemon) -> None:
     """The command is interrupted first, and what it then writes is part of its results."""
     unit = daemon.submit("sh", "'trap \"echo bye; exit 5\" INT; echo up; while :; do sleep 0.1; done'")
-    daemon.wait_until(lambda: daemon.status(unit)["StdoutSize"], "the trap is set")
+    wait_until(lambda: daemon.status(unit)["StdoutSize"], "the trap is set")
     daemon.ask_json(f"work cancel {unit}")
     status = daemon.wait_for_state(unit, "Canceled")
     assert (daemon.units_dir / unit / "stdout").read_bytes() == b"up\nbye\n"
@@ -93,7 +94,7 @@ def test_stubborn_command_is_killed(embedded: Daemon) -> None:
     unit = embedded.submit("sh", "'trap \"\" INT TERM; while :; do sleep 0.1; done'")
     detail = str(embedded.wait_for_state(unit, "Running")["Detail"])
     assert embedded.ask_json(f"work cancel {unit}") == {"cancelled": unit}
-    assert embedded.is_gone(int(detail.rpartition(" ")[2]))
+    assert not is_running(int(detail.rpartition(" ")[2]))
 
 
 @pytest.mark.parametrize("command", ["release", "force-release"])
@@ -107,7 +108,7 @@ def test_release_removes_a_unit(daemon: Daemon, command: str) -> None:
         assert daemon.ask_json(f"work {command} {unit}") == {"released": unit}
         assert daemon.ask(f"work {command} {unit}") == f"ERROR: unknown work unit {unit}\n".encode()
         assert not (daemon.units_dir / unit).exists()
-    assert daemon.is_gone(int(detail.rpartition(" ")[2]))
+    assert not is_running(int(detail.rpartition(" ")[2]))
     assert daemon.ask("work list") == b"{}\n"
 
 

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
-import tempfile
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-
-
-@pytest.fixture(scope="session")
-def receptor_bin() -> str:
-    """The path of the real daemon; the test is skipped where there is none."""
-    found = os.environ.get("RECEPTOR_BIN") or shutil.which("receptor")
-    if not found:
-        pytest.skip("the receptor daemon is neither in RECEPTOR_BIN nor on PATH")
-    return found
+from tests.harness import short_directory
 
 
 @pytest.fixture(scope="session")
@@ -27,22 +17,21 @@ def assets() -> Iterator[Path]:
     """A directory with a short name that holds the files the configs speak of."""
     from mesh_keys import Authority, make_signing_pair
 
-    directory = Path(tempfile.mkdtemp(prefix="rr", dir="/tmp"))
-    authority = Authority(directory)
-    for node_id in ("n1", "n2", "hub", "edge"):
-        authority.issue(node_id)
-    authority.issue("plain", carries="")
-    authority.issue("old", lifetime=timedelta(days=-1))
-    authority.issue("soon", lifetime=timedelta(days=3))
-    make_signing_pair(directory)
-    make_signing_pair(directory / "another")
-    shutil.copy(directory / "n1.key", directory / "open.key")
-    (directory / "open.key").chmod(0o644)
-    (directory / "plain.txt").write_text("words\n")
-    (directory / "plain.txt").chmod(0o600)
-    (directory / "taken").mkdir()
-    yield directory
-    shutil.rmtree(directory)
+    with short_directory() as directory:
+        authority = Authority(directory)
+        for node_id in ("n1", "n2", "hub", "edge"):
+            authority.issue(node_id)
+        authority.issue("plain", carries="")
+        authority.issue("old", lifetime=timedelta(days=-1))
+        authority.issue("soon", lifetime=timedelta(days=3))
+        make_signing_pair(directory)
+        make_signing_pair(directory / "another")
+        shutil.copy(directory / "n1.key", directory / "open.key")
+        (directory / "open.key").chmod(0o644)
+        (directory / "plain.txt").write_text("words\n")
+        (directory / "plain.txt").chmod(0o600)
+        (directory / "taken").mkdir()
+        yield directory
 
 
 @pytest.fixture

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import subprocess
 import sys
 import threading
-import time
-import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.messages import ArchiveEnd, ArchiveStart, Eof, Message, StatusLine
-from tests.conftest import BIN, Commands, Project, wait_until
+from tests.harness import OURS, Census, Commands, Project, wait_until
 
 Process = subprocess.Popen[bytes]
-CENSUS = "RR_TEST_CENSUS"
 
 THEIR_OWN = re.compile(r"ansible_.*_payload_|pymp-")
 """Unpacked modules; the directory of the socket over which ansible-core 2.21 talks to its forks."""
@@ -36,43 +32,6 @@ open(sys.argv[1], "a").write("x")
 time.sleep(300)
 """
 """Ignores every polite signal; given a third word it has a child, in a session of its own, that does so too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Census:
-    """Knows the processes that a test is about by a variable in their environment, wherever they have moved."""
-
-    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
-
-    @property
-    def found(self) -> dict[int, str]:
-        """The living processes that carry the mark: their command lines by process id."""
-        entry = f"{CENSUS}={self.mark}".encode()
-        living = {}
-        for directory in Path("/proc").iterdir():
-            if directory.name.isdigit() and int(directory.name) != os.getpid():
-                with contextlib.suppress(OSError):
-                    if entry in (directory / "environ").read_bytes().split(b"\0"):
-                        words = (directory / "cmdline").read_bytes().replace(b"\0", b" ")
-                        living[int(directory.name)] = words.decode(errors="replace").strip()
-        return {pid: words for pid, words in living.items() if words}
-
-    def holding(self, text: str) -> list[int]:
-        """Return the processes that have a text in their command line."""
-        return [pid for pid, words in self.found.items() if text in words]
-
-    def check_empty(self) -> None:
-        """Check that none is left, or is gone within a moment."""
-        end = time.monotonic() + 15
-        while (left := self.found) and time.monotonic() < end:
-            time.sleep(0.05)
-        assert left == {}
-
-    def kill(self) -> None:
-        """Kill what is left."""
-        for pid in self.found:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, 9)
 
 
 class Worker:
@@ -153,17 +112,14 @@ class Bench:
         self, *words: str | Path, stdout: int = subprocess.PIPE, wrapper: Sequence[str] = ()
     ) -> Process:
         """Start a worker's process, writing to `stdout`, by a wrapping command."""
-        process = subprocess.Popen(
-            [*wrapper, str(BIN / "receptor-runner"), "worker", *map(str, words)],
+        return self.commands.start(
+            "worker",
+            *words,
             stdin=subprocess.PIPE,
             stdout=stdout,
             stderr=subprocess.DEVNULL,
-            env=self.commands.environment,
-            cwd=self.commands.cwd,
-            start_new_session=True,
+            program=(*wrapper, OURS),
         )
-        self.commands.started.append(process)
-        return process
 
     def start(self, *words: str | Path, wrapper: Sequence[str] = ()) -> Worker:
         """Start a worker that is listened to."""
@@ -206,6 +162,6 @@ def bench(commands: Commands, project: Project, tmp_path: Path, short_dir: Path)
     temporary = short_dir / "tmp"
     temporary.mkdir()
     census = Census()
-    commands.environment |= {"TMPDIR": str(temporary), CENSUS: census.mark}
+    commands.environment |= {"TMPDIR": str(temporary), **census.variables}
     yield Bench(commands, project, temporary, census, tmp_path / "signs")
     census.kill()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from receptor_runner.stream.encoder import encode_line
 from receptor_runner.stream.messages import ArchiveStart
-from tests.conftest import wait_until
+from tests.harness import wait_until
 from tests.stopping.test_signals import FILL, extracting
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from receptor_runner.receptor.control.protocol import Control
-from tests.conftest import Commands, Project, ServedNode, wait_until
-from tests.stopping.conftest import CENSUS, Bench, Census
+from tests.harness import Census, Commands, Project, ServedNode, wait_until
+from tests.stopping.conftest import Bench
 
 
 @pytest.mark.parametrize("way", ["cancel", "release"])
@@ -17,7 +17,7 @@ def test_stopping_through_a_node(
 ) -> None:
     """After a cancel or a release, neither a task, a fork, a daemon nor the unit is left."""
     census = Census()
-    project.write("env/envvars", json.dumps({CENSUS: census.mark}))
+    project.write("env/envvars", json.dumps(census.variables))
     project.playbook(
         f"- command: {bench.stubborn(with_child=False)}\n  async: 300\n  poll: 0\n"
         f"- command: {bench.stubborn()}\n"

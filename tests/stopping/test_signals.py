@@ -13,7 +13,7 @@ import pytest
 from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.encoder import encode_line
 from receptor_runner.stream.messages import ArchiveData, ArchiveEnd, ArchiveStart, Eof, StatusLine
-from tests.conftest import wait_until
+from tests.harness import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -30,7 +30,7 @@ from receptor_runner.stream.messages import (
     Unknown,
     WorkerLine,
 )
-from tests.conftest import Commands, Project
+from tests.harness import Commands, Project
 
 ZIP = bytes(range(256)) * 3 + b"!"
 EVENT = {"uuid": "u-1", "counter": 1, "stdout": "é\r\n", "event": "verbose"}

@@ -10,7 +10,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,8 +17,16 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.behaviour.conftest import Pipe, Ran
-from tests.conftest import BIN, Project, kill_processes_of, wait_until
+from tests.harness import (
+    OURS,
+    Pipe,
+    Project,
+    Ran,
+    kill_processes_of,
+    processes_of,
+    short_directory,
+    wait_until,
+)
 
 OLDEST_ANSIBLE = "2.17"
 
@@ -117,13 +124,12 @@ def answers(port: int) -> bool:
 def sshd() -> Iterator[Sshd]:
     """A running sshd, whose directory every user can look into, since sshd reads authorized keys as the user."""
     program = find_sshd()
-    directory = Path(tempfile.mkdtemp(prefix="rr-sshd-", dir="/tmp"))
-    directory.chmod(0o755)
-    made = Sshd(directory, program)
-    made.start()
-    yield made
-    made.close()
-    shutil.rmtree(directory)
+    with short_directory() as directory:
+        directory.chmod(0o755)
+        made = Sshd(directory, program)
+        made.start()
+        yield made
+        made.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,11 +210,7 @@ class Site:
     @property
     def masters(self) -> list[psutil.Process]:
         """The ssh processes that hold connections open for later jobs."""
-        found = []
-        for process in psutil.process_iter(["cmdline", "status"]):
-            if str(self.directory / "cp") in " ".join(process.info["cmdline"] or ()):
-                found.append(process)
-        return found
+        return processes_of(self.directory / "cp")
 
 
 @pytest.fixture
@@ -217,7 +219,7 @@ def site(project: Project, sshd: Sshd, environment: dict[str, str], short_dir: P
     temporary = short_dir / "tmp"
     temporary.mkdir()
     environment |= {"TMPDIR": str(temporary), "ANSIBLE_SSH_CONTROL_PATH_DIR": str(short_dir / "cp")}
-    pipe = Pipe(environment, {"receptor-runner": [str(BIN / "receptor-runner"), "worker"]})
+    pipe = Pipe(environment, {"receptor-runner": [OURS, "worker"]})
     made = Site(project, sshd, pipe, short_dir, temporary)
     made.hosts()
     yield made

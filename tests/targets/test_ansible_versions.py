@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from receptor_runner.handlers import runner_config
 from receptor_runner.runner import Runner
-from tests.behaviour.conftest import Pipe, Ran
-from tests.conftest import BIN, Project
+from tests.harness import BIN, OURS, Pipe, Project, Ran
 from tests.targets.conftest import OLDEST_ANSIBLE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -41,7 +40,7 @@ class Version:
 @pytest.fixture(params=["oldest", "newest"])
 def version(request: pytest.FixtureRequest, project: Project, environment: dict[str, str]) -> Version:
     """Each ansible-core in turn."""
-    pipe = Pipe(environment, {"receptor-runner": [str(BIN / "receptor-runner"), "worker"]})
+    pipe = Pipe(environment, {"receptor-runner": [OURS, "worker"]})
     programs = request.getfixturevalue("oldest_ansible") if request.param == "oldest" else BIN
     return Version(project, pipe, programs)
 

@@ -13,7 +13,7 @@ import receptorctl
 from receptor_runner.errors import NodeUnavailable, Rejected, UnknownUnit, Unreachable, UsageError
 from receptor_runner.receptor.control.protocol import Control, Deadlines
 from receptor_runner.receptor.control.unit import UnitState, WorkOrder
-from tests.conftest import ServedNode, wait_until
+from tests.harness import ServedNode, wait_until
 from tests.receptor.conftest import Heard, Unheard
 
 QUICK = Deadlines(connect_s=0.3, reply_s=0.3, cancel_s=0.3, payload_s=0.3)

@@ -12,11 +12,9 @@ from receptor_runner.receptor.jobs import command_unit
 from receptor_runner.receptor.jobs.command_unit import CommandEnd, run_command
 from receptor_runner.receptor.jobs.liveness import FollowPolicy
 from receptor_runner.receptor.nodes.destination import Destination
-from tests.conftest import NodeFactory, ServedNode
+from tests.harness import NODE_KINDS, NodeFactory, ServedNode
 
-BothKinds = pytest.mark.parametrize(
-    "kind", ["embedded", pytest.param("receptor", marks=pytest.mark.receptor)]
-)
+BothKinds = pytest.mark.parametrize("kind", NODE_KINDS)
 Serving = Callable[[str, str], ServedNode]
 
 

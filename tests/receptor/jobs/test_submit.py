@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.conftest import Commands, Project
+    from tests.harness import Commands, Project
 
 
 def test_artifacts_would_stay_on_the_node(commands: Commands, project: Project) -> None:

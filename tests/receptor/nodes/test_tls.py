@@ -12,7 +12,7 @@ from receptor_runner.errors import ConfigError, UsageError
 from receptor_runner.receptor.control.protocol import Control
 from receptor_runner.receptor.nodes.preflight import Route
 from receptor_runner.receptor.nodes.tls import find_tls_client
-from tests.conftest import wait_until
+from tests.harness import wait_until
 
 ROUTE = Route(node="exec", asked="ctl", work_type="w", wants_tls=True)
 NOBODY = Control("/nowhere.sock")

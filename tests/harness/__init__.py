@@ -1,0 +1,58 @@
+"""The test harness: the one place for everything that several test modules share.
+
+    from tests.harness import Commands, Project, ServedNode, wait_until
+
+The fixtures that hand these out are in `tests/conftest.py`.
+"""
+
+from __future__ import annotations
+
+from tests.harness.clients import Client
+from tests.harness.commands import Commands, Finished, finish
+from tests.harness.control import ControlClient
+from tests.harness.environment import BIN, OURS, isolated_environment, short_directory
+from tests.harness.gate import Gate
+from tests.harness.nodes import NODE_KINDS, NodeFactory, ServedNode, find_receptor, render_node
+from tests.harness.processes import (
+    Census,
+    Headless,
+    is_running,
+    kill_processes_of,
+    processes_of,
+)
+from tests.harness.projects import INTRODUCTION, LOCALHOST, Project, contents, read_events
+from tests.harness.transports import Pipe, Ran, Through, Transport
+from tests.harness.waiting import wait_until
+
+__all__ = [
+    "BIN",
+    "INTRODUCTION",
+    "LOCALHOST",
+    "NODE_KINDS",
+    "OURS",
+    "Census",
+    "Client",
+    "Commands",
+    "ControlClient",
+    "Finished",
+    "Gate",
+    "Headless",
+    "NodeFactory",
+    "Pipe",
+    "Project",
+    "Ran",
+    "ServedNode",
+    "Through",
+    "Transport",
+    "contents",
+    "find_receptor",
+    "finish",
+    "is_running",
+    "isolated_environment",
+    "kill_processes_of",
+    "processes_of",
+    "read_events",
+    "render_node",
+    "short_directory",
+    "wait_until",
+]

@@ -1,0 +1,44 @@
+"""Where our programs are, and environments that have nothing of the person who runs the tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+BIN = Path(sys.executable).parent
+OURS = str(BIN / "receptor-runner")
+KEPT = ("LANG", "LC_ALL", "TMPDIR")
+
+
+@contextmanager
+def short_directory() -> Iterator[Path]:
+    """Make a directory with a path short enough for a unix socket (107 bytes), and remove it afterwards.
+
+    Pytest's own temporary directories have longer paths, and ansible makes sockets below its temporary directory.
+    """
+    path = Path(tempfile.mkdtemp(prefix="rr-", dir="/tmp"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def isolated_environment(home: Path, runtime: Path) -> dict[str, str]:
+    """Return an environment without a node, settings or state of the person who runs the tests.
+
+    Args:
+        home: becomes the home directory; it is made.
+        runtime: becomes the runtime directory, for sockets; it is made.
+    """
+    home.mkdir(exist_ok=True)
+    runtime.mkdir(mode=0o700, exist_ok=True)
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    return kept | {
+        "HOME": str(home),
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "XDG_STATE_HOME": str(home / "state"),
+        "XDG_RUNTIME_DIR": str(runtime),
+    }
