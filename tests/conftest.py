@@ -9,6 +9,7 @@ import pytest
 
 from tests.harness import (
     NODE_KINDS,
+    CommandLine,
     Commands,
     Headless,
     NodeFactory,
@@ -55,6 +56,12 @@ def commands(environment: dict[str, str], tmp_path: Path) -> Iterator[Commands]:
     runner = Commands(environment, tmp_path)
     yield runner
     runner.close()
+
+
+@pytest.fixture
+def command_line(environment: dict[str, str], tmp_path: Path) -> CommandLine:
+    """The command line in this process, in the isolated environment."""
+    return CommandLine(environment, tmp_path)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from receptor_runner import errors
 from receptor_runner.outcome import Outcome, Status
 
-from tests.harness import Commands, Finished, Project, ServedNode
+from tests.harness import CommandLine, Commands, Finished, Project, ServedNode
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "exit-codes.md"
 
@@ -62,12 +62,12 @@ def check(done: Finished, code: int, *texts: str) -> None:
     ],
 )
 def test_a_wrong_call_is_told(
-    commands: Commands, project: Project, words: list[str], code: int, text: str
+    command_line: CommandLine, project: Project, words: list[str], code: int, text: str
 ) -> None:
     """A call that cannot work ends with its code, says why, and writes nothing."""
     before = snapshot(project.path)
     places = {"DIR": str(project.path), "NOPE": str(project.path / "nope")}
-    done = commands.ours(*(places.get(word, word) for word in words))
+    done = command_line.ours(*(places.get(word, word) for word in words))
     check(done, code, text)
     assert done.stdout == b""
     assert snapshot(project.path) == before

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.harness import Commands, Finished, Project
+    from tests.harness import CommandLine, Commands, Finished, Project
 
 
-def transmit(commands: Commands, project: Project, *words: str) -> Finished:
+def transmit(command_line: CommandLine | Commands, project: Project, *words: str) -> Finished:
     """Pack the options of a job alone."""
-    return commands.ours("transmit", project.path, "--only-kwargs", *words)
+    return command_line.ours("transmit", project.path, "--only-kwargs", *words)
 
 
 def options(done: Finished) -> dict[str, Any]:
@@ -37,10 +37,10 @@ def options(done: Finished) -> dict[str, Any]:
     ],
 )
 def test_what_contradicts_itself_is_a_usage_error(
-    commands: Commands, project: Project, words: tuple[str, ...], said: str
+    command_line: CommandLine, project: Project, words: tuple[str, ...], said: str
 ) -> None:
     """Options that make no sense together are refused before anything is packed."""
-    done = transmit(commands, project, *words)
+    done = transmit(command_line, project, *words)
     assert (done.rc, done.stdout) == (64, b"")
     assert said in done.stderr
 
@@ -63,16 +63,16 @@ def test_the_roles_path_of_a_playbook_travels(commands: Commands, project: Proje
 
 
 @pytest.mark.parametrize("phase", ["transmit", "worker", "process"])
-def test_each_phase_tells_its_version(commands: Commands, phase: str) -> None:
+def test_each_phase_tells_its_version(command_line: CommandLine, phase: str) -> None:
     """`--version` works behind a phase's name, as with ansible-runner."""
-    done = commands.ours(phase, "--version")
+    done = command_line.ours(phase, "--version")
     assert (done.rc, done.text.splitlines()[0].split()[0]) == (0, "receptor-runner")
 
 
 @pytest.mark.parametrize("words", [(), ("config",)])
-def test_no_command_at_all_shows_the_help(commands: Commands, words: tuple[str, ...]) -> None:
+def test_no_command_at_all_shows_the_help(command_line: CommandLine, words: tuple[str, ...]) -> None:
     """A group without a command prints its help as it is, on stderr, as a usage error."""
-    done = commands.ours(*words)
+    done = command_line.ours(*words)
     assert (done.rc, done.stdout) == (64, b"")
     assert done.stderr.startswith("Usage: receptor-runner")
     assert len(done.stderr.splitlines()) > 5

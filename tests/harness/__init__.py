@@ -12,6 +12,7 @@ from tests.harness.commands import Commands, Finished, finish
 from tests.harness.control import ControlClient
 from tests.harness.environment import BIN, OURS, isolated_environment, short_directory
 from tests.harness.gate import Gate
+from tests.harness.in_process import CommandLine
 from tests.harness.nodes import NODE_KINDS, NodeFactory, ServedNode, find_receptor, render_node
 from tests.harness.processes import (
     Census,
@@ -32,6 +33,7 @@ __all__ = [
     "OURS",
     "Census",
     "Client",
+    "CommandLine",
     "Commands",
     "ControlClient",
     "Finished",

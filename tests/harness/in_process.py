@@ -1,0 +1,51 @@
+"""Our command line in the process of the test: for parsing, help and errors, which need no process each."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+from click.testing import CliRunner
+
+from tests.harness.commands import Finished
+
+
+@dataclass
+class CommandLine:
+    """Calls the command line as the installed program does, with click's runner in place of the standard streams.
+
+    For parsing, help and errors. What runs a job, takes signals or writes to descriptors is for `Commands`.
+    """
+
+    environment: dict[str, str]
+    cwd: Path
+
+    def ours(self, *words: str | Path, stdin: bytes = b"") -> Finished:
+        """Run `receptor-runner` to its end."""
+        from receptor_runner.cli import main
+
+        with self._place(), CliRunner().isolation(stdin) as (stdout, stderr, _both):
+            rc = main([str(word) for word in words])
+            sys.stdout.flush()
+            sys.stderr.flush()
+            return Finished(rc, stdout.getvalue(), stderr.getvalue().decode(errors="replace"))
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Be in the isolated environment and directory; restore those, and the logger, whose handler keeps a stream."""
+        log, before = logging.getLogger("receptor_runner"), Path.cwd()
+        handlers, level, propagates = log.handlers, log.level, log.propagate
+        os.chdir(self.cwd)
+        try:
+            with mock.patch.dict(os.environ, self.environment, clear=True):
+                yield
+        finally:
+            os.chdir(before)
+            log.handlers, log.propagate = handlers, propagates
+            log.setLevel(level)
