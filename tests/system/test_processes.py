@@ -12,7 +12,7 @@ from receptor_runner.system.processes import descendants, is_alive, read_process
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.conftest import Headless
+    from tests.harness import Headless
 
 
 def test_descendants_are_found_across_sessions() -> None:
