@@ -3,7 +3,8 @@
     RunnerError                 70  the root; raised itself only for a bug of ours
     ├── UsageError              64  the call makes no sense
     ├── StreamError             65  a stream that is broken or incomplete
-    │   └── ArchiveError        65  an archive inside a stream that cannot be extracted safely
+    │   ├── ArchiveError        65  an archive inside a stream that cannot be extracted safely
+    │   └── InputFailed         65  the stream could not be read on this side
     ├── MissingInput            66  a directory or file that must be there is not
     ├── NodeUnavailable         69  no node, no mesh, no such node or work type
     │   ├── Unreachable         69  no answer; trying again may help
@@ -91,6 +92,10 @@ class StreamError(RunnerError):
 
 class ArchiveError(StreamError):
     """An archive that is damaged, or that would write outside its target."""
+
+
+class InputFailed(StreamError):
+    """The stream could not be read on this side: nothing is known about the side that writes it."""
 
 
 class MissingInput(RunnerError):

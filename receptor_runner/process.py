@@ -24,7 +24,7 @@ from receptor_runner.artifacts import (
     writing,
 )
 from receptor_runner.checkpoint import Checkpoint
-from receptor_runner.errors import ArchiveError, StreamError
+from receptor_runner.errors import ArchiveError, InputFailed, StreamError
 from receptor_runner.handlers import Handlers, RunnerConfig
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.stream.decoder import EXCERPT_SIZE, Decoder
@@ -201,11 +201,17 @@ class Processor:
         return self._outcome()
 
     def explain(self, error: StreamError) -> str:
-        """Return what broke the stream, beginning with the peer's own sentences, which callers look for."""
+        """Return what is wrong with the stream.
+
+        A stream that is damaged or stops halfway is explained by ansible-runner's own sentence first, which callers
+        look for. It blames the worker's node, so nothing else may use it.
+        """
         detail = str(error)
+        if isinstance(error, InputFailed):
+            return detail
         if self._last_noise is not None:
             return f"{BAD_LINE} Error: {detail} Line with invalid JSON data: {self._last_noise.excerpt!r}"
-        if isinstance(error, ArchiveError) or (self.ended and self._counter):
+        if isinstance(error, ArchiveError) or self.ended:
             return detail
         return f"{NO_LINE} {detail}"
 

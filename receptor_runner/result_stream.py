@@ -113,7 +113,7 @@ class ResultStream:
         try:
             self._output.write(data)
             self._output.flush()
-        except (OSError, ValueError) as error:
+        except Exception as error:  # a caller's own output may raise anything; its job must end for all of it
             self.failure = error
             if self._stop:
                 self._stop.request()

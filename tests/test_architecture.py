@@ -19,6 +19,7 @@ PUBLIC = [
     "ConfigError",
     "ContactLost",
     "IdentExists",
+    "InputFailed",
     "Interrupted",
     "Job",
     "MissingInput",

@@ -11,13 +11,15 @@ import select
 import stat
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, BinaryIO, Protocol
 
-from receptor_runner.errors import OutputFailed, StreamError
+from receptor_runner.errors import InputFailed, OutputFailed
 
 CHUNK_SIZE = 256 * 1024
 _POLL_S = 0.2
 _ABANDONED_S = 2.0
+_CLOSED = "the input was closed before the end of the stream"
 
 
 class Writable(Protocol):
@@ -44,33 +46,38 @@ def read_descriptor(descriptor: int, stopped: Callable[[], bool] = never, wake: 
         wake: a descriptor that becomes readable when `stopped` is worth asking; -1 for none.
 
     Raises:
-        StreamError: reading fails.
+        InputFailed: reading fails.
     """
     return _read_when_ready(descriptor, lambda: os.read(descriptor, CHUNK_SIZE), stopped, wake)
 
 
 def _read_when_ready(
-    descriptor: int, read: Callable[[], bytes | None], stopped: Callable[[], bool], wake: int = -1
+    descriptor: int,
+    read: Callable[[], bytes | None],
+    stopped: Callable[[], bool],
+    wake: int = -1,
+    check: Callable[[], None] = lambda: None,
 ) -> Iterator[bytes]:
     poll = select.poll()
     for watched in (descriptor, wake):
         if watched >= 0:
             poll.register(watched, select.POLLIN)
-    try:
-        while not stopped():
-            if any(ready == descriptor for ready, _event in poll.poll(_POLL_S * 1000)):
-                data = read()
-                if data:
-                    yield data
-                elif data is not None:
-                    return
-    except (OSError, ValueError) as error:
-        raise _reading_failed(error) from error
+    while not stopped():
+        try:
+            check()
+            is_ready = any(ready == descriptor for ready, _event in poll.poll(_POLL_S * 1000))
+            data = read() if is_ready else None
+        except Exception as error:
+            raise _reading_failed(error) from error
+        if data:
+            yield data
+        elif data is not None:
+            return
 
 
-def _reading_failed(error: Exception) -> StreamError:
+def _reading_failed(error: BaseException) -> InputFailed:
     cause = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return StreamError("reading the stream failed", cause=cause)
+    return InputFailed("reading the stream failed", cause=cause or type(error).__name__)
 
 
 def read_file(file: BinaryIO, stopped: Callable[[], bool] = never) -> Iterator[bytes]:
@@ -78,16 +85,24 @@ def read_file(file: BinaryIO, stopped: Callable[[], bool] = never) -> Iterator[b
 
     A pipe's or socket's file is read only when something is there; bytes that such a file has read ahead before
     come with the next ones that arrive. For other files a thread reads ahead, so that a read that blocks does not
-    keep `stopped` from being asked.
+    keep `stopped` from being asked. Such a file needs one of `read1`, `read` and `readline`, or it yields lines.
 
     Raises:
-        StreamError: reading fails.
+        InputFailed: reading fails, whatever the file raises, or another thread closes the file.
     """
     descriptor = _pollable(file)
     if descriptor is None:
         return _read_by_thread(file, stopped)
     read = getattr(file, "read1", file.read)
-    return _read_when_ready(descriptor, lambda: read(CHUNK_SIZE), stopped)
+
+    # Each time around, for the number of a descriptor that was closed may belong to another file by now.
+    check = partial(_check_open, file)
+    return _read_when_ready(descriptor, lambda: read(CHUNK_SIZE), stopped, check=check)
+
+
+def _check_open(file: object) -> None:
+    if getattr(file, "closed", False) is True:
+        raise ValueError(_CLOSED)
 
 
 def _pollable(file: object) -> int | None:
@@ -101,29 +116,41 @@ def _pollable(file: object) -> int | None:
 
 
 def _read_by_thread(file: BinaryIO, stopped: Callable[[], bool]) -> Iterator[bytes]:
-    pieces: queue.Queue[bytes | Exception] = queue.Queue(maxsize=8)
+    pieces: queue.Queue[bytes | BaseException] = queue.Queue(maxsize=8)
     given_up = threading.Event()
     threading.Thread(target=_read_ahead, args=(file, pieces, given_up), daemon=True).start()
     try:
         while not stopped():
-            with contextlib.suppress(queue.Empty):
-                piece = pieces.get(timeout=_POLL_S)
-                if isinstance(piece, Exception):
-                    raise _reading_failed(piece) from piece
-                if not piece:
-                    return
+            piece = _next_piece(file, pieces)
+            if isinstance(piece, BaseException):
+                raise _reading_failed(piece) from piece
+            if piece:
                 yield piece
+            elif piece is not None:
+                return
     finally:
         given_up.set()
 
 
-def _read_ahead(file: BinaryIO, pieces: queue.Queue[bytes | Exception], given_up: threading.Event) -> None:
-    read = getattr(file, "read1", file.read)
-    piece: bytes | Exception = b"-"
-    while piece and not isinstance(piece, Exception):
+def _next_piece(file: object, pieces: queue.Queue[bytes | BaseException]) -> bytes | BaseException | None:
+    """Return the next piece or what went wrong; None where nothing has come yet."""
+    try:
+        return pieces.get(timeout=_POLL_S)
+    except queue.Empty:
+        # A read that blocks may never notice that its file was closed.
+        return ValueError(_CLOSED) if getattr(file, "closed", False) is True else None
+
+
+def _read_ahead(
+    file: BinaryIO, pieces: queue.Queue[bytes | BaseException], given_up: threading.Event
+) -> None:
+    read = _reading_method(file)
+    piece: bytes | BaseException = b"-"
+    while piece and not isinstance(piece, BaseException):
         try:
-            piece = read(CHUNK_SIZE)
-        except (OSError, ValueError) as error:
+            piece = _as_bytes(read())
+        # Whatever it is, the thread that waits for pieces has to learn of it, or it would wait for ever.
+        except BaseException as error:
             piece = error
         while not given_up.is_set():
             with contextlib.suppress(queue.Full):
@@ -131,6 +158,29 @@ def _read_ahead(file: BinaryIO, pieces: queue.Queue[bytes | Exception], given_up
                 break
         else:
             return
+
+
+def _reading_method(file: Any) -> Callable[[], Any]:
+    """Return the method that reads the next piece, the one that returns soonest first."""
+    for name in ("read1", "read"):
+        if callable(read := getattr(file, name, None)):
+            return partial(read, CHUNK_SIZE)
+    if callable(readline := getattr(file, "readline", None)):
+        return partial(readline)
+    lines: list[Iterator[Any]] = []
+
+    def next_line() -> Any:
+        lines[:] = lines or [iter(file)]  # late: what cannot be iterated is an error of the first read
+        return next(lines[0], b"")
+
+    return next_line
+
+
+def _as_bytes(piece: Any) -> bytes:
+    """Return a piece as bytes: a file that was opened as text gives text, and None at its end is an end too."""
+    if isinstance(piece, str):
+        return piece.encode("utf-8", "surrogateescape")
+    return bytes(piece or b"")
 
 
 class DescriptorOutput:

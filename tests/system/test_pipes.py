@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import pytest
-from receptor_runner.errors import OutputFailed, StreamError
+from receptor_runner.errors import InputFailed, OutputFailed, StreamError
 from receptor_runner.system.pipes import (
     CHUNK_SIZE,
     DescriptorOutput,
@@ -132,6 +132,7 @@ class Stuck:
 
     def __init__(self) -> None:
         self.go = threading.Event()
+        self.closed = False
 
     def read(self, _size: int) -> bytes:
         """Wait."""
@@ -150,7 +151,7 @@ def test_a_read_that_blocks_does_not_keep_a_stop() -> None:
 class Broken:
     """A file that cannot be read."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: BaseException) -> None:
         self.error = error
 
     def read(self, _size: int) -> bytes:
@@ -158,12 +159,81 @@ class Broken:
         raise self.error
 
 
-@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), ValueError("read of closed file")])
-def test_a_file_that_cannot_be_read(error: Exception) -> None:
-    """What goes wrong in another thread's read arrives here as a stream error."""
-    with pytest.raises(StreamError) as caught:
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (OSError(5, "Input/output error"), "Input/output error"),
+        (ValueError("read of closed file"), "read of closed file"),
+        (RuntimeError("cannot read from timed out object"), "cannot read from timed out object"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_file_that_cannot_be_read(error: BaseException, cause: str) -> None:
+    """Whatever a read raises in another thread arrives here as a stream error, and nobody waits for ever."""
+    with pytest.raises(InputFailed) as caught:
         list(read_file(cast("BinaryIO", Broken(error))))
-    assert caught.value.cause == (error.strerror if isinstance(error, OSError) else str(error))
+    assert caught.value.cause == cause
+
+
+class Lines:
+    """A file that has readline and nothing else."""
+
+    def __init__(self, lines: list[bytes]) -> None:
+        self.lines = lines
+
+    def readline(self) -> bytes:
+        """Return the next line."""
+        return self.lines.pop(0) if self.lines else b""
+
+
+def test_files_with_few_methods() -> None:
+    """A file with readline alone, an iterable of lines, and a file of text are read like any other."""
+    lines = [b"one\n", b"two\n"]
+    for file in (Lines(list(lines)), list(lines), io.StringIO("one\ntwo\n")):
+        assert b"".join(read_file(cast("BinaryIO", file))) == b"".join(lines)
+
+
+def test_a_file_that_is_none_at_all() -> None:
+    """What cannot be read in any way is an error instead of silence."""
+    with pytest.raises(InputFailed, match="not iterable"):
+        list(read_file(cast("BinaryIO", object())))
+
+
+def test_a_socket_file_closed_by_another_thread() -> None:
+    """A file that another thread closes while it is read is told as that, soon."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        file = theirs.makefile("rb")
+        chunks = read_file(file)
+        ours.sendall(b"hello")
+        assert next(chunks) == b"hello"
+        closer = threading.Timer(0.05, file.close)
+        closer.start()
+        with pytest.raises(InputFailed, match="the input was closed"):
+            list(chunks)
+        closer.join()
+
+
+def test_a_stuck_file_closed_by_another_thread() -> None:
+    """A file whose read never returns is given up once it is closed."""
+    stuck = Stuck()
+    stuck.closed = True
+    with pytest.raises(InputFailed, match="the input was closed"):
+        list(read_file(cast("BinaryIO", stuck)))
+    stuck.go.set()
+
+
+def test_what_a_question_raises_is_no_failed_read(pipe: tuple[int, int]) -> None:
+    """The caller's own error, raised where it is asked whether to stop, reaches the caller as it is."""
+
+    def ask() -> bool:
+        raise ValueError("mine")
+
+    with pytest.raises(ValueError, match="mine"), open(pipe[0], "rb") as file:
+        list(read_file(file, ask))
+    with pytest.raises(ValueError, match="mine"):
+        list(read_file(io.BytesIO(b"x"), ask))
 
 
 @pytest.mark.parametrize("place", ["gone", "closed", "full"])
