@@ -10,9 +10,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from receptor_runner.errors import ConfigError
-from receptor_runner.node.config_file import find_change, load_blocks
 from receptor_runner.node.refusal import Refused
+from receptor_runner.node.reload import find_change
 from receptor_runner.node.replies import Ordered, format_duration
+from receptor_runner.node.settings import read_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -201,6 +202,6 @@ def _check_reload(settings: NodeSettings) -> tuple[str | None, int]:
     if settings.source is None:
         return "no configuration file was provided, reload function not set", 4
     try:
-        return find_change(settings.blocks, load_blocks(settings.source)), 3
+        return find_change(settings.blocks, read_document(settings.source).blocks), 3
     except ConfigError as error:
         return f"error loading config file: {error}", 4

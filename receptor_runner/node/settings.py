@@ -1,4 +1,7 @@
-"""The settings of the embedded node, read from the daemon's own configuration file."""
+"""The settings of the embedded node, read from a receptor.yml as the daemon reads it.
+
+A node is started for each job, so this module imports only the checks that matter to a node without a mesh.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,28 @@ import socket
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from receptor_runner.errors import ConfigError
-from receptor_runner.node.config_file import Block, load_blocks
+from receptor_runner.receptor_config.checks.control import check_service
+from receptor_runner.receptor_config.checks.duplicates import check_duplicates
+from receptor_runner.receptor_config.checks.key_values import check_values
+from receptor_runner.receptor_config.checks.keys import check_keys
+from receptor_runner.receptor_config.checks.node import check_id, check_level
+from receptor_runner.receptor_config.checks.permissions import check_mode
+from receptor_runner.receptor_config.checks.sockets import LONGEST_SOCKET_PATH
+from receptor_runner.receptor_config.checks.work import check_work_type
+from receptor_runner.receptor_config.document import Block, Document
+from receptor_runner.receptor_config.findings import Finding, Severity, error
+from receptor_runner.receptor_config.parse import parse
+from receptor_runner.receptor_config.values import whole_number
 
-_MAX_SOCKET_PATH_BYTES = 107
-_RESERVED_WORK_TYPE = "remote"
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_SUPPORTED = ("node", "log-level", "local-only", "control-service", "work-command")
+_DAEMON_HINT = "run the receptor daemon with this file: receptor --config FILE"
+_DEFAULT_MODE = 0o600
 
 
 class LogLevel(StrEnum):
@@ -56,6 +75,7 @@ class NodeSettings:
 
     Attributes:
         source: the file the settings came from; a node without one cannot reload.
+        blocks: what the file said, for comparing on a reload.
     """
 
     node_id: str
@@ -74,55 +94,129 @@ def find_default_data_dir() -> Path:
 
 
 def read_settings(path: Path) -> NodeSettings:
-    """Read a receptor.yml in Receptor's list form.
+    """Read a receptor.yml in Receptor's v1 form, the list.
 
     Args:
         path: the file.
 
     Returns:
-        The settings; relative socket names are relative to the current directory, as with the daemon.
+        The settings; relative paths start from the current directory, as in the daemon.
 
     Raises:
-        ConfigError: the file cannot be read, or holds what a local node cannot do.
+        ConfigError: the file cannot be read, the daemon would refuse it, or it asks for what a local node cannot do.
     """
-    return build_settings(load_blocks(path), path)
-
-
-def build_settings(blocks: tuple[Block, ...], source: Path) -> NodeSettings:
-    """Turn checked blocks into settings.
-
-    Raises:
-        ConfigError: a block is missing, doubled or contradictory.
-    """
-    node = _single(blocks, "node")
-    services = tuple(_read_service(block) for block in blocks if block.name == "control-service")
-    _refuse_without_socket(services, source)
+    document = read_document(path)
+    node, log_level = document.first("node"), document.first("log-level")
+    services = tuple(_read_service(block) for block in document.all("control-service"))
+    level = log_level.text("level").lower() if log_level else ""
     return NodeSettings(
-        node_id=_read_node_id(node),
+        node_id=document.node_id or socket.gethostname(),
         data_dir=_read_data_dir(node),
         control_services=services,
-        work_commands=_read_work_commands(blocks),
-        log_level=_read_log_level(_single(blocks, "log-level")),
-        source=source.absolute(),
-        blocks=blocks,
+        work_commands=tuple(_read_work_command(block) for block in document.all("work-command")),
+        log_level=LogLevel(level or LogLevel.ERROR),
+        source=path.absolute(),
+        blocks=document.blocks,
     )
 
 
-def _single(blocks: tuple[Block, ...], name: str) -> Block | None:
-    found = [block for block in blocks if block.name == name]
-    if len(found) > 1:
-        raise ConfigError(f"{found[1].place}: only one {name} block is allowed")
-    return found[0] if found else None
+def read_document(path: Path) -> Document:
+    """Parse a receptor.yml and check it for an embedded node.
+
+    Raises:
+        ConfigError: see read_settings.
+    """
+    try:
+        document = parse(path.read_text(encoding="utf-8"), file=str(path))
+    except OSError as fault:
+        raise ConfigError(f"cannot read {path}", cause=fault.strerror) from fault
+    except UnicodeDecodeError as fault:
+        raise ConfigError(f"cannot read {path}", cause=str(fault)) from fault
+    for finding in _findings(document):
+        if finding.severity is Severity.ERROR:
+            raise ConfigError(f"{path}:{finding.line}: {finding.message}", hint=finding.hint)
+    return document
 
 
-def _read_node_id(block: Block | None) -> str:
-    node_id = block.text("id") if block is not None else ""
-    node_id = node_id or socket.gethostname()
-    if node_id.lower() == "localhost":
-        raise ConfigError("node: the id localhost is reserved", hint="set `- node: {id: NAME}`")
+def _findings(document: Document) -> Iterator[Finding]:
+    """Yield findings in the order in which they help: what is not supported before details of it."""
+    yield from document.findings
+    yield from _check_form(document)
+    for block in document.blocks:
+        yield from _check_supported(block)
+    yield from check_keys(document)
+    yield from check_values(document)
+    yield from check_duplicates(document)
+    for block in document.blocks:
+        yield from _check_block(block)
+    yield from _check_reachable(document)
+
+
+def _check_block(block: Block) -> Iterable[Finding]:
+    match block.kind.name:
+        case "node":
+            return (*check_id(block), *_check_directory_name(block))
+        case "log-level":
+            return check_level(block)
+        case "control-service":
+            return (*check_service(block), *check_mode(block), *_check_socket(block), *_check_address(block))
+        case "work-command":
+            return check_work_type(block)
+        case _:
+            return ()
+
+
+def _check_form(document: Document) -> Iterator[Finding]:
+    if document.version == 2:
+        message = "this is a v2 file (a map of blocks); the embedded node reads the v1 form"
+        yield error("layout", 1, message, "write a list: one `- BLOCK:` for each block, with its keys below")
+
+
+def _check_supported(block: Block) -> Iterator[Finding]:
+    kind = block.kind.name
+    if kind not in _SUPPORTED:
+        message = f"the embedded node does not support {kind}: it is not part of a mesh"
+        yield error("not-supported", block.line, message, _DAEMON_HINT)
+    unsupported = {"node": ("firewallrules",), "control-service": ("tls", "tcptls")}
+    names = [name for name in unsupported.get(kind, ()) if block.get(name)]
+    if block.flag("verifysignature"):
+        names.append("verifysignature")
+    for name in names:
+        message = f"the embedded node does not support {name} of {kind}"
+        yield error("not-supported", block.line_of(name), message, _DAEMON_HINT)
+
+
+def _check_directory_name(block: Block) -> Iterator[Finding]:
+    node_id = block.text("id")
     if "/" in node_id or node_id in {".", ".."} or not node_id.isprintable():
-        raise ConfigError(f"node: {node_id!r} cannot be an id: it names a directory")
-    return node_id
+        message = f"invalid node id {node_id!r}: it names a directory"
+        yield error("node-id-odd", block.line_of("id"), message, "use letters, digits, `.`, `_` and `-`")
+
+
+def _check_socket(block: Block) -> Iterator[Finding]:
+    filename = block.text("filename")
+    size = len(os.fsencode(Path(filename).absolute())) if filename else 0
+    if size > LONGEST_SOCKET_PATH:
+        message = f"the socket path is {size} bytes long; the limit is {LONGEST_SOCKET_PATH}"
+        hint = "use a shorter directory, such as $XDG_RUNTIME_DIR"
+        yield error("socket-too-long", block.line_of("filename"), message, hint)
+
+
+def _check_address(block: Block) -> Iterator[Finding]:
+    listen = block.text("tcplisten")
+    host = _split_address(listen)[0]
+    if listen and not _is_loopback(host):
+        message = f"the embedded node listens only on loopback addresses, not on {host}"
+        hint = "anyone who reaches the port can run commands; to serve a network, run the receptor daemon"
+        yield error("not-supported", block.line_of("tcplisten"), message, hint)
+
+
+def _check_reachable(document: Document) -> Iterator[Finding]:
+    services = document.all("control-service")
+    if not any(block.text("filename") or block.text("tcplisten") for block in services):
+        message = "no control-service has a filename or tcplisten, so no client can reach the node"
+        hint = "add `- control-service: {service: control, filename: ./control.sock}`"
+        yield error("not-reachable", 1, message, hint)
 
 
 def _read_data_dir(block: Block | None) -> Path:
@@ -130,85 +224,29 @@ def _read_data_dir(block: Block | None) -> Path:
     return Path(named).absolute() if named else find_default_data_dir().absolute()
 
 
-def _read_log_level(block: Block | None) -> LogLevel:
-    name = block.text("level").lower() if block is not None else ""
-    try:
-        return LogLevel(name or LogLevel.ERROR)
-    except ValueError as error:
-        levels = ", ".join(LogLevel)
-        raise ConfigError(f"log-level: {name} is not a level", hint=f"one of {levels}") from error
-
-
-def _read_work_commands(blocks: tuple[Block, ...]) -> tuple[WorkCommand, ...]:
-    commands: dict[str, WorkCommand] = {}
-    for block in blocks:
-        if block.name != "work-command":
-            continue
-        command = _read_work_command(block)
-        if command.work_type in commands:
-            raise ConfigError(f"{block.place}: work type {command.work_type} is already registered")
-        commands[command.work_type] = command
-    return tuple(commands.values())
-
-
 def _read_work_command(block: Block) -> WorkCommand:
-    if block.flag("verifysignature"):
-        raise ConfigError(
-            f"{block.place}: the embedded node verifies no signatures",
-            hint="signed work is for a mesh: run the receptor daemon with this file",
-        )
-    work_type = block.need("worktype")
-    if work_type == _RESERVED_WORK_TYPE:
-        raise ConfigError(
-            f"{block.place}: the work type {work_type} is Receptor's own", hint="name another one"
-        )
     return WorkCommand(
-        work_type=work_type,
-        command=block.need("command"),
+        work_type=block.text("worktype"),
+        command=block.text("command"),
         params=block.text("params"),
         allow_runtime_params=block.flag("allowruntimeparams"),
     )
 
 
 def _read_service(block: Block) -> ControlService:
-    for key in ("tls", "tcptls"):
-        if block.text(key):
-            raise ConfigError(
-                f"{block.place}: the embedded node has no TLS ({key})",
-                hint="run the receptor daemon with this file, or use its unix socket",
-            )
-    filename = block.text("filename")
-    tcp_listen = block.text("tcplisten")
+    filename, listen, mode = block.text("filename"), block.text("tcplisten"), block.scalar("permissions")
     return ControlService(
         service=block.text("service") or "control",
-        filename=_check_socket_path(Path(filename).absolute(), block) if filename else None,
-        permissions=block.permissions("permissions", 0o600),
-        tcp_listen=_parse_address(tcp_listen, block) if tcp_listen else None,
+        filename=Path(filename).absolute() if filename else None,
+        permissions=(whole_number(mode.text) if mode else None) or _DEFAULT_MODE,
+        tcp_listen=_split_address(listen) if listen else None,
     )
 
 
-def _check_socket_path(path: Path, block: Block) -> Path:
-    size = len(os.fsencode(path))
-    if size > _MAX_SOCKET_PATH_BYTES:
-        raise ConfigError(
-            f"{block.place}: the socket path is {size} bytes long, the system allows {_MAX_SOCKET_PATH_BYTES}",
-            cause=str(path),
-            hint="use a shorter directory, such as $XDG_RUNTIME_DIR",
-        )
-    return path
-
-
-def _parse_address(text: str, block: Block) -> tuple[str, int]:
+def _split_address(text: str) -> tuple[str, int]:
+    """Return host and port; a bare port means the loopback, where the daemon would listen on all addresses."""
     host, _, port = text.rpartition(":")
-    if not port.isdecimal() or int(port) > 65535:
-        raise ConfigError(f"{block.place}: tcplisten {text} has no port")
-    host = host.strip("[]") or "127.0.0.1"
-    if not _is_loopback(host):
-        raise ConfigError(
-            f"{block.place}: the embedded node listens on loopback addresses only, not on {host}",
-            hint="whoever reaches the port may run commands: a network is the receptor daemon's job",
-        )
-    return host, int(port)
+    return host.strip("[]") or "127.0.0.1", int(port) if port.isdecimal() else 0
 
 
 def _is_loopback(host: str) -> bool:
@@ -218,11 +256,3 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _refuse_without_socket(services: tuple[ControlService, ...], source: Path) -> None:
-    if not any(service.filename or service.tcp_listen for service in services):
-        raise ConfigError(
-            f"{source}: no control-service with a filename or tcplisten, nobody could reach the node",
-            hint="add `- control-service: {service: control, filename: ./control.sock}`",
-        )
