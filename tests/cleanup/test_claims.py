@@ -15,12 +15,12 @@ from receptor_runner.errors import OutputFailed
 from tests.harness import wait_until
 
 HOLD = """
-import sys, time
+import signal, sys
 from pathlib import Path
 from receptor_runner.cleanup.claims import claimed
 with claimed(Path(sys.argv[1])):
     print("claimed", flush=True)
-    time.sleep(60)
+    signal.pause()
 """
 
 

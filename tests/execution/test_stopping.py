@@ -27,13 +27,14 @@ def sleeping(mark: str) -> list[psutil.Process]:
 
 
 SCRIPT = """
-import os, signal, subprocess, sys, time
+import os, signal, subprocess, sys
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, signal.SIG_IGN)
 if "IS_CHILD" not in os.environ:
     child = dict(os.environ, IS_CHILD="1")
     subprocess.Popen([sys.executable, *sys.argv], start_new_session=True, env=child)
-time.sleep(300)
+while True:
+    signal.pause()
 """
 
 

@@ -6,14 +6,13 @@ import json
 import os
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
 import receptor_runner
 from tests.faults.conftest import Lab
-from tests.harness import LOCALHOST, finish
+from tests.harness import LOCALHOST, finish, wait_until
 
 QUICK = "noisy"
 
@@ -130,10 +129,13 @@ def test_a_million_events(lab: Lab) -> None:
     process = psutil.Process(client.pid)
     sizes: list[int] = []
     stdout = lab.artifacts / "stdout"
-    while client.poll() is None:
+
+    def has_ended() -> bool:
         if stdout.exists() and stdout.stat().st_size:
             sizes.append(_rss(process))
-        time.sleep(0.2)
+        return client.poll() is not None
+
+    wait_until(has_ended, "every event is handled", 240)
     assert client.stdout
     with client.stdout:
         assert client.stdout.read().decode().split() == ["successful", str(EVENTS + 2)]

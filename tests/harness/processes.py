@@ -17,9 +17,9 @@ from tests.harness.waiting import wait_until
 
 CENSUS = "RR_TEST_CENSUS"
 HEADLESS = """
-import ctypes, subprocess, threading, time
+import ctypes, subprocess, threading
 child = subprocess.Popen(["sleep", "600"])
-threading.Thread(target=time.sleep, args=(600,)).start()
+threading.Thread(target=threading.Event().wait).start()
 print(child.pid, flush=True)
 ctypes.CDLL(None).pthread_exit(None)
 """

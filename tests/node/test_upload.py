@@ -140,7 +140,7 @@ def test_remote_is_no_work_type(daemon: Daemon, difference: Callable[[str], bool
 
 
 UPLOADER = """
-import socket, sys, time
+import signal, socket, sys
 client = socket.socket(socket.AF_UNIX)
 client.connect(sys.argv[1])
 lines = client.makefile("rb")
@@ -149,7 +149,7 @@ client.sendall(b"work submit localhost stdin-sh\\n")
 unit = lines.readline().split()[5].decode().rstrip(".")
 client.sendall(b"touch ran\\n")
 print(unit, flush=True)
-time.sleep(600)
+signal.pause()
 """
 
 

@@ -23,13 +23,14 @@ THEIR_OWN = re.compile(r"ansible_.*_payload_|pymp-")
 """Unpacked modules; the directory of the socket over which ansible-core 2.21 talks to its forks."""
 
 STUBBORN = """
-import os, signal, subprocess, sys, time
+import os, signal, subprocess, sys
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, signal.SIG_IGN)
 if len(sys.argv) > 2:
     subprocess.Popen([sys.executable, sys.argv[0], sys.argv[1]], start_new_session=True)
 open(sys.argv[1], "a").write("x")
-time.sleep(300)
+while True:
+    signal.pause()
 """
 """Ignores every polite signal; given a third word it has a child, in a session of its own, that does so too."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import socket
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -200,7 +199,6 @@ def test_results_that_came_with_the_header_are_not_lost(impostor: Callable[..., 
         connection.sendall(GREETING)
         connection.recv(1000)
         connection.sendall(b"Streaming results for work unit abcdefgh\nfirst")
-        time.sleep(0.2)
         connection.sendall(b"second")
         connection.close()
 
