@@ -3,22 +3,25 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-WORKERS ?= 4
+# most tests wait more than they compute
+WORKERS ?= $(shell expr 2 \* $$(nproc))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench build docs clean
+.PHONY: help setup demo test test-all check format bench build docs clean
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.developer ## make a virtual environment with all that tests and checks need
 
 demo: $(VENV)/.user ## run a real Ansible job through a Receptor node
 	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo
 
-test: $(VENV)/.developer ## run all tests, the fast ones first
+test: $(VENV)/.developer ## run the fast tests: every room, a few minutes
 	$(BIN)/pytest -n $(WORKERS) -m "not slow"
+
+test-all: test ## run all tests: the fast ones, then the slow ones
 	$(BIN)/pytest -n $(WORKERS) -m slow
 
 check: $(VENV)/.developer ## check format, lint, types and imports
