@@ -1,9 +1,15 @@
-"""The program: `receptor-runner`, or `python -m receptor_runner`."""
+"""The program: `receptor-runner`, `python -m receptor_runner`, or `python PATH/receptor_runner`."""
 
 from __future__ import annotations
 
 import signal
 import sys
+
+if not __package__:
+    # Run by its path, the package is where Python does not look by itself. What Python put there instead, the inside of
+    # the package, would let our modules shadow others. Last, so that nothing beside the package shadows the rest.
+    here = __file__.removesuffix("/__main__.py")
+    sys.path[:] = [*(path for path in sys.path if path != here), here.rpartition("/")[0]]
 
 from receptor_runner.system.signals import STOPPING
 

@@ -316,11 +316,12 @@ def _whole(call: _Call, runner: Runner) -> None:
     cancel = CancelToken()
     following = Following(handlers=call.handlers(runner), cancel=cancel, config=runner.config)
     with call.canceling(cancel):
-        shipment = prepare(job, call.directory, include_artifacts=call.include_artifacts)
-        try:
-            record = start(shipment, call.directory, destination, rerun=call.rerun)
-        finally:
-            shipment.close()
+        with destination.local_node() as local:  # an embedded one starts while the job is packed
+            shipment = prepare(job, call.directory, include_artifacts=call.include_artifacts)
+            try:
+                record = start(shipment, call.directory, destination, local, rerun=call.rerun)
+            finally:
+                shipment.close()
         try:
             outcome = follow(call.directory, record.ident, destination, following)
         except KeyboardInterrupt:

@@ -8,7 +8,7 @@ from receptor_runner.cli import messages
 
 if TYPE_CHECKING:
     from receptor_runner.receptor.jobs.record import Record
-    from receptor_runner.receptor.nodes.locate import NodeAddress
+    from receptor_runner.receptor.nodes.locate import LocalNode
 
 
 def describe(record: Record) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def describe(record: Record) -> dict[str, Any]:
     }
 
 
-def note_route(record: Record, address: NodeAddress) -> None:
+def note_route(record: Record, local: LocalNode) -> None:
     """Show in one line where a job runs."""
-    kind = "embedded node" if address.embedded else "node"
-    messages.note(f"job {record.ident} on {kind} `{record.node}` via {address.socket} ({address.source})")
+    kind = "embedded node" if local.embedded else "node"
+    messages.note(f"job {record.ident} on {kind} `{record.node}` via {local.socket} ({local.source})")

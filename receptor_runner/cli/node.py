@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from receptor_runner.cli import logs, messages, parameters
+from receptor_runner.cli import logs, messages
 from receptor_runner.cli.commands import Command
 
 EPILOG = """\b
@@ -21,13 +21,7 @@ Examples:
 @click.option(
     "-c", "--config", required=True, type=click.Path(path_type=Path), help="A receptor.yml of the v1 form."
 )
-@click.option(
-    "--idle-exit",
-    type=parameters.Duration(),
-    metavar="SECONDS",
-    help="End once there has been no unit and no client for this long.",
-)
-def node(config: Path, idle_exit: float | None) -> None:
+def node(config: Path) -> None:
     """Serve an embedded, local-only Receptor node until SIGTERM.
 
     It speaks Receptor's control protocol, so that receptorctl works with it. For a mesh, run Receptor itself.
@@ -37,4 +31,4 @@ def node(config: Path, idle_exit: float | None) -> None:
 
     settings = read_settings(config)
     logs.set_log_level(settings.log_level)
-    serve(settings, idle_exit_s=idle_exit, ready=lambda: messages.note(f"node `{settings.node_id}` serves"))
+    serve(settings, ready=lambda: messages.note(f"node `{settings.node_id}` serves"))

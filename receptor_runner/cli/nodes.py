@@ -57,9 +57,10 @@ def nodes(
     from receptor_runner.receptor.nodes.facts import ask_workers, list_nodes
 
     where = destination(connection, local, tls)
-    control = where.control(where.address())
-    found = list_nodes(control, where)
-    words = ask_workers(control, where, found, within_s=timeout) if info else None
+    with where.local_node() as node:
+        control = where.control(node)
+        found = list_nodes(control, where)
+        words = ask_workers(control, where, found, within_s=timeout) if info else None
     if json_output:
         output.data({"schema": 1, "nodes": [_describe(node, words) for node in found]})
     else:

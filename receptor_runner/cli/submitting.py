@@ -34,15 +34,18 @@ def submit_job(
     from receptor_runner.receptor.jobs.submit import start
     from receptor_runner.transmit import prepare
 
-    shipment = prepare(job, private_data_dir, include_artifacts=include_artifacts)
-    shipment.on_sent = UploadProgress().update
-    try:
-        for skipped in shipment.skipped:
-            messages.note(f"warning: skipped {skipped}")
-        with _interruptible(private_data_dir, str(job.ident)):
-            return start(shipment, private_data_dir, where, rerun=rerun, on_route=job_view.note_route)
-    finally:
-        shipment.close()
+    with where.local_node() as local:  # an embedded one starts while the job is packed
+        shipment = prepare(job, private_data_dir, include_artifacts=include_artifacts)
+        shipment.on_sent = UploadProgress().update
+        try:
+            for skipped in shipment.skipped:
+                messages.note(f"warning: skipped {skipped}")
+            with _interruptible(private_data_dir, str(job.ident)):
+                return start(
+                    shipment, private_data_dir, where, local, rerun=rerun, on_route=job_view.note_route
+                )
+        finally:
+            shipment.close()
 
 
 @contextlib.contextmanager

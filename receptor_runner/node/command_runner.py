@@ -1,10 +1,7 @@
 """The process between the node and one unit's command.
 
 It leads a session of its own and outlives the node, starts the command on the unit's files, keeps the unit's
-status up to date, and on SIGINT or SIGTERM ends the command and everything below it. It is started as
-
-    python -m receptor_runner.node.command_runner UNITDIR COMMAND
-
+status up to date, and on SIGINT or SIGTERM ends the command and everything below it. It is started by `start.py`
 and takes the parameters from the unit's status, so that they need not fit into one argument.
 """
 
@@ -12,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 
 from receptor_runner.node.command_line import split_params
@@ -21,8 +17,8 @@ from receptor_runner.node.unit_status import (
     Detail,
     StatusFile,
     StatusUnreadable,
-    UnitState,
-    UnitStatus,
+    StoredUnitState,
+    StoredUnitStatus,
     measure_stdout,
 )
 
@@ -53,7 +49,7 @@ def main(argv: list[str]) -> int:
     try:
         child = _start_command(unit_dir, command, claimed.params)
     except (OSError, ValueError) as error:
-        _finish(status_file, UnitState.FAILED, _describe_start_error(error))
+        _finish(status_file, StoredUnitState.FAILED, _describe_start_error(error))
         return 255
     return _attend(status_file, child)
 
@@ -64,7 +60,7 @@ def _become_subreaper() -> None:
     ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _claim(status_file: StatusFile) -> UnitStatus | None:
+def _claim(status_file: StatusFile) -> StoredUnitStatus | None:
     # From here on the unit counts as started: a cancel or a restart of the node that came first has won.
     claimed = status_file.update(detail=Detail.NOT_STARTED, only_if=lambda status: status.launchable)
     if claimed is None:
@@ -141,7 +137,7 @@ def _attend(status_file: StatusFile, child: int) -> int:
 def _report_progress(status_file: StatusFile, child: int, reported: int) -> int:
     size = measure_stdout(status_file.unit_dir)
     if size != reported:
-        _record(status_file, UnitState.RUNNING, f"Running: PID {child}", size)
+        _record(status_file, StoredUnitState.RUNNING, f"Running: PID {child}", size)
     return size
 
 
@@ -150,9 +146,9 @@ def _stop(status_file: StatusFile, child: int, received: signal.Signals) -> int:
     _wait_for(child, INTERRUPT_PATIENCE_S)
     kill_descendants(os.getpid())
     if received is signal.SIGINT:
-        _finish(status_file, UnitState.CANCELED, Detail.CANCELED)
+        _finish(status_file, StoredUnitState.CANCELED, Detail.CANCELED)
     else:
-        _finish(status_file, UnitState.FAILED, Detail.KILLED)
+        _finish(status_file, StoredUnitState.FAILED, Detail.KILLED)
     return 255
 
 
@@ -164,7 +160,9 @@ def _wait_for(child: int, patience_s: float) -> None:
 
 def _record_exit(status_file: StatusFile, wait_status: int) -> int:
     code = os.waitstatus_to_exitcode(wait_status)
-    _finish(status_file, UnitState.FAILED if code else UnitState.SUCCEEDED, describe_exit(wait_status))
+    _finish(
+        status_file, StoredUnitState.FAILED if code else StoredUnitState.SUCCEEDED, describe_exit(wait_status)
+    )
     return code if code >= 0 else 255
 
 
@@ -177,19 +175,15 @@ def describe_exit(wait_status: int) -> str:
     return f"signal: {(signal.strsignal(-code) or str(-code)).lower()}{dumped}"
 
 
-def _finish(status_file: StatusFile, state: UnitState, detail: str) -> None:
+def _finish(status_file: StatusFile, state: StoredUnitState, detail: str) -> None:
     _record(status_file, state, detail, measure_stdout(status_file.unit_dir))
 
 
-def _record(status_file: StatusFile, state: UnitState, detail: str, size: int) -> None:
+def _record(status_file: StatusFile, state: StoredUnitState, detail: str, size: int) -> None:
     # A unit whose directory somebody removed has nobody left to report to; its command still comes to an end.
     try:
         status_file.update(state=state, detail=detail, stdout_size=size)
     except StatusUnreadable:
-        status_file.overwrite(UnitStatus(state=state, detail=detail, stdout_size=size))
+        status_file.overwrite(StoredUnitStatus(state=state, detail=detail, stdout_size=size))
     except OSError:
         return
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

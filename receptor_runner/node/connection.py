@@ -28,7 +28,7 @@ class ClientGone(Exception):
     """The client closed its side for good."""
 
 
-class Connection:
+class ClientConnection:
     """A stream socket as the control protocol uses it.
 
     Args:

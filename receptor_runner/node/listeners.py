@@ -9,6 +9,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from receptor_runner.errors import ConfigError, NodeUnavailable
+from receptor_runner.system.sockets import short_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,7 +72,8 @@ def _listen_unix(path: Path, permissions: int) -> Iterator[socket.socket]:
         _remove_stale(path)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         with listening:
-            _bind(listening, os.fspath(path), f"socket {path}")
+            with short_address(os.fspath(path)) as address:
+                _bind(listening, address, f"socket {path}")
             path.chmod(permissions)
             listening.listen(_BACKLOG)
             listening.setblocking(False)

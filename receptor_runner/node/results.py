@@ -7,13 +7,12 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
-from receptor_runner.node.refusal import Refused
 from receptor_runner.node.work import refuse_signature
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from receptor_runner.node.connection import Connection
+    from receptor_runner.node.connection import ClientConnection
     from receptor_runner.node.requests import WorkRequest
     from receptor_runner.node.state import NodeState
     from receptor_runner.node.units import Unit
@@ -24,7 +23,7 @@ _WAIT_GROWTH = 1.4
 _log = logging.getLogger("receptor_runner.node")
 
 
-def stream_results(node: NodeState, connection: Connection, work: WorkRequest) -> None:
+def stream_results(node: NodeState, connection: ClientConnection, work: WorkRequest) -> None:
     """Send a unit's output until the unit is complete, canceled or released, or the client leaves.
 
     Args:
@@ -49,10 +48,11 @@ def stream_results(node: NodeState, connection: Connection, work: WorkRequest) -
         _log.warning("results of unit %s end early: %s", unit.unit_id, error)
 
 
-def _follow(unit: Unit, output: _Output, connection: Connection, position: int) -> None:
+def _follow(unit: Unit, output: _Output, connection: ClientConnection, position: int) -> None:
     wait_s = SHORTEST_WAIT_S
     while True:
-        is_over = _is_over(unit)
+        # Asked before the output is read: what was written before the end is then sure to be seen.
+        is_over = unit.has_ended()
         start = position
         for sent in output.send_from(position, connection):
             position += sent
@@ -62,14 +62,6 @@ def _follow(unit: Unit, output: _Output, connection: Connection, position: int) 
         connection.wait_while_present(wait_s)
 
 
-def _is_over(unit: Unit) -> bool:
-    # Asked before the output is read: what was written before the end is then sure to be seen.
-    try:
-        return unit.read_status().state.complete
-    except Refused:
-        return True
-
-
 class _Output:
     """The stdout of a unit, opened once it exists."""
 
@@ -77,7 +69,7 @@ class _Output:
         self._path = unit.stdout
         self._fd: int | None = None
 
-    def send_from(self, position: int, connection: Connection) -> Iterator[int]:
+    def send_from(self, position: int, connection: ClientConnection) -> Iterator[int]:
         if self._fd is None:
             with contextlib.suppress(FileNotFoundError):
                 self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)

@@ -12,9 +12,9 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from receptor_runner.node.connection import Connection
+from receptor_runner.node.connection import ClientConnection
 from receptor_runner.node.listeners import lock_file, open_listeners
-from receptor_runner.node.runners import Runners
+from receptor_runner.node.runner_table import RunnerTable
 from receptor_runner.node.session import run_session
 from receptor_runner.node.state import NodeState
 from receptor_runner.node.units import UnitStore
@@ -22,16 +22,19 @@ from receptor_runner.node.units import UnitStore
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from receptor_runner.node.lifetime import JobLifetime
     from receptor_runner.node.settings import NodeSettings
 
-_IDLE_CHECK_S = 1.0
 _ACCEPT_PAUSE_S = 0.1
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 _log = logging.getLogger("receptor_runner.node")
 
 
 def serve(
-    settings: NodeSettings, *, idle_exit_s: float | None = None, ready: Callable[[], None] | None = None
+    settings: NodeSettings,
+    *,
+    lifetime: JobLifetime | None = None,
+    ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Run the node until it is told to stop, or until nobody needs it any more.
 
@@ -40,7 +43,7 @@ def serve(
 
     Args:
         settings: what to serve and where.
-        idle_exit_s: leave after so many seconds without any unit and without any client; None: stay.
+        lifetime: says when nobody needs the node any more; None: stay.
         ready: called once clients can connect.
 
     Raises:
@@ -48,21 +51,21 @@ def serve(
         ConfigError: a socket cannot be opened as configured.
     """
     with contextlib.ExitStack() as stack:
-        stop = stack.enter_context(_stop_signals())
+        stop, wake = stack.enter_context(_stop_signals())
         listeners = stack.enter_context(open_listeners(settings.control_services))
         units = settings.data_dir / settings.node_id
         store = UnitStore(units)
-        stack.enter_context(lock_file(units.with_name(f"{units.name}.lock"), f"data directory {units}"))
-        state = NodeState(settings=settings, store=store, runners=Runners())
+        lock = lock_file(units.with_name(f"{units.name}.lock"), f"data directory {units}")
+        stack.enter_context(lock)
+        state = NodeState(settings=settings, store=store, runners=RunnerTable())
         state.runners.resume(store)
-        if ready is not None:
-            ready()
-        _Server(state, listeners, idle_exit_s).run(stop)
+        ready()
+        _Server(state, listeners, lifetime, wake).run(stop)
 
 
 @contextlib.contextmanager
-def _stop_signals() -> Iterator[int]:
-    """Provide a descriptor that becomes readable when the node is told to stop.
+def _stop_signals() -> Iterator[tuple[int, int]]:
+    """Provide a descriptor that becomes readable when the node is told to stop, and the one to write to for that.
 
     The interpreter itself writes to it: a handler of ours would not run while the accept loop waits, had the signal
     come just before.
@@ -73,7 +76,7 @@ def _stop_signals() -> Iterator[int]:
         previous = {number: signal.signal(number, _nothing) for number in _STOPPING}
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     try:
-        yield reader
+        yield reader, writer
     finally:
         if previous:
             signal.set_wakeup_fd(-1)
@@ -90,25 +93,40 @@ def _nothing(_number: int, _frame: object) -> None:
 class _Server:
     """The accept loop and the count of clients."""
 
-    def __init__(self, state: NodeState, listeners: list[socket.socket], idle_exit_s: float | None) -> None:
+    def __init__(
+        self,
+        state: NodeState,
+        listeners: list[socket.socket],
+        lifetime: JobLifetime | None,
+        wake: int,
+    ) -> None:
         self._state = state
         self._listeners = {listener.fileno(): listener for listener in listeners}
-        self._idle_exit_s = idle_exit_s
+        self._lifetime = lifetime
+        self._wake = wake
         self._lock = threading.Lock()
         self._clients = 0
-        self._quiet_since = time.monotonic()
 
     def run(self, stop: int) -> None:
+        starter = self._lifetime.fileno() if self._lifetime else None
         poll = select.poll()
-        for fd in (stop, *self._listeners):
+        for fd in (stop, *self._listeners, *([] if starter is None else [starter])):
             poll.register(fd, select.POLLIN)
-        timeout_ms = None if self._idle_exit_s is None else min(_IDLE_CHECK_S, self._idle_exit_s) * 1000
-        while not self._is_unneeded():
+        timeout_ms = self._lifetime.CHECK_S * 1000 if self._lifetime else None
+        while not self._is_over():
             for fd, _event in poll.poll(timeout_ms):
-                if fd != stop:
-                    self._accept(self._listeners[fd])
-                elif set(os.read(stop, 512)) & set(_STOPPING):
+                if fd == stop and set(os.read(stop, 512)) & set(_STOPPING):
                     return
+                if fd == starter and self._lifetime:
+                    poll.unregister(fd)
+                    self._lifetime.note_starter_gone()
+                elif fd in self._listeners:
+                    self._accept(self._listeners[fd])
+
+    def _is_over(self) -> bool:
+        with self._lock:
+            clients = self._clients
+        return self._lifetime is not None and self._lifetime.is_over(self._state.store, clients)
 
     def _accept(self, listener: socket.socket) -> None:
         try:
@@ -130,7 +148,7 @@ class _Server:
 
     def _serve_client(self, client: socket.socket) -> None:
         try:
-            with contextlib.closing(Connection(client)) as connection:
+            with contextlib.closing(ClientConnection(client)) as connection:
                 run_session(self._state, connection)
         except Exception:
             _log.exception("a control session failed")
@@ -140,11 +158,6 @@ class _Server:
     def _note_end(self) -> None:
         with self._lock:
             self._clients -= 1
-            self._quiet_since = time.monotonic()
-
-    def _is_unneeded(self) -> bool:
-        if self._idle_exit_s is None:
-            return False
-        with self._lock:
-            quiet_s = 0.0 if self._clients else time.monotonic() - self._quiet_since
-        return quiet_s >= self._idle_exit_s and self._state.store.is_empty()
+        # Wakes the accept loop, which may have no further reason to stay, or may have left already.
+        with contextlib.suppress(OSError):
+            os.write(self._wake, b"\0")

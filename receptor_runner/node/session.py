@@ -15,7 +15,7 @@ from receptor_runner.node.upload import submit
 from receptor_runner.node.work import answer_work
 
 if TYPE_CHECKING:
-    from receptor_runner.node.connection import Connection
+    from receptor_runner.node.connection import ClientConnection
     from receptor_runner.node.requests import Request
     from receptor_runner.node.state import NodeState
 
@@ -28,7 +28,7 @@ class SessionOver(Exception):
     """The request has consumed the connection."""
 
 
-def run_session(node: NodeState, connection: Connection) -> None:
+def run_session(node: NodeState, connection: ClientConnection) -> None:
     """Serve one client until the connection ends.
 
     Args:
@@ -43,11 +43,11 @@ def run_session(node: NodeState, connection: Connection) -> None:
         _log.debug("control session ended")
 
 
-def _greet(node: NodeState, connection: Connection) -> None:
+def _greet(node: NodeState, connection: ClientConnection) -> None:
     connection.send(f"Receptor Control, node {node.settings.node_id}\n".encode())
 
 
-def _serve_request(node: NodeState, connection: Connection) -> None:
+def _serve_request(node: NodeState, connection: ClientConnection) -> None:
     try:
         line = connection.read_line()
         if line:
@@ -60,7 +60,7 @@ def _serve_request(node: NodeState, connection: Connection) -> None:
         _send_error(connection, describe_os_error(error))
 
 
-def _send_error(connection: Connection, text: str) -> None:
+def _send_error(connection: ClientConnection, text: str) -> None:
     _log.info("refused: %s", text)
     connection.send(encode_error(text))
 
@@ -71,7 +71,7 @@ def describe_os_error(error: OSError) -> str:
     return f"{error.filename}: {reason}" if error.filename else reason
 
 
-def _answer(node: NodeState, connection: Connection, request: Request) -> None:
+def _answer(node: NodeState, connection: ClientConnection, request: Request) -> None:
     if request.command == "work":
         _answer_work(node, connection, request)
     elif request.command == "connect":
@@ -82,7 +82,7 @@ def _answer(node: NodeState, connection: Connection, request: Request) -> None:
         raise Refused("Unknown command")
 
 
-def _answer_work(node: NodeState, connection: Connection, request: Request) -> None:
+def _answer_work(node: NodeState, connection: ClientConnection, request: Request) -> None:
     work = parse_work(request)
     if work.subcommand == "submit":
         submit(node, connection, work)
@@ -93,7 +93,7 @@ def _answer_work(node: NodeState, connection: Connection, request: Request) -> N
     connection.send(encode_reply(answer_work(node, work)))
 
 
-def _bridge(node: NodeState, connection: Connection, request: Request) -> None:
+def _bridge(node: NodeState, connection: ClientConnection, request: Request) -> None:
     # There is only one node to connect to, so the far end of the bridge is a session on the same connection.
     read_connect_target(node, request)
     connection.send(b"Connecting\n")

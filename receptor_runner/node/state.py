@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from receptor_runner.node.runners import Runners
+    from receptor_runner.node.runner_table import RunnerTable
     from receptor_runner.node.settings import NodeSettings, WorkCommand
     from receptor_runner.node.units import UnitStore
 
@@ -22,7 +22,7 @@ class NodeState:
 
     settings: NodeSettings
     store: UnitStore
-    runners: Runners
+    runners: RunnerTable
     started_ns: int = field(default_factory=time.time_ns)
 
     def find_command(self, work_type: str) -> WorkCommand | None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MAX_STATUS_BYTES = 16 * 1024 * 1024
 
 
-class UnitState(enum.IntEnum):
+class StoredUnitState(enum.IntEnum):
     """The states of a unit, with Receptor's numbers; the names are what clients see."""
 
     PENDING = 0
@@ -30,7 +30,7 @@ class UnitState(enum.IntEnum):
     @property
     def complete(self) -> bool:
         """Whether nothing will change any more (the daemon forgets Canceled here)."""
-        return self >= UnitState.SUCCEEDED
+        return self >= StoredUnitState.SUCCEEDED
 
 
 class Detail:
@@ -47,7 +47,7 @@ class Detail:
     RUNNER_DIED = "Command runner died: the outcome of the command is unknown"
 
 
-class UnitStatus:
+class StoredUnitStatus:
     """What a status file says: the five keys of the daemon, in its order."""
 
     __slots__ = ("detail", "extra_data", "state", "stdout_size", "work_type")
@@ -55,13 +55,13 @@ class UnitStatus:
     def __init__(
         self,
         *,
-        state: int = UnitState.PENDING,
+        state: int = StoredUnitState.PENDING,
         detail: str = Detail.CREATED,
         stdout_size: int = 0,
         work_type: str = "",
         extra_data: object = None,
     ) -> None:
-        self.state = UnitState(state)
+        self.state = StoredUnitState(state)
         self.detail = detail
         self.stdout_size = stdout_size
         self.work_type = work_type
@@ -82,7 +82,7 @@ class UnitStatus:
     @property
     def launchable(self) -> bool:
         """Whether the command has not been started and still may be."""
-        return self.state is UnitState.PENDING and self.detail != Detail.NOT_STARTED
+        return self.state is StoredUnitState.PENDING and self.detail != Detail.NOT_STARTED
 
     def as_dict(self) -> dict[str, object]:
         """Return the five keys by the daemon's names."""
@@ -99,7 +99,7 @@ class StatusUnreadable(ValueError):
     """A status file that holds no whole status, as a crash of its writer leaves one."""
 
 
-def decode_status(line: bytes) -> UnitStatus:
+def decode_status(line: bytes) -> StoredUnitStatus:
     """Read one status line.
 
     Args:
@@ -110,7 +110,7 @@ def decode_status(line: bytes) -> UnitStatus:
     """
     try:
         found = json.loads(line.partition(b"\n")[0])
-        return UnitStatus(
+        return StoredUnitStatus(
             state=found["State"],
             detail=str(found["Detail"]),
             stdout_size=int(found["StdoutSize"]),
@@ -139,7 +139,7 @@ class StatusFile:
     def __init__(self, unit_dir: str) -> None:
         self.unit_dir = unit_dir
 
-    def create(self, status: UnitStatus) -> None:
+    def create(self, status: StoredUnitStatus) -> None:
         """Write the first status of a unit.
 
         Raises:
@@ -148,7 +148,7 @@ class StatusFile:
         with _Locked(self.unit_dir, os.O_CREAT) as fd:
             _write(fd, status)
 
-    def read(self) -> UnitStatus:
+    def read(self) -> StoredUnitStatus:
         """Return the status.
 
         Raises:
@@ -158,7 +158,7 @@ class StatusFile:
         with _Locked(self.unit_dir, 0) as fd:
             return decode_status(os.pread(fd, MAX_STATUS_BYTES, 0))
 
-    def overwrite(self, status: UnitStatus) -> None:
+    def overwrite(self, status: StoredUnitStatus) -> None:
         """Replace whatever the file holds, damaged or not."""
         with _Locked(self.unit_dir, 0) as fd:
             _write(fd, status)
@@ -166,12 +166,12 @@ class StatusFile:
     def update(
         self,
         *,
-        state: UnitState | None = None,
+        state: StoredUnitState | None = None,
         detail: str | None = None,
         stdout_size: int | None = None,
         extra_data: object = ...,
-        only_if: Callable[[UnitStatus], bool] | None = None,
-    ) -> UnitStatus | None:
+        only_if: Callable[[StoredUnitStatus], bool] | None = None,
+    ) -> StoredUnitStatus | None:
         """Change some of the keys in one locked step.
 
         Args:
@@ -217,7 +217,7 @@ def encode_json(value: object) -> bytes:
     return text.encode("utf-8", "replace")
 
 
-def _write(fd: int, status: UnitStatus) -> None:
+def _write(fd: int, status: StoredUnitStatus) -> None:
     line = encode_json(status.as_dict()) + b"\n"
     os.pwrite(fd, line, 0)
     os.ftruncate(fd, len(line))

@@ -12,7 +12,13 @@ from pathlib import Path
 
 from receptor_runner.errors import ConfigError
 from receptor_runner.node.refusal import Refused
-from receptor_runner.node.unit_status import Detail, StatusFile, StatusUnreadable, UnitState, UnitStatus
+from receptor_runner.node.unit_status import (
+    Detail,
+    StatusFile,
+    StatusUnreadable,
+    StoredUnitState,
+    StoredUnitStatus,
+)
 
 UNIT_ID = re.compile(r"[0-9A-Za-z]{8}")
 _ALPHABET = string.digits + string.ascii_letters
@@ -41,7 +47,7 @@ class Unit:
         """The status, under its lock."""
         return StatusFile(str(self.unit_dir))
 
-    def read_status(self) -> UnitStatus:
+    def read_status(self) -> StoredUnitStatus:
         """Return the status; a damaged one reads as a failure that says so.
 
         Raises:
@@ -50,9 +56,16 @@ class Unit:
         try:
             return self.status_file.read()
         except StatusUnreadable as error:
-            return UnitStatus(state=UnitState.FAILED, detail=f"Failed to restart: {error}")
+            return StoredUnitStatus(state=StoredUnitState.FAILED, detail=f"Failed to restart: {error}")
         except OSError as error:
             raise Refused(f"unknown work unit {self.unit_id}") from error
+
+    def has_ended(self) -> bool:
+        """Return whether nothing will change any more, because the unit is complete or gone."""
+        try:
+            return self.read_status().state.complete
+        except Refused:
+            return True
 
 
 class UnitStore:
@@ -78,7 +91,7 @@ class UnitStore:
             OSError: the directory cannot be written; nothing stays behind.
         """
         unit = self._make_directory()
-        status = UnitStatus(work_type=work_type, extra_data={"Pid": 0, "Params": params})
+        status = StoredUnitStatus(work_type=work_type, extra_data={"Pid": 0, "Params": params})
         try:
             unit.status_file.create(status)
         except BaseException:
@@ -137,7 +150,7 @@ class UnitStore:
                 return unit
 
 
-def fail_unreadable(unit: Unit) -> UnitStatus:
+def fail_unreadable(unit: Unit) -> StoredUnitStatus:
     """Make a damaged status whole again, as a failure, and return it."""
     status = unit.read_status()
     with contextlib.suppress(OSError):
@@ -148,7 +161,7 @@ def fail_unreadable(unit: Unit) -> UnitStatus:
 def fail_if_never_started(unit: Unit, size: int) -> bool:
     """Fail a unit that was still Pending when its node ended; say whether it was."""
     changed = unit.status_file.update(
-        state=UnitState.FAILED,
+        state=StoredUnitState.FAILED,
         detail=Detail.PENDING_AT_RESTART,
         stdout_size=size,
         only_if=lambda status: status.launchable,

@@ -11,11 +11,11 @@ from receptor_runner.node.command_line import join_params
 from receptor_runner.node.connection import ClientGone
 from receptor_runner.node.refusal import Refused
 from receptor_runner.node.replies import encode_error, encode_reply
-from receptor_runner.node.unit_status import Detail, UnitState, measure_stdout
+from receptor_runner.node.unit_status import Detail, StoredUnitState, measure_stdout
 from receptor_runner.node.work import refuse_signature
 
 if TYPE_CHECKING:
-    from receptor_runner.node.connection import Connection
+    from receptor_runner.node.connection import ClientConnection
     from receptor_runner.node.requests import WorkRequest
     from receptor_runner.node.settings import WorkCommand
     from receptor_runner.node.state import NodeState
@@ -26,7 +26,7 @@ _STARTING_FAILED = "Error starting worker"
 _log = logging.getLogger("receptor_runner.node")
 
 
-def submit(node: NodeState, connection: Connection, work: WorkRequest) -> None:
+def submit(node: NodeState, connection: ClientConnection, work: WorkRequest) -> None:
     """Take one unit of work from a client.
 
     The command starts only if the client ended its side and still waits for the reply: a client that is gone may
@@ -84,7 +84,7 @@ def _combine_params(command: WorkCommand, runtime: str) -> str:
     return join_params(command.params, runtime)
 
 
-def _receive_payload(unit: Unit, connection: Connection) -> None:
+def _receive_payload(unit: Unit, connection: ClientConnection) -> None:
     with contextlib.closing(_Payload(unit)) as payload:
         unit.status_file.update(detail=Detail.WAITING, only_if=lambda status: status.launchable)
         connection.send(f"Work unit created with ID {unit.unit_id}. Send stdin data and EOF.\n".encode())
@@ -107,7 +107,7 @@ class _Payload:
         os.close(self._fd)
 
 
-def _start(node: NodeState, unit: Unit, command: WorkCommand, connection: Connection) -> None:
+def _start(node: NodeState, unit: Unit, command: WorkCommand, connection: ClientConnection) -> None:
     reply = encode_reply({"result": "Job Started", "unitid": unit.unit_id})
     try:
         if not _advance(unit, Detail.STARTING):
@@ -137,7 +137,7 @@ def _advance(unit: Unit, detail: str) -> bool:
 def _fail(unit: Unit, what: str, cause: str) -> None:
     with contextlib.suppress(OSError):
         unit.status_file.update(
-            state=UnitState.FAILED,
+            state=StoredUnitState.FAILED,
             detail=f"{what}: {cause}",
             stdout_size=measure_stdout(str(unit.unit_dir)),
             only_if=lambda status: not status.state.complete,
@@ -148,7 +148,7 @@ def _describe(error: OSError, unit: Unit) -> str:
     return f"write {unit.stdin}: {(error.strerror or str(error)).lower()}"
 
 
-def _answer_failure(connection: Connection, text: str) -> None:
+def _answer_failure(connection: ClientConnection, text: str) -> None:
     # What the client still sends is payload, not commands; it reads the answer when it has sent all.
     connection.send(encode_error(text))
     for _chunk in connection.read_rest():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from receptor_runner.node.refusal import Refused
 from receptor_runner.node.replies import Ordered
-from receptor_runner.node.unit_status import UnitStatus
+from receptor_runner.node.unit_status import StoredUnitStatus
 
 if TYPE_CHECKING:
     from receptor_runner.node.requests import WorkRequest
@@ -64,7 +64,7 @@ def describe_unit(node: NodeState, unit: Unit) -> dict[str, object]:
     }
 
 
-def _show_extra_data(status: UnitStatus) -> object:
+def _show_extra_data(status: StoredUnitStatus) -> object:
     # The daemon's structure, not a map: Pid before Params.
     return Ordered(status.extra_data) if isinstance(status.extra_data, dict) else status.extra_data
 

@@ -149,7 +149,7 @@ def test_damaged_spool(lab: Lab, change: str) -> None:
 def test_damaged_records(tmp_path: Path, content: bytes) -> None:
     """Whatever is no record is told with its path, and does not hide the records of other jobs."""
     whole = RecordFile(tmp_path, "whole")
-    record = Record(ident="whole", digest="", socket="s", embedded=False, node="n", work_type="w")
+    record = Record(ident="whole", digest="", socket="s", node_directory=None, node="n", work_type="w")
     whole.write(record)
     damaged = RecordFile(tmp_path, "damaged")
     damaged.artifact_dir.mkdir()

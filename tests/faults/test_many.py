@@ -45,7 +45,8 @@ def test_submitted_and_followed_by_one_process(lab: Lab) -> None:
     def submit(ident: str) -> str | None:
         shipment = prepare(Job(ident=ident, playbook="test.yml"), lab.project.path)
         try:
-            return start(shipment, lab.project.path, where).unit_id
+            with where.local_node() as local:
+                return start(shipment, lab.project.path, where, local).unit_id
         finally:
             shipment.close()
 

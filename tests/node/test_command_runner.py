@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from receptor_runner.node.unit_status import Detail, UnitState, UnitStatus
+from receptor_runner.node.unit_status import Detail, StoredUnitState, StoredUnitStatus
 from receptor_runner.node.units import Unit, UnitStore
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def _start(unit: Unit, command: str, params: str = "") -> subprocess.Popen[bytes
     return subprocess.Popen(argv, stderr=subprocess.PIPE)
 
 
-def _run(unit: Unit, command: str, params: str = "") -> tuple[int, UnitStatus]:
+def _run(unit: Unit, command: str, params: str = "") -> tuple[int, StoredUnitStatus]:
     with _start(unit, command, params) as process:
         code = process.wait(60)
         assert process.stderr is not None
@@ -44,12 +44,12 @@ def test_exit_status_is_passed_on(unit: Unit) -> None:
     """The runner ends with the command's own exit status and records it."""
     code, status = _run(unit, "sh", "-c 'echo out; echo err >&2; exit 7'")
     assert code == 7
-    assert (status.state, status.detail, status.stdout_size) == (UnitState.FAILED, "exit status 7", 8)
+    assert (status.state, status.detail, status.stdout_size) == (StoredUnitState.FAILED, "exit status 7", 8)
     assert unit.stdout.read_bytes() == b"out\nerr\n"
 
 
-@pytest.mark.parametrize("state", [UnitState.CANCELED, UnitState.FAILED])
-def test_unit_that_was_taken_back_does_not_run(unit: Unit, state: UnitState) -> None:
+@pytest.mark.parametrize("state", [StoredUnitState.CANCELED, StoredUnitState.FAILED])
+def test_unit_that_was_taken_back_does_not_run(unit: Unit, state: StoredUnitState) -> None:
     """A unit that was cancelled or failed before the runner came up stays as it is."""
     unit.status_file.update(state=state, detail="too late")
     code, status = _run(unit, "touch", str(unit.unit_dir / "ran"))
@@ -66,9 +66,14 @@ def test_unit_runs_only_once(unit: Unit) -> None:
 
 @pytest.mark.parametrize(
     ("number", "state", "detail"),
-    [(signal.SIGINT, UnitState.CANCELED, "Canceled"), (signal.SIGTERM, UnitState.FAILED, "Killed")],
+    [
+        (signal.SIGINT, StoredUnitState.CANCELED, "Canceled"),
+        (signal.SIGTERM, StoredUnitState.FAILED, "Killed"),
+    ],
 )
-def test_signals_end_the_command(unit: Unit, number: signal.Signals, state: UnitState, detail: str) -> None:
+def test_signals_end_the_command(
+    unit: Unit, number: signal.Signals, state: StoredUnitState, detail: str
+) -> None:
     """An interrupt is a cancel; a termination is recorded as the daemon records it."""
     with _start(unit, "sh", "-c 'echo up; exec sleep 600'") as process:
         while not unit.stdout.exists() or not unit.stdout.read_bytes():
@@ -90,7 +95,7 @@ def test_signals_end_the_command(unit: Unit, number: signal.Signals, state: Unit
 def test_command_that_cannot_start_is_named(unit: Unit, command: str, detail: str) -> None:
     """A command that cannot be started fails the unit with the reason."""
     code, status = _run(unit, command)
-    assert (code, status.state, status.detail) == (255, UnitState.FAILED, detail)
+    assert (code, status.state, status.detail) == (255, StoredUnitState.FAILED, detail)
 
 
 def test_params_may_be_long(unit: Unit) -> None:
@@ -103,7 +108,7 @@ def test_params_may_be_long(unit: Unit) -> None:
 def test_params_with_a_null_byte_fail_the_unit(unit: Unit) -> None:
     """What cannot be an argument is a failure with a reason, not a crash."""
     code, status = _run(unit, "cat", "a\x00b")
-    assert (code, status.state, status.detail) == (255, UnitState.FAILED, "embedded null byte")
+    assert (code, status.state, status.detail) == (255, StoredUnitState.FAILED, "embedded null byte")
 
 
 def test_unit_that_vanishes_does_not_stop_the_command(unit: Unit) -> None:

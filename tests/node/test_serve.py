@@ -151,33 +151,6 @@ def test_port_in_use_is_an_error(short_dir: Path) -> None:
             serve(settings)
 
 
-def test_idle_node_leaves(short_dir: Path) -> None:
-    """A node that nobody needs ends by itself, restores the signal handlers, and leaves no socket."""
-    service = ControlService(filename=short_dir / "s")
-    settings = NodeSettings(node_id="n1", data_dir=short_dir / "data", control_services=(service,))
-    before = signal.getsignal(signal.SIGTERM)
-    told = threading.Event()
-    serve(settings, idle_exit_s=0.2, ready=told.set)
-    assert told.is_set()
-    assert signal.getsignal(signal.SIGTERM) is before
-    assert not (short_dir / "s").exists()
-
-
-def test_idle_node_waits_for_units_and_clients(make_daemon: DaemonFactory) -> None:
-    """While a client is connected or a unit exists the node stays, and then it leaves."""
-    daemon = make_daemon("embedded")
-    daemon.options = ["--idle-exit", "0.3"]
-    daemon.start()
-    with daemon.connect() as client:
-        unit = daemon.submit("cat")
-        daemon.wait_for_state(unit, "Succeeded")
-    with daemon.connect() as client:
-        assert client.ask(f"work release {unit}".encode()) == f'{{"released":"{unit}"}}\n'.encode()
-    wait_until(lambda: not daemon.is_running(), "the node left")
-    assert daemon.process is not None
-    assert daemon.process.returncode == 0
-
-
 def test_runners_hold_nothing_of_the_node(embedded: Daemon) -> None:
     """A runner and its command inherit no descriptor of the node, so that nothing waits for them."""
     unit = embedded.submit("sh", "'exec sleep 600'")

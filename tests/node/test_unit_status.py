@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from receptor_runner.node.unit_status import (
     StatusFile,
     StatusUnreadable,
-    UnitState,
-    UnitStatus,
+    StoredUnitState,
+    StoredUnitStatus,
     decode_status,
     encode_json,
     measure_stdout,
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 def status_file(tmp_path: Path) -> StatusFile:
     """A unit's status file, Pending."""
     file = StatusFile(str(tmp_path))
-    file.create(UnitStatus(work_type="cat", extra_data={"Pid": 0, "Params": "a"}))
+    file.create(StoredUnitStatus(work_type="cat", extra_data={"Pid": 0, "Params": "a"}))
     return file
 
 
 def test_file_is_one_line_in_the_daemons_order(status_file: StatusFile, tmp_path: Path) -> None:
     """The file holds one line with the five keys, and stays readable to its owner only."""
-    status_file.update(state=UnitState.RUNNING, detail="Running: PID 7", stdout_size=3)
+    status_file.update(state=StoredUnitState.RUNNING, detail="Running: PID 7", stdout_size=3)
     assert (tmp_path / "status").read_text() == (
         '{"State":1,"Detail":"Running: PID 7","StdoutSize":3,"WorkType":"cat",'
         '"ExtraData":{"Pid":0,"Params":"a"}}\n'
@@ -113,10 +113,12 @@ def test_any_bytes_are_a_status_or_unreadable(line: bytes) -> None:
         return
 
 
-@given(st.text(), st.integers(0, 2**62), st.sampled_from(UnitState))
-def test_status_comes_back(detail: str, size: int, state: UnitState) -> None:
+@given(st.text(), st.integers(0, 2**62), st.sampled_from(StoredUnitState))
+def test_status_comes_back(detail: str, size: int, state: StoredUnitState) -> None:
     """A status read back is the one written (characters that UTF-8 cannot carry aside)."""
-    status = UnitStatus(state=state, detail=detail, stdout_size=size, work_type="w", extra_data={"Pid": 1})
+    status = StoredUnitStatus(
+        state=state, detail=detail, stdout_size=size, work_type="w", extra_data={"Pid": 1}
+    )
     found = decode_status(encode_json(status.as_dict()) + b"\n")
     assert found.as_dict() == {**status.as_dict(), "Detail": detail.encode("utf-8", "replace").decode()}
 

@@ -20,6 +20,7 @@ from receptorctl import ReceptorControl
 from receptorctl.socket_interface import shutdown_write
 
 from receptor_runner.errors import UsageError
+from receptor_runner.system.sockets import short_address
 
 _SLICE_S = 0.5
 _ADDRESS = re.compile(
@@ -53,6 +54,9 @@ class Connection(ReceptorControl):  # type: ignore[misc] # receptorctl ships no 
         if self._socket is None:
             self._socket = _open_socket(self._socketaddress, self._deadline_s, self._tls)
             self._sockfile = self._socket.makefile("rwb")
+            self._await(select.POLLIN)
+            if not self._sockfile.peek(1):
+                raise ConnectionResetError("the node closed the connection")
             self.handshake()
 
     def reply_within(self, seconds: float) -> None:
@@ -146,7 +150,8 @@ def _open_unix(path: str, deadline_s: float) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.settimeout(deadline_s)
-        connection.connect(path)
+        with short_address(path) as address:
+            connection.connect(address)
     except BaseException:
         connection.close()
         raise

@@ -207,15 +207,16 @@ class Control:
             self._translated(),
             Connection(self.address, self._deadlines.connect_s, self._tls) as connection,
         ):
-            connection.connect()
+            self._connect(connection)
             yield connection
 
     def _connect(self, connection: Connection) -> None:
         try:
             connection.connect()
-        except (FileNotFoundError, ConnectionRefusedError):
+        except (FileNotFoundError, ConnectionError):
             if self._revive is None:
                 raise
+            # An embedded node may end between two connections; one that is ending accepts and then closes.
             self._revive()
             connection.close()
             connection.connect()

@@ -71,11 +71,12 @@ def run_command(destination: Destination, words: str, policy: FollowPolicy) -> C
         ContactLost: it may have run, but its end cannot be learned.
         StreamError: it prints more than such a command has to say.
     """
-    control = destination.control(destination.address())
-    route = choose_route(control, destination)
-    params = " ".join(part for part in (destination.params, words) if part)
-    order = work_order(dataclasses.replace(destination, params=params), route, control)
-    output, status = run_unit(control, order, policy)
+    with destination.local_node() as local:
+        control = destination.control(local)
+        route = choose_route(control, destination)
+        params = " ".join(part for part in (destination.params, words) if part)
+        order = work_order(dataclasses.replace(destination, params=params), route, control)
+        output, status = run_unit(control, order, policy)
     succeeded = status.state is UnitState.SUCCEEDED
     return CommandEnd(output=output, node=route.node, succeeded=succeeded, detail=status.detail)
 

@@ -28,7 +28,7 @@ from receptor_runner.receptor.jobs.liveness import FollowPolicy
 from receptor_runner.receptor.jobs.record import Record, RecordFile, Stage
 from receptor_runner.receptor.jobs.unit import release_fully
 from receptor_runner.receptor.nodes.destination import Destination, reach
-from receptor_runner.receptor.nodes.locate import NodeAddress
+from receptor_runner.receptor.nodes.locate import LocalNode
 from receptor_runner.system.cancel import CancelToken
 
 CHECKPOINT_S = 1.0
@@ -55,7 +55,7 @@ class Following:
     detach: CancelToken = field(default_factory=CancelToken)
     config: RunnerConfig | None = None
     keep: bool = False
-    on_route: Callable[[Record, NodeAddress], None] = lambda _record, _address: None
+    on_route: Callable[[Record, LocalNode], None] = lambda _record, _local: None
 
 
 def follow(private_data_dir: Path, ident: str, destination: Destination, following: Following) -> Outcome:
@@ -94,8 +94,8 @@ class _Pursuit:
         self._record = file.require()
         self._following = following
         self._config = following.config or runner_config(private_data_dir, file.ident)
-        self._address = reach(self._record)
-        self._control = destination.control(self._address)
+        self._local = reach(self._record)
+        self._control = destination.control(self._local)
         self._saved_at = time.monotonic()
         self._saved_counter = self._record.checkpoint.counter
 
@@ -108,7 +108,7 @@ class _Pursuit:
                 f"the job `{self._file.ident}` never got a unit",
                 hint="submit it again: nothing of it has run",
             )
-        self._following.on_route(self._record, self._address)
+        self._following.on_route(self._record, self._local)
         processor = Processor(
             self._file.artifact_dir,
             config=self._config,

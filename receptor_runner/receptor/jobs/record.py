@@ -55,12 +55,12 @@ class Record:
     Attributes:
         ident: its name below `artifacts/`.
         digest: a digest of the job and its inputs.
-        socket: the address of the node that was asked.
-        embedded: whether that is the embedded node.
-        node: where it runs, as Receptor names it.
-        work_type: the work-command there.
+        socket: the address of the local node.
+        node_directory: the directory of the embedded node that was started for the job; None for any other node.
+        node: the target node, as Receptor names it.
+        work_type: the work type there.
         stage: how far it has come.
-        unit_id: its work unit on the asked node, once there is one.
+        unit_id: its work unit on the local node, once there is one.
         created: when the job was recorded (ISO 8601, UTC).
         updated: when the record was written last (likewise).
         checkpoint: from where to go on following.
@@ -72,7 +72,7 @@ class Record:
     ident: str
     digest: str
     socket: str
-    embedded: bool
+    node_directory: str | None
     node: str
     work_type: str
     stage: Stage = Stage.INTENT

@@ -15,7 +15,7 @@ from receptor_runner.receptor.jobs.record import Record, RecordFile, Stage
 from receptor_runner.receptor.jobs.unit import release_quietly
 from receptor_runner.receptor.jobs.work_order import work_order
 from receptor_runner.receptor.nodes.destination import Destination, reach
-from receptor_runner.receptor.nodes.locate import NodeAddress
+from receptor_runner.receptor.nodes.locate import LocalNode
 from receptor_runner.receptor.nodes.preflight import Route, assume_route, find_route
 from receptor_runner.transmit import Shipment
 
@@ -29,9 +29,10 @@ def start(
     shipment: Shipment,
     private_data_dir: Path,
     destination: Destination,
+    local: LocalNode,
     *,
     rerun: bool = False,
-    on_route: Callable[[Record, NodeAddress], None] = lambda _record, _address: None,
+    on_route: Callable[[Record, LocalNode], None] = lambda _record, _local: None,
 ) -> Record:
     """Submit a job, unless the same one is active already; return its record.
 
@@ -39,6 +40,7 @@ def start(
         shipment: the packed job, with an ident.
         private_data_dir: where its artifacts go.
         destination: where it is to run.
+        local: the local node, from `destination.local_node()`.
         rerun: whether an ended job of that ident may be replaced.
         on_route: called once it is known where the job runs, before the payload flows.
 
@@ -52,7 +54,7 @@ def start(
     file = RecordFile(private_data_dir, shipment.job.ident)
     with file.locked():
         active = _active(file, shipment.digest(), destination, rerun=rerun)
-        return active or _submit(shipment, file, destination, on_route)
+        return active or _submit(shipment, file, destination, local, on_route)
 
 
 def _check_artifact_dir(artifact_dir: str | None) -> None:
@@ -99,23 +101,23 @@ def _submit(
     shipment: Shipment,
     file: RecordFile,
     destination: Destination,
-    on_route: Callable[[Record, NodeAddress], None],
+    local: LocalNode,
+    on_route: Callable[[Record, LocalNode], None],
 ) -> Record:
-    address = destination.address()
-    control = destination.control(address)
+    control = destination.control(local)
     route = choose_route(control, destination)
     order = work_order(destination, route, control)
     record = file.write(
         Record(
             ident=file.ident,
             digest=shipment.digest(),
-            socket=address.socket,
-            embedded=address.embedded,
+            socket=local.socket,
+            node_directory=str(local.embedded.directory) if local.embedded else None,
             node=route.node,
             work_type=route.work_type,
         )
     )
-    on_route(record, address)
+    on_route(record, local)
     try:
         return _send(shipment, file, control, record, order)
     except ContactLost as error:

@@ -1,17 +1,18 @@
-"""Where a job is to run, and how that place is reached."""
+"""Where a job is to run, and how that node is reached."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from receptor_runner.errors import NodeUnavailable
 from receptor_runner.receptor.control.connection import Tls
 from receptor_runner.receptor.control.protocol import Control, Deadlines
 from receptor_runner.receptor.control.retry import RetryPolicy
 from receptor_runner.receptor.jobs.record import Record
-from receptor_runner.receptor.nodes.embedded import embedded_address, ensure_running
-from receptor_runner.receptor.nodes.locate import NodeAddress, locate
+from receptor_runner.receptor.nodes.embedded import EmbeddedNode
+from receptor_runner.receptor.nodes.locate import LocalNode, open_local_node
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,20 +20,19 @@ class Destination:
     """Where a job is to run.
 
     Attributes:
-        socket: the address of the node that is asked; by default RECEPTORCTL_SOCKET, a usual place, or the embedded
-            node.
-        node: the node where it runs; by default the asked one.
-        work_type: the work-command there; by default ours, else ansible-runner's.
-        params: further words for the worker's command line.
-        tls_client: the asked node's TLS configuration towards the other; None leaves it to what the node
-            advertises, "" means none.
-        config: the asked node's receptor.yml, where its TLS client is looked up.
+        socket: the address of the local node; by default RECEPTORCTL_SOCKET, a usual place, or an embedded node.
+        node: the target node; by default the local node.
+        work_type: the work type there; by default ours, else ansible-runner's.
+        params: additional parameters for the worker.
+        tls_client: the local node's TLS client for the target node; None follows what the target node advertises,
+            "" means none.
+        config: the local node's receptor.yml, where its TLS client is looked up.
         ttl: how long a remote unit may wait for its start, as a Go duration; ten minutes by default.
-        sign: whether the request is signed; None leaves it to what the node advertises.
-        preflight: whether node and work type are checked before the upload.
+        sign: whether the request is signed; None follows what the target node advertises.
+        preflight: whether target node and work type are checked before the upload.
         tls: certificates for a `tls://` socket.
         deadlines: how long each exchange with the node may take.
-        retry: how idempotent exchanges are tried again.
+        retry: how idempotent exchanges are retried.
     """
 
     socket: str | None = None
@@ -48,33 +48,31 @@ class Destination:
     deadlines: Deadlines = field(default_factory=Deadlines)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
-    def address(self) -> NodeAddress:
-        """Return the node that is asked; the embedded one is started if it does not run.
-
-        The embedded node serves only where nothing was named.
+    @contextlib.contextmanager
+    def local_node(self) -> Iterator[LocalNode]:
+        """Provide the local node; an embedded one is being started for this purpose, if none was named and none exists.
 
         Raises:
-            NodeUnavailable: another node is wanted, but none was named that leads to it.
+            NodeUnavailable: another node is wanted, but no node was found that could lead there.
+            OutputFailed: the directory of an embedded node cannot be written.
         """
-        found = locate(self.socket)
-        if found:
-            return found
-        if self.node or self.tls_client:
-            raise NodeUnavailable(
-                "no node leads to the mesh",
-                cause="no socket was named, and none exists in the usual places",
-                hint="name the socket of a Receptor node with --socket or RECEPTORCTL_SOCKET",
-            )
-        return ensure_running()
+        with open_local_node(self.socket, needs_mesh=bool(self.node or self.tls_client)) as found:
+            yield found
 
-    def control(self, address: NodeAddress) -> Control:
-        """Return the control service at an address."""
-        revive = ensure_running if address.embedded else None
-        return Control(address.socket, deadlines=self.deadlines, tls=self.tls, revive=revive)
+    def control(self, local: LocalNode) -> Control:
+        """Return the control service of a local node; an embedded one is started whenever it is found gone."""
+        revive = local.embedded.ensure_running if local.embedded else None
+        return Control(local.socket, deadlines=self.deadlines, tls=self.tls, revive=revive)
 
 
-def reach(record: Record) -> NodeAddress:
-    """Return the node that was asked for a job; an embedded one is started if it does not run."""
-    if record.embedded and record.socket == embedded_address().socket and not record.released:
-        return ensure_running()
-    return NodeAddress(socket=record.socket, source="the job's record", embedded=record.embedded)
+def reach(record: Record) -> LocalNode:
+    """Return the node to which a job was submitted. An embedded one is started again only if its unit may be there.
+
+    Raises:
+        NodeUnavailable: the directory of an embedded node belongs to somebody else.
+    """
+    embedded = None
+    if record.node_directory and not record.released:
+        embedded = EmbeddedNode(Path(record.node_directory))
+        embedded.check_owner()
+    return LocalNode(socket=record.socket, source="the job's record", embedded=embedded)

@@ -1,127 +1,251 @@
-"""The embedded node as the default on one machine: found if it runs, started if it does not."""
+"""A node for one job on this machine: started with the job, started again on the same units if it is gone.
+
+Only light modules are imported here: the node starts while its client still imports the others and packs the job.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import json
 import os
+import shlex
+import socket
 import stat
 import subprocess
 import sys
 import tempfile
-import time
+import threading
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 
-from receptor_runner.artifacts import make_directory, write_atomically
-from receptor_runner.errors import NodeUnavailable, OutputFailed, Unreachable
-from receptor_runner.receptor.control.protocol import Control, Deadlines
-from receptor_runner.receptor.nodes.locate import NodeAddress
+from receptor_runner.artifacts import DIRECTORY_MODE, make_directory, write_atomically
+from receptor_runner.errors import NodeUnavailable, OutputFailed
+from receptor_runner.system.directories import NODE_PREFIX, state_directories
+from receptor_runner.system.interpreter import PACKAGE_ROOT, program_words
+from receptor_runner.system.sockets import short_address
 
 NODE_ID = "primary"
-IDLE_EXIT_S = 60.0
-_START_DEADLINE_S = 20.0
-_SOCKET_NAME = "receptor.sock"
+WORK_TYPE = "receptor-runner"
+SOCKET_NAME = "control.sock"
+CONFIG_NAME = "receptor.yml"
+LOG_NAME = "node.log"
+_LOCK_NAME = "start.lock"
+_START_DEADLINE_S = 30.0
+_GREETING_DEADLINE_S = 5.0
+_ANSWER_BYTES = 1 << 16
+_PROGRAM = str(PACKAGE_ROOT / "receptor_runner" / "node" / "start.py")
 
 
-def embedded_address(environment: Mapping[str, str] | None = None) -> NodeAddress:
-    """Return where this user's embedded node is, or will be, asked."""
-    variables = os.environ if environment is None else environment
-    return NodeAddress(
-        socket=str(_socket_directory(variables) / _SOCKET_NAME), source="embedded", embedded=True
-    )
+class EmbeddedNode:
+    """The node of one job: a directory with its units, and a process that serves them while somebody needs it.
 
+    The process has a session of its own, and the environment, umask, limits and interpreter of the caller that started
+    it. It ends, and removes the directory, once its unit is released.
 
-def ensure_running(environment: Mapping[str, str] | None = None) -> NodeAddress:
-    """Return this user's embedded node, started if it does not run.
-
-    It lives in a process and session of its own, and ends a minute after its last unit was released.
-
-    Raises:
-        NodeUnavailable: it does not start.
-        OutputFailed: its directories cannot be made.
+    Args:
+        directory: the node's directory, as recorded; it need not exist any more.
     """
-    variables = os.environ if environment is None else environment
-    address = embedded_address(variables)
-    if _answers(address.socket):
-        return address
-    state = _state_directory(variables)
-    try:
-        make_directory(state)
-        _private_directory(Path(address.socket).parent)
-        with open(state / "start.lock", "w") as lock:
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._lock = threading.Lock()
+        self._starting: subprocess.Popen[bytes] | None = None
+        self._lifeline: socket.socket | None = None
+        self._at_end: weakref.finalize[[], EmbeddedNode] | None = None
+
+    @classmethod
+    def create(cls, environment: Mapping[str, str] | None = None) -> EmbeddedNode:
+        """Make a node and begin its start; `ensure_running` waits until it serves.
+
+        Args:
+            environment: where the user's directories are looked up; by default this process's.
+
+        Raises:
+            OutputFailed: no place for its directory can be written.
+        """
+        node = cls(_make_directory(environment))
+        try:
+            node._begin()
+        except OSError as error:
+            raise OutputFailed("cannot start the embedded node", cause=str(error)) from error
+        return node
+
+    @property
+    def socket(self) -> str:
+        """The path of its control socket, of any length."""
+        return str(self.directory / SOCKET_NAME)
+
+    def ensure_running(self) -> None:
+        """Return once the node serves its socket; it is started if it does not.
+
+        Raises:
+            NodeUnavailable: it does not start, or its directory belongs to somebody else.
+            OutputFailed: its directory cannot be written.
+        """
+        with self._lock:
+            try:
+                if self._starting is None:
+                    self._begin_again()
+                self._wait_until_ready()
+            except OSError as error:
+                raise OutputFailed("cannot start the embedded node", cause=str(error)) from error
+
+    def check_owner(self) -> None:
+        """Check that its directory, if it exists, is private to us: anybody may create one of its name in /tmp.
+
+        Raises:
+            NodeUnavailable: it belongs to somebody else, or is open to others.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            status = self.directory.lstat()
+            if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
+                raise NodeUnavailable(
+                    f"{self.directory} is not a private directory of this user",
+                    cause="it holds the job's embedded node",
+                    hint=f"ls -ld {self.directory}",
+                )
+
+    def close(self) -> None:
+        """Tell the node that the client which started it is done: without a unit it ends."""
+        if self._at_end is not None:
+            self._at_end()
+            self._lifeline = None
+        if self._starting is not None:
+            self._starting.wait()
+            self._starting = None
+
+    def _begin_again(self) -> None:
+        self.check_owner()
+        make_directory(self.directory)
+        # Of several clients that find the node gone, one starts it and the others wait for that one.
+        with open(self.directory / _LOCK_NAME, "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not _answers(address.socket):
-                _start(state, address.socket)
-    except OSError as error:
-        raise OutputFailed("cannot start the embedded node", cause=str(error)) from error
-    return address
+            if not _is_served(self.socket):
+                self._begin()
+                self._wait_until_ready()
 
+    def _begin(self) -> None:
+        """Start the process. It is told of our end by the socket that is its standard input."""
+        self.close()
+        _write_config(self.directory)
+        self._lifeline, its_end = socket.socketpair()
+        self._at_end = weakref.finalize(self, self._lifeline.close)
+        with its_end, open(self.directory / LOG_NAME, "ab") as log_file:
+            self._starting = subprocess.Popen(
+                [sys.executable, "-S", "-P", _PROGRAM, "node", str(self.directory)],
+                stdin=its_end.fileno(),
+                stdout=log_file,
+                stderr=log_file,
+                start_new_session=True,
+            )
 
-def _state_directory(variables: Mapping[str, str]) -> Path:
-    home = variables.get("XDG_STATE_HOME") or Path(variables.get("HOME") or Path.home()) / ".local" / "state"
-    return Path(home) / "receptor-runner"
-
-
-def _socket_directory(variables: Mapping[str, str]) -> Path:
-    runtime = variables.get("XDG_RUNTIME_DIR")
-    if runtime and Path(runtime).is_dir():
-        return Path(runtime) / "receptor-runner"
-    return Path(tempfile.gettempdir()) / f"receptor-runner-{os.geteuid()}"
-
-
-def _private_directory(path: Path) -> None:
-    """Make a directory that is ours alone; one of that name that is not is refused."""
-    path.mkdir(mode=0o700, exist_ok=True)
-    status = path.lstat()
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
-        raise NodeUnavailable(
-            f"{path} is not a private directory of ours",
-            hint=f"chmod 700 {path}, if it is yours; else remove it",
-        )
-
-
-def _answers(socket: str) -> bool:
-    try:
-        Control(socket, deadlines=Deadlines(connect_s=2, reply_s=2)).status("NodeID")
-    except (Unreachable, NodeUnavailable):
-        return False
-    return True
-
-
-def _start(state: Path, socket: str) -> None:
-    from receptor_runner.receptor_config.render import render
-
-    settings = {"id": NODE_ID, "socket": socket, "datadir": str(state / "units")}
-    config = state / "receptor.yml"
-    write_atomically(config, render("local", settings).encode())
-    command = [sys.executable, "-m", "receptor_runner", "node", "--config", str(config)]
-    with open(state / "node.log", "ab") as log_file:
-        process = subprocess.Popen(
-            [*command, "--idle-exit", str(IDLE_EXIT_S)],
-            stdin=subprocess.DEVNULL,
-            stdout=log_file,
-            stderr=log_file,
-            start_new_session=True,
-            cwd=state,
-        )
-    _await_answer(process, socket, state / "node.log")
-
-
-def _await_answer(process: subprocess.Popen[bytes], socket: str, log_path: Path) -> None:
-    deadline = time.monotonic() + _START_DEADLINE_S
-    while time.monotonic() < deadline:
-        if Path(socket).exists() and _answers(socket):
+    def _wait_until_ready(self) -> None:
+        if self._starting is None or self._lifeline is None:
             return
-        if process.poll() is not None:
-            break
-        time.sleep(0.02)
-    raise NodeUnavailable(
-        "the embedded node does not start",
-        cause=_last_line(log_path),
-        hint=f"cat {log_path}",
+        self._lifeline.settimeout(_START_DEADLINE_S)
+        try:
+            answer = json.loads(_read_line(self._lifeline) or b"null")
+        except TimeoutError:
+            self._starting.kill()
+            answer = {"what": f"no answer within {_START_DEADLINE_S:g} s"}
+        self._starting.wait()
+        self._starting = None
+        if answer != {}:
+            raise self._start_error(answer or {})
+
+    def _start_error(self, answer: Mapping[str, str | None]) -> NodeUnavailable:
+        log = self.directory / LOG_NAME
+        parts = [answer.get("what") or _last_line(log), answer.get("cause")]
+        return NodeUnavailable(
+            "the embedded node does not start",
+            cause=": ".join(part for part in parts if part),
+            hint=answer.get("hint") or f"cat {shlex.quote(str(log))}",
+        )
+
+
+def _make_directory(environment: Mapping[str, str] | None) -> Path:
+    """Make a directory that can hold a socket and locks, which some shared filesystems cannot."""
+    problems = []
+    for place in (*state_directories(environment), None):
+        try:
+            parent = make_directory(place) if place else Path(tempfile.gettempdir())
+            directory = Path(tempfile.mkdtemp(prefix=NODE_PREFIX, dir=parent))
+            directory.chmod(DIRECTORY_MODE)
+            _check_filesystem(directory)
+            return directory
+        except OSError as error:
+            problems.append(f"{place or 'the temporary directory'}: {error.strerror or error}")
+    raise OutputFailed(
+        "no directory for the embedded node can be written",
+        cause="; ".join(problems),
+        hint="set XDG_STATE_HOME or TMPDIR to a directory that can be written",
     )
+
+
+def _check_filesystem(directory: Path) -> None:
+    probe = directory / SOCKET_NAME
+    try:
+        with socket.socket(socket.AF_UNIX) as listening, short_address(str(probe)) as address:
+            listening.bind(address)
+        probe.unlink()
+        with open(directory / _LOCK_NAME, "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+    except OSError:
+        for leftover in directory.iterdir():
+            leftover.unlink()
+        directory.rmdir()
+        raise
+
+
+def _write_config(directory: Path) -> None:
+    """Write the receptor.yml, unless it is there: in YAML's JSON form, so that the node needs no YAML parser."""
+    path = directory / CONFIG_NAME
+    if path.exists():
+        return
+    command, *params = program_words()
+    blocks: list[dict[str, object]] = [
+        {"node": {"id": NODE_ID, "datadir": str(directory / "units")}},
+        {"local-only": None},
+        {
+            "work-command": {
+                "worktype": WORK_TYPE,
+                "command": command,
+                "params": shlex.join([*params, "worker"]),
+                "allowruntimeparams": True,
+            }
+        },
+        {"control-service": {"service": "control", "filename": str(directory / SOCKET_NAME)}},
+    ]
+    lines = ",\n".join(json.dumps(block) for block in blocks)
+    write_atomically(path, f"[{lines}]\n".encode())
+
+
+def _is_served(path: str) -> bool:
+    """Return whether a node greets at a socket; one that is too busy to greet counts."""
+    try:
+        with socket.socket(socket.AF_UNIX) as client, short_address(path) as address:
+            client.settimeout(_GREETING_DEADLINE_S)
+            client.connect(address)
+            return client.recv(1) != b""
+    except TimeoutError:
+        return True
+    except OSError:
+        return False
+
+
+def _read_line(source: socket.socket) -> bytes:
+    """Return a line, or nothing if the other end is closed without one."""
+    line = b""
+    while not line.endswith(b"\n"):
+        part = source.recv(_ANSWER_BYTES)
+        if not part:
+            return b""
+        line += part
+    return line
 
 
 def _last_line(path: Path) -> str:
     lines = path.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
+    return lines[-1] if lines else "it ended without a word"

@@ -1,12 +1,16 @@
-"""Which node to ask: the one that was named, else one in the usual places, else the embedded one."""
+"""Which node is the local node: the one that was named, else one in the usual places, else an embedded one."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from receptor_runner.errors import NodeUnavailable
+from receptor_runner.receptor.nodes.embedded import EmbeddedNode
 
 SOCKET_VARIABLE = "RECEPTORCTL_SOCKET"
 
@@ -18,18 +22,54 @@ USUAL_SOCKETS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NodeAddress:
-    """Where a node is asked.
+class LocalNode:
+    """The node that we are connected to.
 
     Attributes:
-        socket: its address.
-        source: why this one, in words.
-        embedded: whether it is our own embedded node, to be started if need be.
+        socket: the address of its control service.
+        source: how it was found, in words.
+        embedded: the embedded node behind it, to be started again if need be; None for any other node.
     """
 
     socket: str
     source: str
-    embedded: bool = False
+    embedded: EmbeddedNode | None = None
+
+
+@contextlib.contextmanager
+def open_local_node(
+    socket: str | None = None,
+    *,
+    needs_mesh: bool = False,
+    environment: Mapping[str, str] | None = None,
+    usual: tuple[Path, ...] = USUAL_SOCKETS,
+) -> Iterator[LocalNode]:
+    """Provide the local node. Where none was named and none exists, an embedded node of its own is being started.
+
+    The embedded node outlives the context only if it was given a unit by then.
+
+    Args:
+        socket: the address that was given.
+        needs_mesh: whether another node must be reached from there, which an embedded node cannot.
+        environment: where variables are looked up; by default in this process's environment.
+        usual: the usual places.
+
+    Raises:
+        NodeUnavailable: another node is wanted, but no node was found that could lead there.
+        OutputFailed: the directory of an embedded node cannot be written.
+    """
+    found = locate(socket, environment=environment, usual=usual)
+    if found is None and needs_mesh:
+        raise NodeUnavailable(
+            "no node leads to the mesh",
+            cause="no socket was named, and none exists in the usual places",
+            hint="name the socket of a Receptor node with --socket or RECEPTORCTL_SOCKET",
+        )
+    if found:
+        yield found
+        return
+    with contextlib.closing(EmbeddedNode.create(environment)) as node:
+        yield LocalNode(socket=node.socket, source="started for this job", embedded=node)
 
 
 def locate(
@@ -37,24 +77,24 @@ def locate(
     *,
     environment: Mapping[str, str] | None = None,
     usual: tuple[Path, ...] = USUAL_SOCKETS,
-) -> NodeAddress | None:
-    """Return the node that was named or stands in a usual place; None means the embedded node.
+) -> LocalNode | None:
+    """Return the node that was named or stands in a usual place, or None.
 
     A socket that exists is never passed over, whether it answers or not.
 
     Args:
         socket: the address that was given.
-        environment: where RECEPTORCTL_SOCKET is looked up; by default this process's.
+        environment: where RECEPTORCTL_SOCKET is looked up; by default in this process's environment.
         usual: the usual places.
     """
     variables = os.environ if environment is None else environment
     if socket:
-        return NodeAddress(socket=_absolute(socket), source="--socket")
+        return LocalNode(socket=_absolute(socket), source="--socket")
     if named := variables.get(SOCKET_VARIABLE):
-        return NodeAddress(socket=_absolute(named), source=SOCKET_VARIABLE)
+        return LocalNode(socket=_absolute(named), source=SOCKET_VARIABLE)
     for path in usual:
         if _is_trusted_socket(path):
-            return NodeAddress(socket=str(path), source="found there")
+            return LocalNode(socket=str(path), source="found there")
     return None
 
 
@@ -67,7 +107,7 @@ def _absolute(address: str) -> str:
 
 
 def _is_trusted_socket(path: Path) -> bool:
-    """Whether there is a socket, of root's or ours: others may put anything into a public directory."""
+    """Return whether there is a socket of root's or ours: others may put anything into a public directory."""
     try:
         status = path.stat()
     except OSError:

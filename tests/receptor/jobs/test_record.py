@@ -22,7 +22,7 @@ def record(ident: str = "1", **changes: object) -> Record:
         "ident": ident,
         "digest": "d",
         "socket": "/s",
-        "embedded": False,
+        "node_directory": None,
         "node": "n",
         "work_type": "t",
     }

@@ -12,14 +12,15 @@ import threading
 import time
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from receptor_runner.node.unit_processes import end_orphans, is_runner_of
 from receptor_runner.node.unit_status import (
     Detail,
     StatusUnreadable,
-    UnitState,
-    UnitStatus,
+    StoredUnitState,
+    StoredUnitStatus,
     measure_stdout,
 )
 from receptor_runner.node.units import Unit, UnitStore, fail_if_never_started, fail_unreadable
@@ -32,11 +33,18 @@ CANCEL_PATIENCE_S = 20.0
 _RETRY_PAUSE_S = 1.0
 _BLOCKED_UNTIL_READY = [signal.SIGINT, signal.SIGTERM]
 _DEFAULTS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ]
+_PROGRAM = [
+    sys.executable,
+    "-S",
+    "-P",
+    str(Path(__file__).absolute().with_name("start.py")),
+    "command-runner",
+]
 _log = logging.getLogger("receptor_runner.node")
 
 
 @dataclass(slots=True, kw_only=True)
-class Runner:
+class CommandRunner:
     """A living command runner.
 
     Attributes:
@@ -51,13 +59,13 @@ class Runner:
     cancelled: bool = False
 
 
-class Runners:
+class RunnerTable:
     """The table of living runners, and the thread that notices when one ends."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._by_unit: dict[str, Runner] = {}
-        self._by_pidfd: dict[int, Runner] = {}
+        self._by_unit: dict[str, CommandRunner] = {}
+        self._by_pidfd: dict[int, CommandRunner] = {}
         self._epoll = select.epoll()
         threading.Thread(target=self._watch, name="runners", daemon=True).start()
 
@@ -106,25 +114,25 @@ class Runners:
         if runner is not None:
             self._end(runner)
 
-    def _end(self, runner: Runner) -> None:
+    def _end(self, runner: CommandRunner) -> None:
         runner.cancelled = True
         self._signal(runner, signal.SIGINT)
         if not runner.ended.wait(CANCEL_PATIENCE_S):
             self._signal(runner, signal.SIGKILL)
             runner.ended.wait()
 
-    def _signal(self, runner: Runner, number: signal.Signals) -> None:
+    def _signal(self, runner: CommandRunner, number: signal.Signals) -> None:
         with self._lock, contextlib.suppress(ProcessLookupError):
             if runner.pidfd in self._by_pidfd:
                 signal.pidfd_send_signal(runner.pidfd, number)
 
     def _add(self, unit: Unit, pid: int) -> None:
-        runner = Runner(unit=unit, pid=pid, pidfd=os.pidfd_open(pid))
+        runner = CommandRunner(unit=unit, pid=pid, pidfd=os.pidfd_open(pid))
         self._by_unit[unit.unit_id] = runner
         self._by_pidfd[runner.pidfd] = runner
         self._epoll.register(runner.pidfd, select.EPOLLIN)
 
-    def _remove(self, runner: Runner) -> None:
+    def _remove(self, runner: CommandRunner) -> None:
         with self._lock:
             del self._by_unit[runner.unit.unit_id], self._by_pidfd[runner.pidfd]
             os.close(runner.pidfd)
@@ -152,11 +160,11 @@ class Runners:
                     os.waitpid(runner.pid, 0)
                 _in_background(partial(self._conclude, runner))
 
-    def _conclude(self, runner: Runner) -> None:
+    def _conclude(self, runner: CommandRunner) -> None:
         _settle_in_time(runner.unit, cancelled=runner.cancelled)
         self._close(runner)
 
-    def _close(self, runner: Runner) -> None:
+    def _close(self, runner: CommandRunner) -> None:
         _log.info("unit %s ended", runner.unit.unit_id)
         self._remove(runner)
         runner.ended.set()
@@ -165,15 +173,14 @@ class Runners:
 def _prevent_start(unit: Unit) -> None:
     try:
         unit.status_file.update(
-            state=UnitState.CANCELED, detail=Detail.CANCELED, only_if=lambda status: status.launchable
+            state=StoredUnitState.CANCELED, detail=Detail.CANCELED, only_if=lambda status: status.launchable
         )
     except StatusUnreadable:
         fail_unreadable(unit)
 
 
 def _spawn(unit: Unit, command: str) -> int:
-    module = "receptor_runner.node.command_runner"
-    argv = [sys.executable, "-P", "-m", module, str(unit.unit_dir), command]
+    argv = [*_PROGRAM, str(unit.unit_dir), command]
     file_actions = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
         (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
@@ -192,7 +199,7 @@ def _spawn(unit: Unit, command: str) -> int:
 
 def _record_pid(unit: Unit, pid: int) -> None:
     # The runner records its pid too, in case the node dies just here; this one is for the client that asks at once.
-    def is_unclaimed(status: UnitStatus) -> bool:
+    def is_unclaimed(status: StoredUnitStatus) -> bool:
         return not status.state.complete and status.pid == 0
 
     with contextlib.suppress(OSError, StatusUnreadable):
@@ -223,21 +230,23 @@ def _accept_last_word(unit: Unit, *, cancelled: bool) -> bool:
     try:
         if cancelled:
             # The daemon's own runners know only this word for a cancel.
-            unit.status_file.update(state=UnitState.CANCELED, detail=Detail.CANCELED, only_if=_was_killed)
+            unit.status_file.update(
+                state=StoredUnitState.CANCELED, detail=Detail.CANCELED, only_if=_was_killed
+            )
         done = unit.status_file.update(extra_data=None, only_if=lambda status: status.state.complete)
     except StatusUnreadable:
         return False
     return done is not None
 
 
-def _was_killed(status: UnitStatus) -> bool:
-    return status.state is UnitState.FAILED and status.detail == Detail.KILLED
+def _was_killed(status: StoredUnitStatus) -> bool:
+    return status.state is StoredUnitState.FAILED and status.detail == Detail.KILLED
 
 
 def _bury(unit: Unit, *, cancelled: bool) -> None:
     end_orphans(str(unit.unit_dir), ORPHAN_PATIENCE_S)
-    status = UnitStatus(
-        state=UnitState.CANCELED if cancelled else UnitState.FAILED,
+    status = StoredUnitStatus(
+        state=StoredUnitState.CANCELED if cancelled else StoredUnitState.FAILED,
         detail=Detail.CANCELED if cancelled else Detail.RUNNER_DIED,
         stdout_size=measure_stdout(str(unit.unit_dir)),
         work_type=_read_work_type(unit),

@@ -1,0 +1,27 @@
+"""How our own modules are started as programs, wherever the package is installed."""
+
+from __future__ import annotations
+
+import site
+import sys
+from pathlib import Path
+
+PACKAGE_ROOT = Path(__file__).absolute().parents[2]
+"""The directory that holds the package: site-packages, the target of `pip install --target`, a checkout."""
+
+
+def program_words() -> list[str]:
+    """Return the words that start `receptor-runner` with this interpreter, for a command line without a shell.
+
+    `-m receptor_runner` needs the package where Python looks by itself; elsewhere the path of the package does.
+    """
+    if PACKAGE_ROOT in _site_directories():
+        return [sys.executable, "-m", "receptor_runner"]
+    return [sys.executable, str(PACKAGE_ROOT / "receptor_runner")]
+
+
+def _site_directories() -> list[Path]:
+    found = site.getsitepackages()
+    if site.ENABLE_USER_SITE:
+        found.append(site.getusersitepackages())
+    return [Path(path).absolute() for path in found]
