@@ -19,6 +19,7 @@ from receptor_runner.plugins import tell_plugins
 from receptor_runner.process import Processor, process
 from receptor_runner.runner import Runner
 from receptor_runner.system.cancel import CancelToken
+from receptor_runner.system.directories import PREFIX
 from receptor_runner.system.files import remove_tree
 from receptor_runner.system.pipes import Writable, never, read_file, write_all
 
@@ -74,7 +75,7 @@ class _Call:
     def settle_directory(self) -> None:
         """Make a temporary private data directory where none was named; a phase that reads it removes it."""
         if self.private_data_dir is None:
-            self.private_data_dir = tempfile.mkdtemp(prefix="receptor-runner-")
+            self.private_data_dir = tempfile.mkdtemp(prefix=PREFIX)
             self.is_temporary = self.streamer in {"transmit", "worker"}
 
     @property

@@ -14,9 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from receptor_runner.errors import OutputFailed
-
-TEMPORARY_PREFIX = "receptor-runner-"
-"""How the name of a worker's temporary directory starts."""
+from receptor_runner.system.directories import PREFIX
 
 _MARK = "user.receptor_runner.worker"
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -38,7 +36,7 @@ def is_marked(directory: Path) -> bool:
 
 def _has_temporary_name(directory: Path) -> bool:
     is_temporary = directory.parent == Path(tempfile.gettempdir()).resolve()
-    own = is_temporary and directory.name.startswith(TEMPORARY_PREFIX)
+    own = is_temporary and directory.name.startswith(PREFIX)
     return own and directory.lstat().st_uid == os.geteuid()
 
 

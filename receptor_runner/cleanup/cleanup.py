@@ -19,6 +19,7 @@ from receptor_runner.cleanup.in_use import mount_below, user_of
 from receptor_runner.cleanup.matching import Match, find
 from receptor_runner.cleanup.protected import Protected
 from receptor_runner.errors import MissingInput, OutputFailed, RunnerError
+from receptor_runner.system.directories import holds_embedded_node
 from receptor_runner.system.files import remove_tree
 from receptor_runner.system.processes import working_directories
 
@@ -188,6 +189,8 @@ class _Directories:
     def _remove_unless_used(self, match: Match) -> None:
         if not match.is_ours:
             self._note(match.name, Fate.SKIPPED, "no worker made it, and the pattern does not name it")
+        elif holds_embedded_node(match.path):
+            self._note(match.name, Fate.SKIPPED, "an embedded node keeps the units of a job there")
         elif mount := mount_below(match.path):
             self._note(match.name, Fate.SKIPPED, f"a filesystem is mounted at {mount}")
         else:

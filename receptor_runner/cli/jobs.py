@@ -65,8 +65,8 @@ def jobs(
 
         found = list(leftovers(private_data_dir, where, prune=prune, force=force))
         if orphans:
-            with where.local_node() as local:
-                found += find_orphans(private_data_dir, where.control(local), prune=prune)
+            with where.local_node() as node:
+                found += find_orphans(private_data_dir, where.control(node), prune=prune)
         _show_leftovers(found, json_output=json_output)
     elif watch:
         _watch(private_data_dir, interval, json_output=json_output)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from receptor_runner.artifacts import DIRECTORY_MODE
-from receptor_runner.cleanup.claims import TEMPORARY_PREFIX, mark
+from receptor_runner.cleanup.claims import mark
 from receptor_runner.cleanup.protected import Protected
 from receptor_runner.errors import OutputFailed, UsageError
+from receptor_runner.system.directories import PREFIX
 from receptor_runner.system.files import remove_tree
 
 
@@ -49,7 +50,7 @@ class WorkerDirectory:
         """
         try:
             if self.private_data_dir is None:
-                return _marked(Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX)))
+                return _marked(Path(tempfile.mkdtemp(prefix=PREFIX)))
             directory = self.private_data_dir.resolve()
             if self.delete:
                 remove_tree(directory)

@@ -33,6 +33,18 @@ def state_directories(environment: Mapping[str, str] | None = None) -> Iterator[
             yield Path(base, _PROGRAM)
 
 
+def holds_embedded_node(directory: Path) -> bool:
+    """Return whether a directory is that of an embedded node, lies in one, or holds one of this user's.
+
+    Args:
+        directory: a resolved path.
+    """
+    if any(path.name.startswith(NODE_PREFIX) for path in (directory, *directory.parents)):
+        return True
+    states = [state.resolve() for state in state_directories()]
+    return any(state.is_relative_to(directory) and any(state.glob(f"{NODE_PREFIX}*")) for state in states)
+
+
 def _home_of_account() -> str | None:
     try:
         return pwd.getpwuid(os.geteuid()).pw_dir

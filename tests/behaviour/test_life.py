@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 from receptor_runner.receptor.control.protocol import Control
+from receptor_runner.receptor.nodes.locate import USUAL_SOCKETS
+from receptor_runner.system.directories import state_directories
 from tests.harness import Commands, Gate, contents, finish, kill_processes_of, processes_of, wait_until
 
 if TYPE_CHECKING:
@@ -250,9 +252,7 @@ def test_peer_worker_at_the_other_end(client: Client, gate: Gate, play: str) -> 
 
 
 def test_embedded_node_is_the_default(environment: dict[str, str], project: Project) -> None:
-    """Where no node is named and none exists, the embedded one is started, told of, and used again."""
-    from receptor_runner.receptor.nodes.locate import USUAL_SOCKETS
-
+    """Where no node is named and none exists, each job gets an embedded node of its own, which goes with its unit."""
     if any(path.exists() for path in USUAL_SOCKETS):
         pytest.skip("a Receptor node serves one of the usual sockets on this machine")
     commands = Commands(environment, project.path.parent)
@@ -261,14 +261,9 @@ def test_embedded_node_is_the_default(environment: dict[str, str], project: Proj
     assert (first.rc, second.rc) == (0, 0), first.stderr + second.stderr
     for told in (first, second):
         assert "embedded node" in told.stderr
-    nodes = [process for process in psutil.process_iter(["cmdline"]) if serves(process, environment)]
-    assert len(nodes) == 1
-
-
-def serves(process: psutil.Process, environment: dict[str, str]) -> bool:
-    """Whether a process is the embedded node of an environment."""
-    words = process.info["cmdline"] or []
-    return "node" in words and any(environment["XDG_STATE_HOME"] in word for word in words)
+    state = next(state_directories(environment))
+    wait_until(lambda: not list(state.iterdir()), "nothing is left of the nodes")
+    wait_until(lambda: not processes_of(state), "the nodes have ended")
 
 
 def test_dead_socket_is_no_reason_to_substitute(

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from receptor_runner.node import start
 from receptor_runner.node.unit_status import Detail, StoredUnitState, StoredUnitStatus
 from receptor_runner.node.units import Unit, UnitStore
 
@@ -28,7 +29,7 @@ def _start(unit: Unit, command: str, params: str = "") -> subprocess.Popen[bytes
     unit.status_file.update(
         detail=Detail.LAUNCHING, extra_data=extra_data, only_if=lambda status: status.launchable
     )
-    argv = [sys.executable, "-m", "receptor_runner.node.command_runner", str(unit.unit_dir), command]
+    argv = [sys.executable, "-S", "-P", start.__file__, "command-runner", str(unit.unit_dir), command]
     return subprocess.Popen(argv, stderr=subprocess.PIPE)
 
 

@@ -14,7 +14,7 @@ import pytest
 from receptor_runner.errors import ConfigError, NodeUnavailable
 from receptor_runner.node.serve import serve
 from receptor_runner.node.settings import ControlService, NodeSettings
-from tests.harness import INTRODUCTION, wait_until
+from tests.harness import INTRODUCTION
 
 if TYPE_CHECKING:
     from collections.abc import Callable

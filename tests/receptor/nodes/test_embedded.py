@@ -416,7 +416,11 @@ def test_clean_up_spares_nodes(caller: Caller, held: Path) -> None:
     for state in ("alive", "dead"):
         if state == "dead":
             kill(directory)
-        for pattern in (f"{directory.parent}/*", f"{directory.parents[1]}/*"):
+        for pattern in (
+            f"{directory.parent}/receptor*",
+            f"{directory.parents[2]}/state*",
+            f"{directory}/unit*",
+        ):
             rc, said = caller.clean(pattern)
             assert rc == 0, said
             assert (directory / "units").is_dir(), said
