@@ -7,33 +7,23 @@ contents, and nothing at all is written of an archive that is refused.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
-import shutil
 import stat
-import struct
-import time
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from receptor_runner.errors import ArchiveError
 from receptor_runner.stream.archive import DEEPEST
-from receptor_runner.stream.zip_writer import CHUNK_SIZE, TIMESTAMP_FIELD
+from receptor_runner.stream.zip_reader import ZipEntry, ZipReader, damaged, is_small
+from receptor_runner.stream.zip_writer import DEFLATED, STORED
 
 _LONGEST_NAME = 255
 _LONGEST_LINK = 4095
-_DAMAGES = (
-    zipfile.BadZipFile,
-    zlib.error,
-    NotImplementedError,
-    EOFError,
-    RuntimeError,
-    struct.error,
-    OverflowError,
-)
+_KINDS = frozenset({0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK})
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,72 +70,60 @@ def extract(archive: IO[bytes], target: Path, rules: ExtractionRules) -> list[st
     """
     skipped: list[str] = []
     try:
-        opened = zipfile.ZipFile(archive)
-        entries = list(_checked_entries(opened, rules, skipped))
-        _check_contents(opened, entries)
-    except (*_DAMAGES, ValueError, OSError) as error:
-        raise _damaged(error) from error
+        reader = ZipReader(archive)
+        entries = list(_checked_entries(reader, rules, skipped))
+        reader.check(entry.zip for entry in entries if entry.is_file)
+    except (
+        ValueError,
+        OverflowError,
+        OSError,
+    ) as error:  # a name that is not text, an offset that is no place
+        raise damaged(str(error)) from error
     _check_target(target, entries)
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        _Extraction(opened, rules).run(target, entries)
-    except _DAMAGES as error:
-        raise _damaged(error) from error
+    _Extraction(reader, rules).run(target, entries)
     return skipped
 
 
-def _damaged(error: Exception) -> ArchiveError:
-    return ArchiveError("the archive is damaged", cause=str(error) or type(error).__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    info: zipfile.ZipInfo
+class _Entry(NamedTuple):
+    zip: ZipEntry
     parts: tuple[str, ...]
-    mode: int
+    is_directory: bool
     link: str | None = None
 
     @property
-    def is_directory(self) -> bool:
-        return self.info.is_dir()
+    def is_file(self) -> bool:
+        return self.link is None and not self.is_directory
 
 
-def _checked_entries(
-    archive: zipfile.ZipFile, rules: ExtractionRules, skipped: list[str]
-) -> Iterator[_Entry]:
+def _checked_entries(reader: ZipReader, rules: ExtractionRules, skipped: list[str]) -> Iterator[_Entry]:
     kinds: dict[tuple[str, ...], bool] = {}
-    for info in archive.infolist():
-        parts = _safe_parts(info.filename)
+    for found in reader.entries():
+        parts = _safe_parts(found.name)
         if not parts:
             continue
         if parts[0] in rules.reserved:
-            skipped.append(f"{info.filename}: a reserved name")
+            skipped.append(f"{found.name}: a reserved name")
             continue
-        entry = _entry(archive, info, parts)
+        entry = _entry(reader, found, parts)
         reason = _refusal(entry, rules)
         if reason:
-            skipped.append(f"{info.filename}: {reason}")
+            skipped.append(f"{found.name}: {reason}")
             continue
         if kinds.setdefault(parts, entry.is_directory) is not entry.is_directory:
-            raise ArchiveError(f"the archive's entry `{info.filename}` is both a directory and none")
+            raise ArchiveError(f"the archive's entry `{found.name}` is both a directory and not one")
         yield entry
     _check_parents(kinds)
 
 
 def _check_parents(kinds: Mapping[tuple[str, ...], bool]) -> None:
-    for parts in kinds:
-        for depth in range(1, len(parts)):
-            if kinds.get(parts[:depth]) is False:
-                raise ArchiveError(f"the archive's entry `{'/'.join(parts)}` lies below something else")
-
-
-def _check_contents(archive: zipfile.ZipFile, entries: list[_Entry]) -> None:
-    """Read every file once, so that a damaged one is known before anything is written."""
-    for entry in entries:
-        if entry.link is None and not entry.is_directory:
-            with archive.open(entry.info) as source:
-                while source.read(CHUNK_SIZE):
-                    pass
+    for parent in {parts[:-1] for parts in kinds}:
+        for depth in range(1, len(parent) + 1):
+            if kinds.get(parent[:depth]) is False:
+                name = "/".join(parent[:depth])
+                raise ArchiveError(
+                    f"the archive's entry `{name}` is not a directory, but entries lie below it"
+                )
 
 
 def _check_target(target: Path, entries: list[_Entry]) -> None:
@@ -155,7 +133,7 @@ def _check_target(target: Path, entries: list[_Entry]) -> None:
         for depth in range(1, len(entry.parts) + 1):
             parts = entry.parts[:depth]
             if parts not in kinds:
-                kinds[parts] = _kind_of(target.joinpath(*parts))
+                kinds[parts] = _kind_of("/".join((str(target), *parts)))
             if not kinds[parts]:
                 break
             wants_directory = depth < len(entry.parts) or entry.is_directory
@@ -163,10 +141,10 @@ def _check_target(target: Path, entries: list[_Entry]) -> None:
                 raise _in_the_way(parts, wants_directory=wants_directory)
 
 
-def _kind_of(path: Path) -> int:
+def _kind_of(path: str) -> int:
     """Return the kind of what stands at a path, or 0 if nothing does that can be seen."""
     try:
-        return stat.S_IFMT(path.lstat().st_mode)
+        return stat.S_IFMT(os.lstat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return 0
 
@@ -180,28 +158,53 @@ def _in_the_way(parts: tuple[str, ...], *, wants_directory: bool) -> ArchiveErro
 
 
 def _safe_parts(name: str) -> tuple[str, ...]:
-    parts = tuple(part for part in name.split("/") if part not in {"", "."})
-    if name.startswith("/") or ".." in parts or "\0" in name:
-        raise ArchiveError(f"the archive's entry `{name}` leads out of its target")
-    if len(parts) > DEEPEST or any(len(part.encode()) > _LONGEST_NAME for part in parts):
-        raise ArchiveError(f"the archive's entry `{name[:80]}...` has too long a name")
+    parent, slash, last = name.rpartition("/")
+    parts = (*_safe_directory(parent + slash), *_safe_part(last, name))
+    if len(parts) > DEEPEST:
+        raise _too_long(name)
     return parts
 
 
-def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, parts: tuple[str, ...]) -> _Entry:
-    mode = info.external_attr >> 16
-    if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-        raise ArchiveError(f"the archive's entry `{info.filename}` is packed in a way that is not supported")
-    if not stat.S_ISLNK(mode):
-        return _Entry(info, parts, mode)
-    if not 0 < info.file_size <= _LONGEST_LINK or b"\0" in (text := archive.read(info)):
-        raise ArchiveError(f"the archive's link `{info.filename}` leads to no name")
-    return _Entry(info, parts, mode, os.fsdecode(text))
+@functools.lru_cache(maxsize=64)  # the entries of a directory come one after the other
+def _safe_directory(name: str) -> tuple[str, ...]:
+    if name.startswith("/"):
+        raise _leads_out(name)
+    return tuple(part for text in name.split("/") for part in _safe_part(text, name))
+
+
+def _safe_part(text: str, name: str) -> tuple[str, ...]:
+    """Return one part of a name, or nothing where there is none."""
+    if text in {"", "."}:
+        return ()
+    if text == ".." or "\0" in text:
+        raise _leads_out(name)
+    if len(text) > _LONGEST_NAME or len(text.encode()) > _LONGEST_NAME:
+        raise _too_long(name)
+    return (text,)
+
+
+def _leads_out(name: str) -> ArchiveError:
+    return ArchiveError(f"the archive's entry `{name}` leads out of its target")
+
+
+def _too_long(name: str) -> ArchiveError:
+    return ArchiveError(f"the archive's entry `{name[:80]}...` has too long a name")
+
+
+def _entry(reader: ZipReader, found: ZipEntry, parts: tuple[str, ...]) -> _Entry:
+    if found.method not in {STORED, DEFLATED}:
+        raise ArchiveError(f"the archive's entry `{found.name}` is compressed in a way that is not supported")
+    is_directory = found.raw_name.endswith(b"/")
+    if not stat.S_ISLNK(found.mode):
+        return _Entry(found, parts, is_directory)
+    if not 0 < found.size <= _LONGEST_LINK or b"\0" in (text := reader.content(found)):
+        raise ArchiveError(f"the archive's link `{found.name}` has no valid target")
+    return _Entry(found, parts, is_directory, os.fsdecode(text))
 
 
 def _refusal(entry: _Entry, rules: ExtractionRules) -> str | None:
-    kind = stat.S_IFMT(entry.mode)
-    if kind not in {0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK}:
+    kind = stat.S_IFMT(entry.zip.mode)
+    if kind not in _KINDS:
         return "neither a file, a directory nor a link"
     if kind and entry.is_directory is not (kind == stat.S_IFDIR):
         return "its name and its mode do not agree on what it is"
@@ -228,10 +231,11 @@ def _depth(entry: _Entry) -> int:
 class _Extraction:
     """One extraction: directories are opened one below the other, never through a link."""
 
-    def __init__(self, archive: zipfile.ZipFile, rules: ExtractionRules) -> None:
-        self._archive = archive
+    def __init__(self, reader: ZipReader, rules: ExtractionRules) -> None:
+        self._reader = reader
         self._rules = rules
         self._open: list[tuple[str, int]] = []
+        self._entered: tuple[str, ...] | None = None
         self._loosened: list[tuple[int, int]] = []
         self._root = -1
 
@@ -240,7 +244,7 @@ class _Extraction:
         try:
             directories = sorted((entry for entry in entries if entry.is_directory), key=_depth)
             made = [entry for entry in directories if self._make_directory(entry)]
-            files = [entry for entry in entries if entry.link is None and not entry.is_directory]
+            files = [entry for entry in entries if entry.is_file]
             for entry in sorted(files, key=self._is_last):
                 self._write_file(entry)
             for entry in entries:
@@ -262,6 +266,8 @@ class _Extraction:
 
     def _enter(self, parts: tuple[str, ...]) -> int:
         """Return a descriptor of a directory below the target, made where it is missing."""
+        if parts == self._entered:
+            return self._current
         shared = 0
         while shared < min(len(parts), len(self._open)) and self._open[shared][0] == parts[shared]:
             shared += 1
@@ -270,6 +276,7 @@ class _Extraction:
             descriptor = self._open_below(self._current, name)
             self._open.append((name, descriptor))
             self._loosen(descriptor)
+        self._entered = parts
         return self._current
 
     def _loosen(self, descriptor: int) -> None:
@@ -310,48 +317,56 @@ class _Extraction:
             return False
         return True
 
-    def _clear(self, entry: _Entry) -> int:
-        """Return the parent's descriptor, with nothing left where the entry goes."""
-        parent = self._enter(entry.parts[:-1])
+    def _clear(self, entry: _Entry, parent: int) -> None:
+        """Remove what stands where an entry goes."""
         try:
             os.unlink(entry.parts[-1], dir_fd=parent)
         except FileNotFoundError:
             pass
         except IsADirectoryError as error:
             raise _in_the_way(entry.parts, wants_directory=False) from error
-        return parent
 
     def _write_file(self, entry: _Entry) -> None:
-        parent = self._clear(entry)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(entry.parts[-1], flags, 0o600, dir_fd=parent)
-        with open(descriptor, "wb") as file, self._archive.open(entry.info) as source:
-            shutil.copyfileobj(source, file, CHUNK_SIZE)
-            file.flush()
+        descriptor = self._create(entry)
+        try:
+            for piece in self._content(entry.zip):
+                _write_all(descriptor, piece)
+            # only now: a setuid bit must not come before the content it is meant for
             os.fchmod(descriptor, self._permissions(entry))
-            os.utime(descriptor, (_modified(entry.info),) * 2)
+            os.utime(descriptor, (entry.zip.modified,) * 2)
+        finally:
+            os.close(descriptor)
+
+    def _create(self, entry: _Entry) -> int:
+        """Create a file of its own; most often nothing stands there, so that is tried first."""
+        parent = self._enter(entry.parts[:-1])
+        try:
+            return os.open(entry.parts[-1], _CREATE, 0o600, dir_fd=parent)
+        except FileExistsError:
+            self._clear(entry, parent)
+            return os.open(entry.parts[-1], _CREATE, 0o600, dir_fd=parent)
+
+    def _content(self, entry: ZipEntry) -> Iterable[bytes]:
+        return (self._reader.content(entry),) if is_small(entry) else self._reader.pieces(entry)
 
     def _permissions(self, entry: _Entry) -> int:
-        if not entry.mode:
+        if not entry.zip.mode:
             return 0o700 if entry.is_directory else 0o600
-        return entry.mode & (0o7777 if self._rules.keep_special_bits else 0o777)
+        return entry.zip.mode & (0o7777 if self._rules.keep_special_bits else 0o777)
 
     def _make_link(self, entry: _Entry) -> None:
         assert entry.link is not None
-        os.symlink(entry.link, entry.parts[-1], dir_fd=self._clear(entry))
+        parent = self._enter(entry.parts[:-1])
+        self._clear(entry, parent)
+        os.symlink(entry.link, entry.parts[-1], dir_fd=parent)
 
     def _finish_directory(self, entry: _Entry) -> None:
         descriptor = self._enter(entry.parts)
-        os.utime(descriptor, (_modified(entry.info),) * 2)
+        os.utime(descriptor, (entry.zip.modified,) * 2)
         os.fchmod(descriptor, self._permissions(entry))
 
 
-def _modified(info: zipfile.ZipInfo) -> float:
-    """Return when an entry was modified: in UTC where the archive says so, else as a local time."""
-    extra = info.extra
-    while len(extra) >= 4:
-        tag, size = struct.unpack_from("<HH", extra)
-        if tag == TIMESTAMP_FIELD and size >= 5 and extra[4] & 1 and len(extra) >= 9:
-            return float(struct.unpack_from("<l", extra, 5)[0])
-        extra = extra[4 + size :]
-    return time.mktime((*info.date_time, 0, 0, -1))
+def _write_all(descriptor: int, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
