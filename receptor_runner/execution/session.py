@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from receptor_runner.execution.event_channel import EventChannel
 from receptor_runner.execution.events import Assembler
@@ -171,12 +172,20 @@ class Session:
         before, after = _around_events(text)
         self._show(before)
         for message in messages:
-            self._assembler.add_event(message["text"], message["fields"])
-            self._answers.show(message["text"])
+            self._take(message)
         self._show(after)
         if text or messages:
             self._heard_at = time.monotonic()
         self._may_prompt = self._may_prompt or bool(text)
+
+    def _take(self, message: dict[str, Any]) -> None:
+        """Take a message of the callback plugin: an event, or text that belongs to none."""
+        if "fields" in message:
+            self._assembler.add_event(message["text"], message["fields"])
+        else:
+            self._assembler.add_text(message["text"])
+            self._may_prompt = True
+        self._answers.show(message["text"])
 
     def _show(self, text: str) -> None:
         if text:
@@ -233,7 +242,7 @@ class Session:
         while (text := terminal.read()) and time.monotonic() < limit:
             self._add_text(text)
         for message in channel.drain():
-            self._assembler.add_event(message["text"], message["fields"])
+            self._take(message)
         while (text := terminal.read()) and time.monotonic() < limit:
             self._add_text(text)
         self._assembler.flush()

@@ -68,6 +68,27 @@ def test_a_huge_result_is_cut_and_marked(workplace: Workplace) -> None:
     assert "_truncated" not in ran.told.named("runner_on_ok")[1]["event_data"]["res"]
 
 
+@pytest.mark.parametrize("limit", ["many", "-1", "1e6"])
+def test_a_limit_that_is_not_a_number_costs_no_event(workplace: Workplace, limit: str) -> None:
+    """With an invalid MAX_EVENT_RES every event arrives whole, and a warning says which limit applies."""
+    ran = workplace.run(playbook=workplace.playbook("- debug: msg=x"), envvars={"MAX_EVENT_RES": limit})
+    assert ran.told.named("runner_on_ok")[0]["event_data"]["res"]["msg"] == "x"
+    assert ran.told.named("playbook_on_stats")
+    assert "MAX_EVENT_RES is not a number, using 700000" in " ".join(ran.told.text.split())
+
+
+def test_a_second_playbook_starts_without_play_and_task(workplace: Workplace) -> None:
+    """What is reported between two playbooks names neither a play nor a task of the first one."""
+    first = workplace.playbook("- debug: msg=x")
+    workplace.write("project/second.yml", "- hosts: nowhere:localhost\n")
+    workplace.write("args", f"ansible-playbook -i {workplace.path}/inventory {first} second.yml")
+    ran = workplace.run()
+    later = ran.told.events[ran.told.events.index(ran.told.named("playbook_on_start")[1]) :]
+    warning = next(event for event in later if event["event"] == "warning")
+    assert not {"task", "play"} & (later[0]["event_data"].keys() | warning["event_data"].keys())
+    assert warning["parent_uuid"] == later[0]["uuid"]
+
+
 def test_event_data_can_be_omitted(workplace: Workplace) -> None:
     """With omit_event_data every event_data is empty."""
     ran = workplace.run(playbook=workplace.playbook("- debug: msg=x"), omit_event_data=True)

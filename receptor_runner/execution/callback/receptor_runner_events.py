@@ -1,11 +1,11 @@
-"""Sends what happens in a playbook, event by event, over a channel of its own.
+"""A callback plugin that reports what happens in a playbook, event by event, over a channel of its own.
 
-This file is loaded by ansible, in whatever interpreter and image ansible lives, so it needs nothing but the standard
-library and ansible-core (Python 3.8, ansible-core 2.14 and newer).
+Ansible loads this file with its own interpreter, possibly in a container, so it imports only the standard library and
+ansible-core (Python 3.8, ansible-core 2.14 and newer).
 
-Each event is one line of JSON on the channel: `{"text": ..., "fields": {...}}`, the text that the event put on the
-screen and the fields that describe it. The channel is named by the environment variable RECEPTOR_RUNNER_EVENTS: the
-number of an inherited descriptor, or the path of a FIFO.
+Each message is one line of JSON on the channel: `{"text": ..., "fields": {...}}`, the text that an event displayed and
+the fields that describe it. Text that belongs to no event is `{"text": ...}`. The environment variable
+RECEPTOR_RUNNER_EVENTS names the channel: the number of an inherited descriptor, or the path of a FIFO.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from ansible.utils.display import Display
 DOCUMENTATION = """
     name: receptor_runner_events
     type: stdout
-    short_description: sends events to receptor-runner
+    short_description: reports events to receptor-runner
     description:
-      - Shows what the original stdout callback shows, and reports each event to receptor-runner.
+      - Displays what the original stdout callback displays, and reports each event to receptor-runner.
     requirements:
-      - is set by receptor-runner
+      - set as the stdout callback by receptor-runner
     extends_documentation_fragment:
       - default_callback
 """
@@ -40,6 +40,7 @@ DOCUMENTATION = """
 CHANNEL_VARIABLE = "RECEPTOR_RUNNER_EVENTS"
 CENSORED = "the output has been hidden due to the fact that 'no_log: true' was specified for this result"
 TEXT_LIMIT = 10_000_000
+DEFAULT_RESULT_LIMIT = 700_000
 LEVELS = ("debug", "verbose", "deprecated", "warning", "system_warning", "error")
 JOB_NUMBERS = (
     ("job_id", "JOB_ID"),
@@ -54,7 +55,7 @@ _OWNER_PID = os.getpid()
 
 _base = callback_loader.get(_BASE_NAME, class_only=True)
 if _base is None:
-    raise ImportError(f"the stdout callback {_BASE_NAME!r} is not found")
+    raise ImportError(f"stdout callback {_BASE_NAME!r} not found")
 
 
 def now() -> datetime.datetime:
@@ -62,7 +63,7 @@ def now() -> datetime.datetime:
 
 
 def in_fork() -> bool:
-    """Whether this is one of ansible's forks: there, ansible itself hands all output to the parent."""
+    """Whether this is one of ansible's forks, where ansible itself passes all output to the parent process."""
     return os.getpid() != _OWNER_PID
 
 
@@ -70,10 +71,10 @@ def in_fork() -> bool:
 
 
 class EventWriter:
-    """Where events go: one line each, never torn, though the descriptor takes only a part at a time."""
+    """The writing end of the channel: one line for each message, never interleaved."""
 
     def __init__(self, named: str | None, lock: Any) -> None:
-        self._lock = lock
+        self.lock = lock
         self._descriptor = self._open(named) if named else None
 
     @property
@@ -83,24 +84,25 @@ class EventWriter:
     @staticmethod
     def _open(named: str) -> int:
         descriptor = int(named) if named.isdigit() else os.open(named, os.O_WRONLY)
+        # Ansible's forks close nothing: a daemon that a task starts would hold the channel open for ever.
         os.set_inheritable(descriptor, False)
         return descriptor
 
     def send(self, message: dict[str, Any]) -> None:
-        """Write one line; once the reader is gone, nothing is written any more."""
+        """Write one line; once the reader is gone, do nothing."""
         if self._descriptor is None or in_fork():
             return
         rest = memoryview(encode(message).encode("ascii") + b"\n")
-        with self._lock:
+        with self.lock:
             try:
-                while rest:
+                while rest:  # a pipe accepts a long line in pieces
                     rest = rest[os.write(self._descriptor, rest) :]
             except OSError:
                 self._descriptor = None
 
 
 class Encoder(json.JSONEncoder):
-    """JSON for the values that playbooks hold: vaulted text stays encrypted, dates are ISO, the rest is text."""
+    """JSON for values of playbooks: vaulted text stays encrypted, dates are ISO 8601, other types become text."""
 
     def default(self, o: Any) -> Any:
         ciphertext = getattr(o, "_ciphertext", None)
@@ -122,7 +124,7 @@ def encode(message: dict[str, Any]) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return a copy whose keys are text, for the rare value that JSON refuses."""
+    """Return a copy whose keys are text, for the rare value that JSON cannot encode."""
     if isinstance(value, dict):
         return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
@@ -134,7 +136,7 @@ def plain(value: Any) -> Any:
 
 
 def censor(value: Any) -> Any:
-    """Return the value with every result that is marked no_log replaced; ansible's own data stays as it is."""
+    """Return the value with each no_log result replaced; the original, which ansible goes on using, is unchanged."""
     if isinstance(value, dict):
         if value.get("_ansible_no_log"):
             return {"censored": CENSORED}
@@ -145,8 +147,8 @@ def censor(value: Any) -> Any:
 
 
 def bound(result: Any) -> Any:
-    """Return a result that is no longer than MAX_EVENT_RES, cut where it is longest and marked as cut."""
-    limit = int(os.environ.get("MAX_EVENT_RES", "700000"))
+    """Return a result of at most MAX_EVENT_RES characters: its longest texts are cut, and it is marked as cut."""
+    limit = reporter.result_limit
     size = len(str(result))
     if size <= limit:
         return result
@@ -169,11 +171,11 @@ def shorten(value: Any, limit: int) -> Any:
     return value
 
 
-# ------------------------------------------------------------------------------- what is on the screen
+# ------------------------------------------------------------------------------------ displayed text
 
 
 class Screen(threading.local):
-    """The text of the event that this thread is in, or None outside of one; and whether all text belongs to it."""
+    """The text of the event that this thread is in, or None outside of events; and whether all text belongs to it."""
 
     def __init__(self) -> None:
         self.parts: list[str] | None = None
@@ -185,21 +187,45 @@ screen = Screen()
 
 
 class CapturedStream:
-    """Stands for sys.stdout or sys.stderr: text written within an event belongs to it, other text passes."""
+    """Replaces sys.stdout and sys.stderr, so that text and events reach the worker in the order they were made.
+
+    Text within an event belongs to it. Other text goes over the channel too, line by line: on the terminal it would
+    overtake events, or be overtaken by them. Without a reader, and in forks, it goes to the original stream.
+    """
 
     def __init__(self, stream: Any, *, is_error: bool = False) -> None:
         self._stream = stream
         self._is_error = is_error
+        self._line = ""
 
     def write(self, text: str) -> int:
-        if screen.parts is None or in_fork() or self._stands_before():
+        if in_fork() or not reporter.channel.is_open:
             return int(self._stream.write(text))
-        screen.parts.append(self._as_shown(text))
+        shown = self._as_shown(text)
+        if screen.parts is None or self._precedes_event():
+            self._send_lines(shown)
+        else:
+            screen.parts.append(shown)
         return len(text)
 
-    def _stands_before(self) -> bool:
-        """Whether this is a warning that comes with a result: ansible-runner has those stand before the event."""
+    def _precedes_event(self) -> bool:
+        """Whether this is a warning that is displayed with a result: ansible-runner puts those before the event."""
         return self._is_error and not screen.parts and not screen.is_message
+
+    def _send_lines(self, text: str) -> None:
+        with reporter.channel.lock:
+            head, newline, self._line = (self._line + text).rpartition("\n")
+            if newline:
+                reporter.channel.send({"text": as_on_terminal([head, newline])})
+
+    def flush(self) -> None:
+        # An unfinished line that is flushed may be a prompt, which has to be seen now.
+        if not in_fork():
+            with reporter.channel.lock:
+                line, self._line = self._line, ""
+                if line:
+                    reporter.channel.send({"text": as_on_terminal([line])})
+        self._stream.flush()
 
     def _as_shown(self, text: str) -> str:
         if text.isascii():
@@ -216,7 +242,7 @@ class CapturedStream:
 
 
 def as_on_terminal(parts: list[str]) -> str:
-    """Return the text as a terminal passes it on, with carriage returns; far too much of it is cut and marked."""
+    """Return the text with the carriage returns that a terminal adds; excessive text is cut and marked as cut."""
     text = "".join(parts).replace("\n", "\r\n")
     if len(text) <= TEXT_LIMIT:
         return text
@@ -227,7 +253,11 @@ def as_on_terminal(parts: list[str]) -> str:
 
 
 class Reporter:
-    """Turns what happens into events: knows playbook, play and task, and what each event shows."""
+    """Makes events: keeps the playbook, play and task in progress, and the text that each event displays.
+
+    All state and all helpers of the plugin are here rather than in its class, whose base is any stdout callback: a name
+    of ours would replace a method of that base.
+    """
 
     def __init__(self) -> None:
         self.channel = EventWriter(
@@ -236,14 +266,19 @@ class Reporter:
         self.playbook: dict[str, Any] = {}
         self.play: dict[str, Any] = {}
         self.task: dict[str, Any] = {}
+        self.playbook_uuid = str(uuid.uuid4())
+        self.started: dict[str, datetime.datetime] = {}
+        self.result_limit = _result_limit()
+        self._seen: dict[str, int] = {}
         self._omits = os.environ.get("RUNNER_OMIT_EVENTS", "").lower() == "true"
         self._only_failed = os.environ.get("RUNNER_ONLY_FAILED_EVENTS", "").lower() == "true"
 
     @contextlib.contextmanager
     def event(self, event: str, /, task: dict[str, Any] | None = None, **data: Any) -> Iterator[None]:
-        """Report one event around the code that shows it; the event goes out even if that code fails."""
+        """Report an event with the text that the enclosed code displays, even if that code fails."""
         fields = self._describe(event, task, data)
-        sys.stdout.flush()  # what was written before the event, past Display, has to be on the terminal before it
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()  # an unfinished line comes before the event
         outer = screen.parts, screen.is_message
         screen.parts, screen.is_message = [], event in LEVELS
         try:
@@ -279,6 +314,44 @@ class Reporter:
                 data[key] = bound(censor(data[key]))
         return dict(context, **data)
 
+    def numbered(self, own: str) -> str:
+        """Return a unique uuid: serial and the free strategy start the same play or task several times."""
+        self._seen[own] = self._seen.get(own, 0) + 1
+        return own if self._seen[own] == 1 else f"{own}_{self._seen[own]}"
+
+    def timing(self, host: str) -> dict[str, Any]:
+        """Return when the current task of a host started and ended, and how many seconds it took."""
+        start = self.started.get(host)
+        if start is None:
+            return {"start": None, "end": None, "duration": None}
+        end = now()
+        return {"start": start, "end": end, "duration": (end - start).total_seconds()}
+
+    def task_started(self, task: Any, own: str, is_conditional: bool) -> Any:
+        """Return the event of a task's start."""
+        data = {"name": task.get_name(), "is_conditional": is_conditional, "uuid": own}
+        return self.event("playbook_on_task_start", **data)
+
+    def result(self, event: str, result: Any, **more: Any) -> Any:
+        """Return an event about the result of a host."""
+        host, task, outcome = _part(result, "host"), _part(result, "task"), _part(result, "result")
+        if outcome.get("_ansible_no_log"):
+            # Ansible hides the result but not the error in it, whose message may hold the secret.
+            outcome.pop("exception", None)
+        return self.event(event, task=describe_task(task), host=host.get_name(), **more)
+
+    def final_result(self, event: str, result: Any, **more: Any) -> Any:
+        """Return an event about the result that ends the task of a host."""
+        host = _part(result, "host")
+        more.update(self.timing(host.get_name()), remote_addr=host.address)
+        return self.result(event, result, **more)
+
+
+def _result_limit() -> int:
+    """Return the value of MAX_EVENT_RES; one that is not a number must not cost the job its events."""
+    text = os.environ.get("MAX_EVENT_RES", "")
+    return int(text) if text.isdigit() else DEFAULT_RESULT_LIMIT
+
 
 reporter = Reporter()
 
@@ -287,7 +360,7 @@ reporter = Reporter()
 
 
 def _flagged(method: Callable[..., Any], level: str) -> Callable[..., Any]:
-    """Note, while a Display method runs, which kind of message it shows."""
+    """Record, while a Display method runs, which kind of message it displays."""
 
     @functools.wraps(method)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -317,7 +390,7 @@ def _verbose(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _reported(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Make text that is shown outside of any event an event of its own."""
+    """Make text that is displayed outside of any event an event of its own."""
 
     @functools.wraps(method)
     def wrapper(self: Any, msg: Any, *args: Any, **kwargs: Any) -> Any:
@@ -342,13 +415,15 @@ def _proxy_display() -> None:
 
 if reporter.channel.is_open:
     _proxy_display()
+    if not os.environ.get("MAX_EVENT_RES", "0").isdigit():
+        Display().warning(f"MAX_EVENT_RES is not a number, using {DEFAULT_RESULT_LIMIT}")
 
 
 # ------------------------------------------------------------------------------------- reading ansible
 
 
 def _part(result: Any, name: str) -> Any:
-    """Return host, task or result of a task result, under the name that this ansible-core knows."""
+    """Return host, task or result of a task result; ansible-core 2.19 renamed these attributes."""
     return (
         getattr(result, name)
         if hasattr(type(result), name) or name in vars(result)
@@ -394,58 +469,27 @@ def _describe_role(task: Any) -> dict[str, str]:
 
 
 class CallbackModule(_base):  # type: ignore[misc, valid-type]  # the base is the user's own stdout callback
-    """Shows what its base shows, each part of it within an event."""
+    """Displays what its base displays, each part within an event; defines nothing else, see `Reporter`."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "stdout"
     CALLBACK_NAME = "receptor_runner_events"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._playbook_uuid = str(uuid.uuid4())
-        self._seen: dict[str, int] = {}
-        self._started: dict[str, datetime.datetime] = {}
-
     def set_options(self, *args: Any, **kwargs: Any) -> Any:
-        """Take the options of the base as our own, whatever they are."""
+        """Declare the options of the base as our own: it looks them up under our name."""
         merged: dict[str, Any] = {}
         for name in (_base._load_name, self._load_name):
             merged.update(C.config.get_configuration_definitions("callback", name) or {})
         C.config.initialize_plugin_configuration_definitions("callback", self._load_name, merged)
         return super().set_options(*args, **kwargs)
 
-    def _numbered(self, own: str) -> str:
-        """Return a uuid that differs each time, since serial and free strategies start the same one again."""
-        self._seen[own] = self._seen.get(own, 0) + 1
-        return own if self._seen[own] == 1 else f"{own}_{self._seen[own]}"
-
-    def _timing(self, host: str) -> dict[str, Any]:
-        start = self._started.get(host)
-        if start is None:
-            return {"start": None, "end": None, "duration": None}
-        end = now()
-        return {"start": start, "end": end, "duration": (end - start).total_seconds()}
-
-    def _result_event(self, event: str, result: Any, **more: Any) -> Any:
-        host, task, outcome = _part(result, "host"), _part(result, "task"), _part(result, "result")
-        if outcome.get("_ansible_no_log"):
-            # ansible hides the result but not the error in it, whose message may tell what is to be hidden
-            outcome.pop("exception", None)
-        return reporter.event(event, task=describe_task(task), host=host.get_name(), **more)
-
-    def _end_event(self, name: str, result: Any, **more: Any) -> Any:
-        host = _part(result, "host")
-        more.update(self._timing(host.get_name()), remote_addr=host.address)
-        return self._result_event(name, result, **more)
-
     # playbook, plays and tasks
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
-        reporter.playbook = {
-            "playbook": getattr(playbook, "_file_name", "???"),
-            "playbook_uuid": self._playbook_uuid,
-        }
-        with reporter.event("playbook_on_start", uuid=self._playbook_uuid):
+        own = reporter.playbook_uuid
+        reporter.playbook = {"playbook": getattr(playbook, "_file_name", "???"), "playbook_uuid": own}
+        reporter.play, reporter.task = {}, {}
+        with reporter.event("playbook_on_start", uuid=own):
             super().v2_playbook_on_start(playbook)
 
     def v2_playbook_on_vars_prompt(self, varname: str, *args: Any, **kwargs: Any) -> None:
@@ -460,26 +504,22 @@ class CallbackModule(_base):  # type: ignore[misc, valid-type]  # the base is th
     def v2_playbook_on_play_start(self, play: Any) -> None:
         if IS_AD_HOC:
             return
-        reporter.play = describe_play(play, self._numbered(str(play._uuid)))
+        reporter.play = describe_play(play, reporter.numbered(str(play._uuid)))
         reporter.task = {}
         named = {"name": reporter.play["play"], "pattern": reporter.play["play_pattern"]}
         with reporter.event("playbook_on_play_start", uuid=reporter.play["play_uuid"], **named):
             super().v2_playbook_on_play_start(play)
 
-    def _start_task(self, task: Any, own: str, is_conditional: bool) -> Any:
-        data = {"name": task.get_name(), "is_conditional": is_conditional, "uuid": own}
-        return reporter.event("playbook_on_task_start", **data)
-
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         reporter.task = describe_task(task)
         if IS_AD_HOC:
             return
-        with self._start_task(task, self._numbered(str(task._uuid)), is_conditional):
+        with reporter.task_started(task, reporter.numbered(str(task._uuid)), is_conditional):
             super().v2_playbook_on_task_start(task, is_conditional)
 
     def v2_playbook_on_handler_task_start(self, task: Any) -> None:
         reporter.task = describe_task(task)
-        with self._start_task(task, str(task._uuid), True):
+        with reporter.task_started(task, str(task._uuid), True):
             super().v2_playbook_on_handler_task_start(task)
 
     def v2_playbook_on_include(self, included_file: Any) -> None:
@@ -509,44 +549,44 @@ class CallbackModule(_base):  # type: ignore[misc, valid-type]  # the base is th
     # results of hosts
 
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
-        self._started[host.get_name()] = now()
+        reporter.started[host.get_name()] = now()
         with reporter.event("runner_on_start", task=describe_task(task), host=host.get_name()):
             super().v2_runner_on_start(host, task)
 
     def v2_runner_on_ok(self, result: Any) -> None:
         task, outcome = _part(result, "task"), _part(result, "result")
         if task.action.rpartition(".")[2] in {"setup", "gather_facts"}:
-            # the environment of a host may hold secrets, and no consumer of events needs it
+            # The environment of a host may hold secrets, and no consumer of events needs it.
             (outcome.get("ansible_facts") or {}).pop("ansible_env", None)
-        with self._end_event("runner_on_ok", result, res=outcome, event_loop=task.loop_with):
+        with reporter.final_result("runner_on_ok", result, res=outcome, event_loop=task.loop_with):
             super().v2_runner_on_ok(result)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         more = {"res": _part(result, "result"), "event_loop": _part(result, "task").loop_with}
-        with self._end_event("runner_on_failed", result, ignore_errors=ignore_errors, **more):
+        with reporter.final_result("runner_on_failed", result, ignore_errors=ignore_errors, **more):
             super().v2_runner_on_failed(result, ignore_errors)
 
     def v2_runner_on_skipped(self, result: Any) -> None:
-        with self._end_event("runner_on_skipped", result, event_loop=_part(result, "task").loop_with):
+        with reporter.final_result("runner_on_skipped", result, event_loop=_part(result, "task").loop_with):
             super().v2_runner_on_skipped(result)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        with self._end_event("runner_on_unreachable", result, res=_part(result, "result")):
+        with reporter.final_result("runner_on_unreachable", result, res=_part(result, "result")):
             super().v2_runner_on_unreachable(result)
 
     def v2_on_file_diff(self, result: Any) -> None:
         diff = censor(_part(result, "result")).get("diff")
-        with self._result_event("runner_on_file_diff", result, diff=diff):
+        with reporter.result("runner_on_file_diff", result, diff=diff):
             super().v2_on_file_diff(result)
 
 
 def _shown_result(method: str, event: str, with_job_id: bool = False) -> Callable[[Any, Any], None]:
-    """Return a callback method that reports a host's intermediate result and lets the base show it."""
+    """Return a callback method that reports an intermediate result of a host and has the base display it."""
 
     def callback(self: Any, result: Any) -> None:
         outcome = _part(result, "result")
         more = {"jid": outcome.get("ansible_job_id")} if with_job_id else {}
-        with self._result_event(event, result, res=outcome, **more):
+        with reporter.result(event, result, res=outcome, **more):
             getattr(super(CallbackModule, self), method)(result)
 
     callback.__name__ = method
