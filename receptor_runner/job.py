@@ -6,81 +6,87 @@ a job made here runs on an ansible-runner worker and the other way round. It is 
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from receptor_runner.errors import UsageError
+from receptor_runner.job_kinds import Kind
 
 IGNORED_KEYS = frozenset({"keepalive_seconds", "ignore_logging", "debug", "logfile", "streamer"})
 """Keys that callers of ansible-runner pass along and that say nothing about the job itself."""
 
-
 _LONGEST_IDENT = 255
+_SECRETS = frozenset({"container_auth_data", "envvars", "extravars", "passwords", "settings", "ssh_key"})
+
+
+def _option(*kinds: Kind) -> Any:
+    return field(default=None, metadata={"kinds": kinds})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One Ansible job: a playbook, an ad-hoc module or a raw command, with all its options.
 
-    Every field is optional on the wire; `None` means "not given". Names and meanings are those of
-    ansible-runner's RunnerConfig.
+    Every field is optional on the wire; `None` means "not given". Names and meanings are those of ansible-runner's
+    RunnerConfig. Each field declares the kinds of values that it accepts.
     """
 
-    ident: str | None = None
-    binary: str | None = None
-    playbook: str | list[Any] | dict[str, Any] | None = None
-    module: str | None = None
-    module_args: str | None = None
-    host_pattern: str | None = None
-    role: str | None = None
-    role_vars: dict[str, Any] | None = None
-    role_skip_facts: bool | None = None
-    hosts: str | None = None
-    roles_path: str | list[str] | None = None
-    inventory: str | list[str] | dict[str, Any] | None = None
-    limit: str | None = None
-    tags: str | None = None
-    skip_tags: str | None = None
-    forks: int | None = None
-    verbosity: int | None = None
-    cmdline: str | None = None
-    extravars: str | dict[str, Any] | None = None
-    envvars: dict[str, Any] | None = None
-    passwords: dict[str, Any] | None = None
-    settings: dict[str, Any] | None = None
-    ssh_key: str | None = None
-    project_dir: str | None = None
-    artifact_dir: str | None = None
-    host_cwd: str | None = None
-    rotate_artifacts: int | None = None
-    quiet: bool | None = None
-    json_mode: bool | None = None
-    omit_event_data: bool | None = None
-    only_failed_event_data: bool | None = None
-    check_job_event_data: bool | None = None
-    suppress_env_files: bool | None = None
-    suppress_output_file: bool | None = None
-    suppress_ansible_output: bool | None = None
-    timeout: float | None = None
-    fact_cache: str | None = None
-    fact_cache_type: str | None = None
-    directory_isolation_base_path: str | None = None
-    process_isolation: bool | None = None
-    process_isolation_executable: str | None = None
-    process_isolation_path: str | None = None
-    process_isolation_hide_paths: str | list[str] | None = None
-    process_isolation_show_paths: str | list[str] | None = None
-    process_isolation_ro_paths: str | list[str] | None = None
-    container_image: str | None = None
-    container_volume_mounts: list[str] | None = None
-    container_options: list[str] | None = None
-    container_workdir: str | None = None
-    container_auth_data: dict[str, Any] | None = None
+    ident: str | None = _option(Kind.IDENT)
+    binary: str | None = _option(Kind.SCALAR)
+    playbook: str | list[Any] | dict[str, Any] | None = _option(Kind.TEXT, Kind.PLAYS, Kind.MAPPING)
+    module: str | None = _option(Kind.SCALAR)
+    module_args: str | None = _option(Kind.SCALAR)
+    host_pattern: str | None = _option(Kind.SCALAR)
+    role: str | None = _option(Kind.SCALAR)
+    role_vars: dict[str, Any] | None = _option(Kind.MAPPING)
+    role_skip_facts: bool | None = _option(Kind.BOOLEAN)
+    hosts: str | None = _option(Kind.SCALAR)
+    roles_path: str | list[str] | None = _option(Kind.TEXT, Kind.TEXTS)
+    inventory: str | list[str] | dict[str, Any] | None = _option(Kind.TEXT, Kind.TEXTS, Kind.MAPPING)
+    limit: str | None = _option(Kind.SCALAR)
+    tags: str | None = _option(Kind.SCALAR)
+    skip_tags: str | None = _option(Kind.SCALAR)
+    forks: int | None = _option(Kind.INTEGER)
+    verbosity: int | None = _option(Kind.INTEGER)
+    cmdline: str | None = _option(Kind.SCALAR)
+    extravars: str | dict[str, Any] | None = _option(Kind.TEXT, Kind.MAPPING)
+    envvars: dict[str, Any] | None = _option(Kind.MAPPING)
+    passwords: dict[str, Any] | None = _option(Kind.MAPPING)
+    settings: dict[str, Any] | None = _option(Kind.MAPPING)
+    ssh_key: str | None = _option(Kind.SCALAR)
+    project_dir: str | None = _option(Kind.SCALAR)
+    artifact_dir: str | None = _option(Kind.SCALAR)
+    host_cwd: str | None = _option(Kind.SCALAR)
+    rotate_artifacts: int | None = _option(Kind.INTEGER)
+    quiet: bool | None = _option(Kind.BOOLEAN)
+    json_mode: bool | None = _option(Kind.BOOLEAN)
+    omit_event_data: bool | None = _option(Kind.BOOLEAN)
+    only_failed_event_data: bool | None = _option(Kind.BOOLEAN)
+    check_job_event_data: bool | None = _option(Kind.BOOLEAN)
+    suppress_env_files: bool | None = _option(Kind.BOOLEAN)
+    suppress_output_file: bool | None = _option(Kind.BOOLEAN)
+    suppress_ansible_output: bool | None = _option(Kind.BOOLEAN)
+    timeout: float | None = _option(Kind.NUMBER)
+    fact_cache: str | None = _option(Kind.SCALAR)
+    fact_cache_type: str | None = _option(Kind.SCALAR)
+    directory_isolation_base_path: str | None = _option(Kind.SCALAR)
+    process_isolation: bool | None = _option(Kind.BOOLEAN)
+    process_isolation_executable: str | None = _option(Kind.SCALAR)
+    process_isolation_path: str | None = _option(Kind.SCALAR)
+    process_isolation_hide_paths: str | list[str] | None = _option(Kind.TEXT, Kind.TEXTS)
+    process_isolation_show_paths: str | list[str] | None = _option(Kind.TEXT, Kind.TEXTS)
+    process_isolation_ro_paths: str | list[str] | None = _option(Kind.TEXT, Kind.TEXTS)
+    container_image: str | None = _option(Kind.SCALAR)
+    container_volume_mounts: list[str] | None = _option(Kind.TEXTS)
+    container_options: list[str] | None = _option(Kind.TEXTS)
+    container_workdir: str | None = _option(Kind.SCALAR)
+    container_auth_data: dict[str, Any] | None = _option(Kind.MAPPING)
 
     @classmethod
     def from_kwargs(cls, given: Mapping[str, Any]) -> Job:
@@ -95,21 +101,20 @@ class Job:
         Source: the keys that ansible-runner 2.4.3 accepts; there an unknown key is a TypeError without any
         message on the stream.
         """
-        known = {field.name for field in fields(cls)}
+        known = {option.name: option.metadata["kinds"] for option in fields(cls)}
         values: dict[str, Any] = {}
         for key, value in given.items():
-            if key in IGNORED_KEYS or value is None:
+            if value is None or key in IGNORED_KEYS:
                 continue
             if key not in known:
                 raise UsageError(f"unknown job option `{key}`", hint=_did_you_mean(key, known))
-            values[key] = _converted(key, value)
+            values[key] = _converted(key, value, known[key])
         return cls(**values)
 
     def to_kwargs(self) -> dict[str, Any]:
         """Return the `kwargs` object of the stream: the options that were given, in a fixed order."""
-        return {
-            field.name: value for field in fields(self) if (value := getattr(self, field.name)) is not None
-        }
+        values = {option.name: getattr(self, option.name) for option in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
 
     @property
     def has_target(self) -> bool:
@@ -131,73 +136,27 @@ def check_ident(ident: str) -> str:
     """Return `ident` if it can name a directory, else raise UsageError."""
     too_long = len(ident.encode(errors="surrogateescape")) > _LONGEST_IDENT
     if not ident or ident in {".", ".."} or "/" in ident or "\0" in ident or too_long:
-        raise UsageError(f"`{ident}` is no ident", cause="an ident names a directory below artifacts/")
+        raise UsageError(
+            f"invalid ident `{ident}`", cause="it must be usable as the name of a directory below artifacts/"
+        )
     return ident
 
 
-def _did_you_mean(key: str, known: set[str]) -> str:
+def _did_you_mean(key: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(key, sorted(known), n=1)
     return f"did you mean `{near[0]}`?" if near else "the options are listed in docs/compatibility.md"
 
 
-_KINDS: dict[str, type[Any]] = {"str": str, "list[str]": list, "list[Any]": list, "dict[str, Any]": dict}
-_WORDS = {"str": "text", "list[str]": "a list of texts", "list[Any]": "a list", "dict[str, Any]": "a mapping"}
-_BOOLEANS = frozenset(
-    field.name for field in fields(Job) if isinstance(field.type, str) and field.type.startswith("bool")
-)
-_TEXTS = frozenset(field.name for field in fields(Job) if field.type == "str | None")
-_MAPPINGS = frozenset(field.name for field in fields(Job) if field.type == "dict[str, Any] | None")
-_NUMBERS: dict[str, type[int | float]] = {
-    "forks": int,
-    "verbosity": int,
-    "rotate_artifacts": int,
-    "timeout": float,
-}
-
-
-_OTHERS: dict[str, tuple[type[Any], ...]] = {
-    field.name: tuple(kind for name, kind in _KINDS.items() if name in str(field.type).split(" | "))
-    for field in fields(Job)
-    if field.name not in _BOOLEANS | _TEXTS | _MAPPINGS | _NUMBERS.keys()
-}
-
-
-def _converted(key: str, value: Any) -> Any:
-    """Return the value as its field wants it: callers send an int ident, "5" forks, a uuid."""
-    if key == "ident":
-        return value.hex if isinstance(value, uuid.UUID) else str(value)
-    if key in _BOOLEANS:
-        return _checked(key, value, bool(value), isinstance(value, bool | int), "true or false")
-    if key in _NUMBERS:
-        return _number(key, value)
-    if key in _TEXTS:
-        text = isinstance(value, str | int | float) and not isinstance(value, bool)
-        return _checked(key, value, str(value), text, "text")
-    if key in _MAPPINGS:
-        return _checked(key, value, value, isinstance(value, dict), "a mapping")
-    return _checked(
-        key, value, value, isinstance(value, _OTHERS[key]) and _holds_texts(key, value), _wanted(key)
+def _converted(key: str, value: Any, kinds: tuple[Kind, ...]) -> Any:
+    for kind in kinds:
+        with contextlib.suppress(TypeError, ValueError):
+            return kind.convert(value)
+    raise UsageError(
+        f"invalid value for job option `{key}`: {_shown(key, value)}",
+        cause=f"expected {' or '.join(kind.value for kind in kinds)}",
     )
 
 
-def _wanted(key: str) -> str:
-    kinds = next(str(field.type) for field in fields(Job) if field.name == key).split(" | ")
-    return " or ".join(_WORDS[kind] for kind in kinds if kind in _WORDS)
-
-
-def _holds_texts(key: str, value: Any) -> bool:
-    """Return whether a list has only texts in it; a playbook's list holds plays."""
-    return key == "playbook" or not isinstance(value, list) or all(isinstance(item, str) for item in value)
-
-
-def _number(key: str, value: Any) -> int | float:
-    try:
-        return _NUMBERS[key](value)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"job option `{key}` is {value!r}", cause="a number is wanted") from error
-
-
-def _checked(key: str, given: Any, converted: Any, fits: bool, wanted: str) -> Any:
-    if not fits:
-        raise UsageError(f"job option `{key}` is {given!r}", cause=f"{wanted} is wanted")
-    return converted
+def _shown(key: str, value: Any) -> str:
+    """Return a value as an error message may show it."""
+    return f"a {type(value).__name__}" if key in _SECRETS else repr(value)

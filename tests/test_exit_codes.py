@@ -50,7 +50,7 @@ def check(done: Finished, code: int, *texts: str) -> None:
         (["transmit", "DIR", "-p", "x", "--inventory", "nope/"], 64, "does not exist"),
         (["transmit", "DIR", "--bogus"], 64, "--bogus"),
         (["transmit", "DIR", "-p", "x", "--forks", "many"], 64, "many"),
-        (["transmit", "DIR", "-p", "x", "-i", "../x"], 64, "no ident"),
+        (["transmit", "DIR", "-p", "x", "-i", "../x"], 64, "invalid ident"),
         (["bogus"], 64, "bogus"),
         (["attach", "DIR"], 64, "--ident"),
         (["attach", "DIR", "-i", "1"], 66, "no job `1`"),

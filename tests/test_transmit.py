@@ -283,7 +283,7 @@ def test_idents(send: Send) -> None:
     assert send(ident=one, playbook="p").kwargs["ident"] == one.hex
     assert send(ident=7, playbook="p").kwargs["ident"] == "7"
     for bad in ("../x", "a/b", "..", "x" * 256):
-        with pytest.raises(UsageError, match="no ident"):
+        with pytest.raises(UsageError, match="invalid ident"):
             send(ident=bad, playbook="p")
 
 

@@ -113,7 +113,7 @@ BROKEN: dict[str, tuple[bytes, str, int]] = {
     "wrong option": (encode_line({"kwargs": {"playbook": 5}}) + EOF_LINE, "job option `playbook`", 64),
     "wrong ident": (
         encode_line({"kwargs": {"ident": "../x", "playbook": "x"}}) + EOF_LINE,
-        "is no ident",
+        "invalid ident",
         64,
     ),
     "nothing to run": (encode_line({"kwargs": {}}) + EOF_LINE, "Runner playbook required", 78),

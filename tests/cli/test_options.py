@@ -31,7 +31,7 @@ def options(done: Finished) -> dict[str, Any]:
         (("-p", "test.yml", "--hosts", "all"), "--hosts needs"),
         (("-p", "test.yml", "--role-vars", "a=b"), "--role-vars needs --role"),
         (("-p", "test.yml", "--role-skip-facts"), "--role-skip-facts needs --role"),
-        (("-p", "test.yml", "-i", ""), "no ident"),
+        (("-p", "test.yml", "-i", ""), "invalid ident"),
         (("-p", "test.yml", "--job-timeout", "nan"), "not a number"),
         ((), "nothing to run"),
     ],

@@ -68,7 +68,7 @@ def test_a_damaged_record_is_an_error_with_its_path(tmp_path: Path, content: str
 @pytest.mark.parametrize("ident", ["", ".", "..", "a/b", "a\0b"])
 def test_an_ident_names_one_directory(tmp_path: Path, ident: str) -> None:
     """An ident can never lead out of artifacts/."""
-    with pytest.raises(UsageError, match="no ident"):
+    with pytest.raises(UsageError, match="invalid ident"):
         RecordFile(tmp_path, ident)
 
 
