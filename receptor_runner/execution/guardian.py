@@ -8,7 +8,7 @@ killed and the directories that must not stay behind are removed.
 Requests and reports are lines of JSON; the descriptors of a request travel beside it.
 
     spawn  {"do": "spawn", "name", "argv", "env", "cwd", "terminal", "descriptors": [target numbers], "stop"}
-           -> {"name", "pid"} or {"name", "errno"}; later {"name", "exited": wait status}
+           -> {"name", "pid"} or {"name", "errno", "path"}; later {"name", "exited": wait status}
            "stop" says how the job is stopped: null for signals to its tree, {"below": name} to interrupt what runs
            below a wrapper of that name, {"interrupt": argv, "remove": argv, "reclaim": argv} for a container
     hold   {"do": "hold"}: keep the descriptor that comes along open until this process ends
@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import json
 import os
@@ -315,11 +316,11 @@ class Guardian:
             become(request, dict(zip(request["descriptors"], given, strict=True)), writer)
         for descriptor in (*given, writer):
             os.close(descriptor)
-        failure = os.read(reader, 16)
-        os.close(reader)
+        with open(reader, "rb") as pipe:
+            failure = pipe.read()
         if failure:
             os.waitpid(pid, 0)
-            self._report(name=request["name"], errno=int(failure))
+            self._report(name=request["name"], **json.loads(failure))
             return
         self._names[pid] = request["name"]
         if request["name"] == JOB:
@@ -411,7 +412,8 @@ def adopts_orphans() -> bool:
 
 
 def become(request: dict[str, Any], descriptors: dict[int, int], failed: int) -> NoReturn:
-    """Turn this fork into the program that is wanted, or say why not."""
+    """Turn this fork into the requested program, or report why that failed."""
+    path = request["cwd"]
     try:
         failed = _arrange(descriptors, failed)
         os.setsid()
@@ -419,10 +421,15 @@ def become(request: dict[str, Any], descriptors: dict[int, int], failed: int) ->
             fcntl.ioctl(2, termios.TIOCSCTTY, 0)  # standard input and output may be something else
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE):
             signal.signal(number, signal.SIG_DFL)
-        os.chdir(request["cwd"])
-        os.execvpe(request["argv"][0], request["argv"], request["env"])  # noqa: S606 - argv, never a shell
+        os.chdir(path)
+        path = request["argv"][0]
+        os.execvpe(path, request["argv"], request["env"])  # noqa: S606 - argv, never a shell
     except OSError as error:
-        os.write(failed, str(error.errno or 1).encode())
+        os.write(failed, json.dumps({"errno": error.errno or errno.EINVAL, "path": path}).encode())
+    except (
+        ValueError
+    ):  # a NUL or `=` where execve takes none; the caller has checked, and nothing may fail silently
+        os.write(failed, json.dumps({"errno": errno.EINVAL, "path": path}).encode())
     finally:
         os._exit(127)
 

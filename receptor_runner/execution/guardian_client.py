@@ -146,7 +146,7 @@ class GuardianClient:
         """Start a program; return its process id.
 
         Raises:
-            OSError: it cannot be started, with the errno of the attempt.
+            OSError: it cannot be started; `filename` is the program, or its working directory.
             RunnerError: the guardian is gone.
         """
         request = {
@@ -162,7 +162,7 @@ class GuardianClient:
         self._request(request, list(program.descriptors.values()))
         answer = self._answer(program.name)
         if "errno" in answer:
-            raise OSError(answer["errno"], os.strerror(answer["errno"]), program.argv[0])
+            raise OSError(answer["errno"], os.strerror(answer["errno"]), answer["path"])
         return int(answer["pid"])
 
     def stop(self) -> None:

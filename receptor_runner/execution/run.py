@@ -36,11 +36,10 @@ from receptor_runner.execution.rotation import rotate_artifacts
 from receptor_runner.execution.session import Cause, End, Limits, Session
 from receptor_runner.execution.sink import Sink
 from receptor_runner.execution.ssh_agent import SshAgent
+from receptor_runner.execution.start_failure import check_arguments, not_started
 from receptor_runner.job import Job
 from receptor_runner.outcome import RC_STOPPED, Outcome, Status
 from receptor_runner.system.cancel import CancelToken
-
-RC_NOT_FOUND = 127
 
 
 def execute(
@@ -126,6 +125,7 @@ def _plan(
     )
     cwd = build_cwd(inputs, env, private_data_dir)
     command = build_command(seen, inside(private_data_dir))
+    check_arguments(command, env)
     with ExitStack() as undone:
         agent = SshAgent(env if isolation.shares_paths else os.environ) if inputs.ssh_key else None
         if agent:
@@ -248,10 +248,11 @@ class Run:
             end = session.run(program)
             return self._prepared.isolation.judge(end) or judge(end, program.argv[0])
         except OSError as error:
-            if error.filename != program.argv[0]:
+            if error.filename not in {program.argv[0], str(program.cwd)}:
                 raise
-            assembler.add_text(f"The command was not found or was not executable: {program.argv[0]}.\n")
-            return Outcome(status=Status.FAILED, rc=RC_NOT_FOUND)
+            text, outcome = not_started(error, program)
+            assembler.add_text(text)
+            return outcome
 
     def _open_channel(self, program: Program) -> Callable[[], EventChannel]:
         is_job = program is self._program
