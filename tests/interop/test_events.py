@@ -165,6 +165,6 @@ def test_a_stdout_callback_without_options_works(base: Path) -> None:
 
 def test_a_missing_stdout_callback_is_named(base: Path) -> None:
     """A stdout callback that does not exist is named in ansible's error; the peer's error is a TypeError."""
-    shows = "the stdout callback 'nosuch' is not found"
+    shows = "stdout callback 'nosuch' not found"
     case = play("plays", rc=250, envvars={"ANSIBLE_STDOUT_CALLBACK": "nosuch"}, shows=shows)
     check_promises(case, run_ours(case, base))
