@@ -54,12 +54,11 @@ def cleanup(
     code is the one of this command. `receptor-runner worker cleanup --help` says what goes and what stays.
     """
     from receptor_runner.receptor.jobs.command_unit import run_command
-    from receptor_runner.receptor.jobs.liveness import FollowPolicy
 
     words = _command(options, json_output=json_output)
     where = destination(connection, local, tls, target)
     signal.signal(signal.SIGTERM, _terminated)
-    end = run_command(where, words, FollowPolicy(retry=where.retry))
+    end = run_command(where, words)
     return _show_json(end) if json_output else _show(end)
 
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from receptor_runner.cli.parameters import option, seconds
 
 if TYPE_CHECKING:
-    from receptor_runner.receptor.control.retry import RetryPolicy
-    from receptor_runner.receptor.jobs.liveness import FollowPolicy
+    from receptor_runner.receptor.jobs.follow_policy import FollowPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,17 +43,16 @@ class FollowOptions:
         "--cancel-timeout", 15.0, "How long a canceled job may be silent before it counts as ended."
     )
 
-    def policy(self, retry: RetryPolicy) -> FollowPolicy:
+    def policy(self) -> FollowPolicy:
         """Return the policy that the options describe."""
-        from receptor_runner.receptor.jobs.liveness import FollowPolicy
+        from receptor_runner.receptor.jobs.follow_policy import FollowPolicy
 
         return FollowPolicy(
-            retry=retry,
             wait_timeout_s=self.wait_timeout,
             contact_timeout_s=self.contact_timeout,
             pending_timeout_s=self.pending_timeout,
-            node_gone_s=self.node_timeout,
-            dead_runner_s=self.runner_timeout,
-            missing_s=self.results_timeout,
-            canceled_silence_s=self.cancel_timeout,
+            node_timeout_s=self.node_timeout,
+            runner_timeout_s=self.runner_timeout,
+            results_timeout_s=self.results_timeout,
+            cancel_timeout_s=self.cancel_timeout,
         )

@@ -40,7 +40,7 @@ class JobFollowing:
         self.destination = where
         self.signal_number = 0
         self._output = output.JobOutput(quiet=options.quiet or json_output)
-        self._following = Following(policy=options.policy(where.retry), keep=options.keep)
+        self._following = Following(policy=options.policy(), keep=options.keep)
 
     def catch_signals(self) -> None:
         """Make Ctrl-C and SIGTERM cancel the job from now on."""

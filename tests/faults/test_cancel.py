@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from receptor_runner.outcome import Status
 from receptor_runner.receptor.jobs.follow import Following, follow
-from receptor_runner.receptor.jobs.liveness import FollowPolicy
+from receptor_runner.receptor.jobs.follow_policy import FollowPolicy
 from receptor_runner.receptor.nodes.destination import Destination
 from tests.faults.conftest import Lab
 from tests.harness import BIN, finish, wait_until
@@ -78,7 +78,7 @@ def test_a_worker_that_ignores_it(lab: Lab) -> None:
     assert lab.ask("cancel").rc == 0
     ran = finish(client)
     assert ran.rc == 254, ran.stderr
-    assert "no last word" in ran.stderr
+    assert "without a final status" in ran.stderr
     check_canceled(lab)
 
 
@@ -87,11 +87,11 @@ def test_without_a_last_word(lab: Lab) -> None:
     assert lab.ask("submit", work_type="mute").rc == 0
     lab.await_job()
     lab.control.cancel(lab.record["unit_id"])
-    policy = FollowPolicy(canceled_silence_s=0.5)
+    policy = FollowPolicy(cancel_timeout_s=0.5)
     where = Destination(socket=lab.socket)
     outcome = follow(lab.project.path, "job", where, Following(policy=policy))
     assert (outcome.status, outcome.rc) == (Status.CANCELED, 254)
-    assert "no last word" in str(outcome.explanation)
+    assert "without a final status" in str(outcome.explanation)
     check_canceled(lab)
 
 

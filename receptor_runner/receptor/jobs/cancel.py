@@ -9,7 +9,7 @@ from pathlib import Path
 from receptor_runner.errors import MissingInput, NodeUnavailable, UnknownUnit
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.receptor.jobs.record import Record, RecordFile, Stage
-from receptor_runner.receptor.jobs.unit import cancel_surely
+from receptor_runner.receptor.jobs.unit import Unit
 from receptor_runner.receptor.nodes.destination import Destination, reach
 
 
@@ -37,10 +37,9 @@ def cancel(private_data_dir: Path, ident: str, destination: Destination) -> Canc
         return Cancel.ENDED
     if record.unit_id is None:
         raise MissingInput(f"the job `{ident}` has no unit: nothing of it runs")
-    control = destination.control(reach(record))
-    unit_id = record.unit_id
+    unit = Unit(destination.control(reach(record)), record.unit_id)
     try:
-        done = destination.retry.call(lambda: cancel_surely(control, unit_id), f"canceling unit {unit_id}")
+        done = destination.retry.call(unit.cancel, f"canceling unit {unit.unit_id}")
         return Cancel.DONE if done else Cancel.PENDING
     except UnknownUnit:
         if file.require().is_active:
@@ -78,13 +77,8 @@ def release(private_data_dir: Path, ident: str, destination: Destination, *, for
 
 
 def _release_unit(destination: Destination, record: Record, unit_id: str, *, force: bool) -> None:
-    control = destination.control(reach(record))
-    try:
-        gone = destination.retry.call(
-            lambda: control.release(unit_id, force=force), f"releasing unit {unit_id}"
-        )
-    except UnknownUnit:
-        return
+    unit = Unit(destination.control(reach(record)), unit_id)
+    gone = destination.retry.call(lambda: unit.release(force=force), f"releasing unit {unit_id}")
     if not gone:
         raise NodeUnavailable(
             f"the release of unit {unit_id} is pending",

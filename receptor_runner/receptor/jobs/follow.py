@@ -23,10 +23,10 @@ from receptor_runner.handlers import Handlers, RunnerConfig, runner_config
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.plugins import tell_plugins
 from receptor_runner.process import Processor
+from receptor_runner.receptor.jobs.follow_policy import FollowPolicy
 from receptor_runner.receptor.jobs.follower import Follower
-from receptor_runner.receptor.jobs.liveness import FollowPolicy
 from receptor_runner.receptor.jobs.record import Record, RecordFile, Stage
-from receptor_runner.receptor.jobs.unit import release_fully
+from receptor_runner.receptor.jobs.unit import Unit
 from receptor_runner.receptor.nodes.destination import Destination, reach
 from receptor_runner.receptor.nodes.locate import LocalNode
 from receptor_runner.system.cancel import CancelToken
@@ -41,7 +41,7 @@ class Following:
 
     Attributes:
         handlers: whom to tell what.
-        policy: deadlines and retries.
+        policy: timeouts.
         cancel: stops the job; its remaining output is awaited.
         detach: ends the following; the job goes on.
         config: what handlers are told of the job; by default one for the usual place.
@@ -95,6 +95,7 @@ class _Pursuit:
         self._following = following
         self._config = following.config or runner_config(private_data_dir, file.ident)
         self._local = reach(self._record)
+        self._destination = destination
         self._control = destination.control(self._local)
         self._saved_at = time.monotonic()
         self._saved_counter = self._record.checkpoint.counter
@@ -116,17 +117,17 @@ class _Pursuit:
             checkpoint=self._record.checkpoint,
         )
         try:
-            outcome = self._followed(processor, self._record.unit_id)
+            outcome = self._followed(processor, Unit(self._control, self._record.unit_id))
         finally:
             processor.close()
         return self._end(outcome)
 
-    def _followed(self, processor: Processor, unit_id: str) -> Outcome:
+    def _followed(self, processor: Processor, unit: Unit) -> Outcome:
         follower = Follower(
-            self._control,
-            unit_id,
+            unit,
             processor,
             policy=self._following.policy,
+            retry=self._destination.retry,
             cancel=self._following.cancel,
             detach=self._following.detach,
             on_progress=lambda: self._progress(processor),
@@ -143,17 +144,14 @@ class _Pursuit:
             self._end(Outcome(status=Status.ERROR, explanation=str(error)), error.exit_code)
             raise
         except OutputFailed as error:
-            raise OutputFailed(error.what, cause=error.cause, hint=self._file.way_back) from error
+            raise error.with_hint(self._file.way_back) from error
         except ContactLost as error:
             self._save(processor)
-            raise self._with_way_back(error) from error
+            raise error.with_hint(self._file.way_back) from error
         except NodeUnavailable as error:
             self._save(processor)
-            lost = ContactLost(f"contact with the job `{self._file.ident}` is lost", cause=str(error))
-            raise self._with_way_back(lost) from error
-
-    def _with_way_back(self, error: ContactLost) -> ContactLost:
-        return ContactLost(error.what, cause=error.cause, hint=self._file.way_back)
+            what = f"lost contact with the job `{self._file.ident}`"
+            raise ContactLost(what, cause=str(error), hint=self._file.way_back) from error
 
     def _progress(self, processor: Processor) -> None:
         """Save a checkpoint when the last one is a second or a thousand events old."""
@@ -178,7 +176,8 @@ class _Pursuit:
         ended = dataclasses.replace(self._record, stage=Stage.ENDED, outcome=outcome, error_code=error_code)
         self._record = self._file.write(ended)
         keep = self._following.keep and outcome.status is not Status.SUCCESSFUL
-        if not keep and self._record.unit_id and release_fully(self._control, self._record.unit_id):
+        unit_id = self._record.unit_id
+        if not keep and unit_id and Unit(self._control, unit_id).discard_and_wait():
             self._record = self._file.write(dataclasses.replace(self._record, released=True))
         return outcome
 

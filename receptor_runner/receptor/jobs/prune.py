@@ -14,6 +14,8 @@ from receptor_runner.outcome import Outcome, Status
 from receptor_runner.receptor.control.protocol import Control
 from receptor_runner.receptor.control.unit import UnitState, UnitStatus
 from receptor_runner.receptor.jobs.record import Record, RecordFile, Stage, read_all
+from receptor_runner.receptor.jobs.unit import Unit
+from receptor_runner.receptor.jobs.verdict import read_results
 from receptor_runner.receptor.nodes.destination import Destination, reach
 
 _SMALL = 8192
@@ -132,11 +134,10 @@ def _closed(
 
 
 def _released(destination: Destination, record: Record, unit_id: str) -> bool | None:
+    """Return whether the unit is gone now; None if its node does not answer."""
     try:
-        control = destination.control(reach(record))
-        return control.release(unit_id) or control.release(unit_id, force=True)
-    except UnknownUnit:
-        return True
+        unit = Unit(destination.control(reach(record)), unit_id)
+        return unit.release() or unit.release(force=True)
     except NodeUnavailable:
         return None
 
@@ -159,7 +160,7 @@ def orphans(private_data_dir: Path, control: Control, *, prune: bool = False) ->
         found = Leftover(
             ident=None, socket=control.address, unit_id=unit_id, reason=f"it ran nothing ({status.detail})"
         )
-        yield dataclasses.replace(found, removed=control.release(unit_id)) if prune else found
+        yield dataclasses.replace(found, removed=Unit(control, unit_id).release()) if prune else found
 
 
 def _ran_nothing(control: Control, unit_id: str, status: UnitStatus) -> bool:
@@ -171,18 +172,7 @@ def _ran_nothing(control: Control, unit_id: str, status: UnitStatus) -> bool:
         return False
     if status.stdout_size == 0:
         return status.state is UnitState.FAILED and status.detail.startswith(_NEVER_RAN)
-    return status.stdout_size < _SMALL and _nothing_came(_read(control, unit_id))
-
-
-def _read(control: Control, unit_id: str) -> bytes:
-    pieces = bytearray()
-    try:
-        with control.results(unit_id) as results:
-            while len(pieces) < _SMALL and (piece := results.read(5.0)):
-                pieces += piece
-    except NodeUnavailable:
-        return b""
-    return bytes(pieces)
+    return status.stdout_size < _SMALL and _nothing_came(read_results(Unit(control, unit_id), 0, _SMALL))
 
 
 def _nothing_came(output: bytes) -> bool:

@@ -10,9 +10,9 @@ from receptor_runner.errors import ContactLost, IdentExists, UsageError
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.receptor.control.protocol import Control
 from receptor_runner.receptor.control.unit import WorkOrder
-from receptor_runner.receptor.jobs.follower import submit
 from receptor_runner.receptor.jobs.record import Record, RecordFile, Stage
-from receptor_runner.receptor.jobs.unit import release_quietly
+from receptor_runner.receptor.jobs.unit import Unit
+from receptor_runner.receptor.jobs.upload import upload
 from receptor_runner.receptor.jobs.work_order import work_order
 from receptor_runner.receptor.nodes.destination import Destination, reach
 from receptor_runner.receptor.nodes.locate import LocalNode
@@ -93,7 +93,7 @@ def _taken(file: RecordFile, by: str) -> IdentExists:
 def _forget(file: RecordFile, record: Record | None, destination: Destination) -> None:
     """Make room for a new run of an ident: nothing of the old one stays, on its node neither."""
     if record and record.unit_id and not record.released:
-        release_quietly(destination.control(reach(record)), record.unit_id)
+        Unit(destination.control(reach(record)), record.unit_id).discard()
     file.clear()
 
 
@@ -121,7 +121,7 @@ def _submit(
     try:
         return _send(shipment, file, control, record, order)
     except ContactLost as error:
-        raise ContactLost(error.what, cause=error.cause, hint=file.way_back) from error
+        raise error.with_hint(file.way_back) from error
     except BaseException:
         _drop_intent(file)
         raise
@@ -159,5 +159,5 @@ def _send(shipment: Shipment, file: RecordFile, control: Control, record: Record
         else:
             file.write(dataclasses.replace(record, stage=Stage.ABORTED, outcome=_ABORTED))
 
-    submit(control, order, shipment.chunks(), note_unit, note_abortion)
+    upload(control, order, shipment.chunks(), note_unit, note_abortion)
     return file.write(dataclasses.replace(record, stage=Stage.STARTED))

@@ -32,7 +32,8 @@ class Destination:
         preflight: whether target node and work type are checked before the upload.
         tls: certificates for a `tls://` socket.
         deadlines: how long each exchange with the node may take.
-        retry: how idempotent exchanges are retried.
+        retry: how idempotent exchanges are retried, for every command and for the following; by default as the
+            environment says.
     """
 
     socket: str | None = None
@@ -46,7 +47,7 @@ class Destination:
     preflight: bool = True
     tls: Tls | None = None
     deadlines: Deadlines = field(default_factory=Deadlines)
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    retry: RetryPolicy = field(default_factory=RetryPolicy.from_environment)
 
     @contextlib.contextmanager
     def local_node(self) -> Iterator[LocalNode]:

@@ -15,7 +15,7 @@ from receptor_runner.receptor.control.protocol import Control
 from receptor_runner.receptor.control.retry import RetryPolicy
 from receptor_runner.receptor.control.unit import WorkOrder
 from receptor_runner.receptor.jobs.command_unit import run_unit
-from receptor_runner.receptor.jobs.liveness import FollowPolicy
+from receptor_runner.receptor.jobs.follow_policy import FollowPolicy
 from receptor_runner.receptor.jobs.work_order import work_order
 from receptor_runner.receptor.nodes.destination import Destination
 from receptor_runner.receptor.nodes.mesh import MESH_FIELDS, MeshNode, read_nodes
@@ -97,8 +97,8 @@ def _ask(control: Control, destination: Destination, route: Route, within_s: flo
 
 def _run(control: Control, order: WorkOrder, within_s: float) -> bytes:
     """Run a unit without input and return what it printed; it is gone afterwards."""
-    policy = FollowPolicy(retry=RetryPolicy(deadline_s=within_s), wait_timeout_s=within_s)
-    output, status = run_unit(control, order, policy)
+    policy = FollowPolicy(wait_timeout_s=within_s)
+    output, status = run_unit(control, order, policy, RetryPolicy(deadline_s=within_s))
     if not output:
         raise NodeUnavailable("its worker said nothing", cause=f"{status.state}: {status.detail}")
     return output

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -91,20 +91,6 @@ def test_results_can_be_read_from_any_offset(control: Control) -> None:
     assert read_all(control, unit_id, len(whole)) == b""
     assert read_all(control, unit_id, len(whole) + 99) == b""
     assert control.unit_status(unit_id).stdout_size == len(whole)
-
-
-def test_a_submission_left_alone_never_runs(control: Control, tmp_path: Path) -> None:
-    """If anything fails before the payload is complete, the unit is gone and has run nothing."""
-
-    def payload() -> Iterator[bytes]:
-        yield b'{"kwargs": {}}\n'
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError), control.submit(order("")) as submission:
-        submission.start(payload())
-    with pytest.raises(UnknownUnit):
-        control.unit_status(submission.unit_id)
-    assert submission.unit_id not in control.units()
 
 
 def test_release_and_cancel_of_unknown_units_are_named(control: Control) -> None:

@@ -10,7 +10,7 @@ from receptor_runner.errors import NodeUnavailable, StreamError
 from receptor_runner.receptor.control.protocol import Control
 from receptor_runner.receptor.jobs import command_unit
 from receptor_runner.receptor.jobs.command_unit import CommandEnd, run_command
-from receptor_runner.receptor.jobs.liveness import FollowPolicy
+from receptor_runner.receptor.jobs.follow_policy import FollowPolicy
 from receptor_runner.receptor.nodes.destination import Destination
 from tests.harness import NODE_KINDS, NodeFactory, ServedNode
 
@@ -60,7 +60,7 @@ def test_output_and_exit_code_come_home(serving: Serving, kind: str) -> None:
 def test_a_command_that_does_not_end_is_given_up(serving: Serving, kind: str) -> None:
     """After the time that was given, silent or not, the wait is over and the command with it."""
     node = serving(kind, "sh")
-    policy = FollowPolicy(wait_timeout_s=0.5, status_s=0.2)
+    policy = FollowPolicy(wait_timeout_s=0.5, status_interval_s=0.2)
     for words in ("-c 'sleep 60'", "-c 'while sleep 0.05; do echo x; done'"):
         with pytest.raises(NodeUnavailable, match=r"no answer within 0\.5 s"):
             run(node, words, policy)

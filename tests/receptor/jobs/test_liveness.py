@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from receptor_runner.outcome import Status
 from receptor_runner.receptor.control.unit import UnitStatus
-from receptor_runner.receptor.jobs.liveness import Evidence, FollowPolicy, Watch
+from receptor_runner.receptor.jobs.follow_policy import FollowPolicy
+from receptor_runner.receptor.jobs.liveness import Evidence, Liveness
 
-POLICY = FollowPolicy(pending_timeout_s=100, expired_s=10, node_gone_s=50, dead_runner_s=5)
+POLICY = FollowPolicy(pending_timeout_s=100, expiry_grace_s=10, node_timeout_s=50, runner_timeout_s=5)
 
 
 def remote(state: str, detail: str = "", *, size: int = 0, **extra: Any) -> UnitStatus:
@@ -30,12 +31,12 @@ class Clock:
     """Judges one unit at given moments."""
 
     def __init__(self, *, is_routed: bool = True) -> None:
-        self._watch = Watch(POLICY, runner_lives=lambda _pid: None, is_routed=lambda _node: is_routed)
+        self._liveness = Liveness(POLICY, runner_lives=lambda _pid: None, is_routed=lambda _node: is_routed)
 
     def at(self, now: float, status: UnitStatus, received: int = 0) -> tuple[Status, str] | None:
         """Return how the unit ended, as judged at a moment."""
         seen = Evidence(status=status, received=received, silent_s=now, now=now)
-        ended = self._watch.judge(seen)
+        ended = self._liveness.judge(seen)
         return (ended.status, ended.explanation or "") if ended else None
 
 
