@@ -26,8 +26,8 @@ def node(config: Path) -> None:
 
     It speaks Receptor's control protocol, so that receptorctl works with it. For a mesh, run Receptor itself.
     """
+    from receptor_runner.node.configuration import read_settings
     from receptor_runner.node.serve import serve
-    from receptor_runner.node.settings import read_settings
 
     settings = read_settings(config)
     logs.set_log_level(settings.log_level)

@@ -1,19 +1,17 @@
-"""The commands that only ask: status, ping, traceroute, connect, reload."""
+"""The commands that only ask: status, ping, traceroute, connect."""
 
 from __future__ import annotations
 
 import datetime
-import importlib.metadata
 import os
+import sys
 import time
 from functools import cache
 from typing import TYPE_CHECKING
 
-from receptor_runner.errors import ConfigError
+from receptor_runner._version import __version__
 from receptor_runner.node.refusal import Refused
-from receptor_runner.node.reload import find_change
 from receptor_runner.node.replies import Ordered, format_duration
-from receptor_runner.node.settings import read_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,10 +97,15 @@ def _measure_memory_mib() -> int:
 @cache
 def find_version() -> str:
     """Return the installed receptorctl's version, so that it sees no difference to its own."""
+    import importlib.metadata
+    import site
+
+    if sys.flags.no_site:
+        site.main()  # a job's node starts without it, and then does not see what is installed
     try:
         return importlib.metadata.version("receptorctl")
     except importlib.metadata.PackageNotFoundError:
-        return importlib.metadata.version("receptor-runner")
+        return __version__
 
 
 def ping(node: NodeState, request: Request) -> dict[str, object]:
@@ -188,20 +191,3 @@ def _read_connect_field(fields: dict[str, object], name: str) -> str:
     if not isinstance(value, str):
         raise Refused(f"connect {wording} must be string")
     return value
-
-
-def reload(node: NodeState, _request: Request) -> dict[str, object]:
-    """Compare the configuration file with what runs; a local node has nothing else to reload."""
-    problem, code = _check_reload(node.settings)
-    if problem is None:
-        return {"Success": True}
-    return {"Success": False, "Error": f"{problem} ERRORCODE {code}"}
-
-
-def _check_reload(settings: NodeSettings) -> tuple[str | None, int]:
-    if settings.source is None:
-        return "no configuration file was provided, reload function not set", 4
-    try:
-        return find_change(settings.blocks, read_document(settings.source).blocks), 3
-    except ConfigError as error:
-        return f"error loading config file: {error}", 4

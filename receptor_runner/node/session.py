@@ -6,8 +6,9 @@ import logging
 from typing import TYPE_CHECKING
 
 from receptor_runner.node.connection import MAX_LINE_BYTES, ClientGone, LineTooLong
-from receptor_runner.node.queries import ping, read_connect_target, reload, show_status, trace_route
+from receptor_runner.node.queries import ping, read_connect_target, show_status, trace_route
 from receptor_runner.node.refusal import Refused
+from receptor_runner.node.reload import reload
 from receptor_runner.node.replies import encode_error, encode_reply
 from receptor_runner.node.requests import parse_request, parse_work
 from receptor_runner.node.results import stream_results

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from receptor_runner.errors import ConfigError
-from receptor_runner.node.settings import LogLevel, WorkCommand, find_default_data_dir, read_settings
+from receptor_runner.node.configuration import find_default_data_dir, read_settings
+from receptor_runner.node.settings import LogLevel, WorkCommand
 from tests.harness import INTRODUCTION
 
 
@@ -52,11 +53,11 @@ def test_node_needs_no_name(tmp_path: Path) -> None:
     assert settings.node_id == socket.gethostname()
 
 
-def test_default_data_directory_is_the_users_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_default_data_directory_is_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Units live below XDG_STATE_HOME, or below the home directory without it."""
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
-    monkeypatch.setenv("HOME", "/home/somebody")
-    assert find_default_data_dir() == Path("/home/somebody/.local/state/receptor-runner/node")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert find_default_data_dir() == tmp_path / ".local/state/receptor-runner/node"
 
 
 @pytest.mark.parametrize(
@@ -184,7 +185,7 @@ def test_unreadable_file_is_named(tmp_path: Path) -> None:
 def test_settings_are_read_by_light_means() -> None:
     """A node is started for each job, so reading its file imports neither templates nor certificates."""
     program = (
-        "import sys, receptor_runner.node.settings\n"
+        "import sys, receptor_runner.node.configuration\n"
         "print({'jinja2', 'cryptography', 'difflib'} & set(sys.modules))"
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

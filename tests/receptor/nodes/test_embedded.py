@@ -21,6 +21,7 @@ from receptor_runner.receptor.control.unit import WorkOrder
 from receptor_runner.receptor.nodes.embedded import EmbeddedNode
 from receptor_runner.receptor.nodes.locate import USUAL_SOCKETS
 from receptor_runner.system.directories import NODE_PREFIX
+from receptor_runner.system.interpreter import PACKAGE_ROOT
 from receptor_runner.system.sockets import MAX_ADDRESS_BYTES
 from tests.harness import Commands, Project, kill_processes_of, wait_until
 
@@ -297,6 +298,18 @@ def test_the_configuration_stays_as_it_is(
         check=False,
     )
     assert ": error: " not in checked.stdout, checked.stdout
+
+
+def test_a_node_starts_without_the_packages_that_are_installed() -> None:
+    """A job's node and its command runners need the standard library and this package alone."""
+    program = (
+        f"import sys; sys.path.append({str(PACKAGE_ROOT)!r}); sys.modules['yaml'] = sys.modules['click'] = None\n"
+        "import receptor_runner.node.job_node, receptor_runner.node.command_runner"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-P", "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
 
 
 class Caller:
