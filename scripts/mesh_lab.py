@@ -88,7 +88,7 @@ class Daemon:
         """Render its config; id, socket and datadir are set here."""
         own = {"id": self.name, "socket": str(self.socket), "datadir": str(self.directory / "units")}
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.config.write_text(render(template, {**own, **settings}, form=form))
+        self.config.write_text(render(template, {**own, **settings}, form=form, on_this_machine=True))
 
     def start(self, *options: str) -> None:
         """Start it in a session of its own, so that it outlives us; wait until it serves.

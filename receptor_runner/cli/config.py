@@ -29,15 +29,16 @@ RENDER_EPILOG = """\b
 Examples:
   receptor-runner config render local --set socket=/run/user/1000/control.sock -o receptor.yml
   receptor-runner config render control --set tls=true --set signing_key=/etc/receptor/sign.pem
+  receptor-runner config render worker --set peers=hub:27199 --set command=/opt/rr/bin/receptor-runner
   receptor-runner config render local --set work.ansible-runner='/usr/bin/ansible-runner worker'
-`receptor-runner config list` shows what can be set.
+`receptor-runner config list` shows the settings of each template.
 """
 
 CHECK_EPILOG = """\b
 Examples:
   receptor-runner config check receptor.yml
   receptor-runner config check --elsewhere control.yml hop.yml worker.yml
-Exits 66 when a file cannot be read, 78 when there are errors; warnings and notes leave it 0.
+Exit codes: 66 if a file cannot be read, 78 if there are errors, else 0, whatever the warnings and notes.
 """
 
 
@@ -49,7 +50,7 @@ def config() -> None:
 @config.command("list")
 @parameters.as_json
 def list_command(json_output: bool) -> None:
-    """List the templates, with what can be set in each and its default."""
+    """List the templates, with the settings of each and their defaults."""
     from receptor_runner.receptor_config.templates import list_templates
 
     templates = list_templates()
@@ -57,7 +58,8 @@ def list_command(json_output: bool) -> None:
         output.data({"templates": [_as_dict(template) for template in templates]})
         return
     for template in templates:
-        output.line(f"{template.name}: {template.purpose}")
+        machine = "this machine" if template.on_this_machine else "another machine, unless --here is given"
+        output.line(f"{template.name}: {template.purpose} For {machine}.")
         for setting in template.settings:
             output.line(f"    {setting.name}={setting.default}")
             output.line(f"        {setting.help} ({setting.kind.value})")
@@ -73,7 +75,7 @@ def _as_dict(template: Template) -> dict[str, object]:
 
 @config.command("render", epilog=RENDER_EPILOG)
 @click.argument("name")
-@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Set something; repeatable.")
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Set KEY to VALUE; repeatable.")
 @click.option(
     "-o",
     "--output",
@@ -89,14 +91,30 @@ def _as_dict(template: Template) -> dict[str, object]:
     default="v1",
     help="v1: the list for `receptor --config`; v2: the map for `receptor --config-v2 --config`.",
 )
-@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option(
+    "--here/--elsewhere",
+    "here",
+    default=None,
+    help="Whether the file is for this machine or for another one; default: --here for `local`, else --elsewhere.",
+)
+@click.option("--force", is_flag=True, help="Replace an existing file.")
 def render_command(
-    name: str, pairs: tuple[str, ...], path: Path | None, form: Literal["v1", "v2"], force: bool
+    name: str,
+    pairs: tuple[str, ...],
+    path: Path | None,
+    form: Literal["v1", "v2"],
+    here: bool | None,
+    force: bool,
 ) -> None:
-    """Render the template NAME to a receptor.yml."""
+    """Render the template NAME to a receptor.yml.
+
+    With --here, relative paths start from the current directory, and programs are looked up on this machine. With
+    --elsewhere, paths must be absolute, and nothing of this machine gets into the file: a program given by its bare
+    name, such as the worker's default `receptor-runner`, is looked up by that machine's daemon in its PATH.
+    """
     from receptor_runner.receptor_config.render import render
 
-    text = render(name, dict(_pair(pair) for pair in pairs), form=form)
+    text = render(name, dict(_pair(pair) for pair in pairs), form=form, on_this_machine=here)
     if path is None or str(path) == "-":
         output.write(text)
     else:
@@ -107,7 +125,7 @@ def render_command(
 def _pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals or not key:
-        raise UsageError(f"--set {text} is no KEY=VALUE", hint="receptor-runner config list")
+        raise UsageError(f"--set {text} is not KEY=VALUE", hint="receptor-runner config list")
     return key, value
 
 
@@ -115,7 +133,7 @@ def _write(path: Path, text: str, *, mode: int, force: bool) -> None:
     from receptor_runner.artifacts import write_atomically
 
     if path.exists() and not force:
-        raise OutputFailed(f"{path} is there already", hint="--force replaces it")
+        raise OutputFailed(f"{path} already exists", hint="--force replaces it")
     try:
         write_atomically(path, text.encode())
         path.chmod(mode)
@@ -127,10 +145,10 @@ def _write(path: Path, text: str, *, mode: int, force: bool) -> None:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @parameters.as_json
 @click.option(
-    "--elsewhere", is_flag=True, help="The files are for other machines: do not look at the paths in them."
+    "--elsewhere", is_flag=True, help="The files are for other machines: do not check the paths in them."
 )
 def check_command(files: tuple[Path, ...], json_output: bool, elsewhere: bool) -> int:
-    """Check receptor.yml FILES, ours or not, each for itself and all as parts of one mesh."""
+    """Check receptor.yml FILES, rendered or written by hand, each for itself and all as nodes of one mesh."""
     from receptor_runner.receptor_config.linter import UNREADABLE, check_files, count
 
     findings = check_files(files, on_this_machine=not elsewhere)
@@ -148,5 +166,5 @@ def check_command(files: tuple[Path, ...], json_output: bool, elsewhere: bool) -
 
 
 def _line(finding: Finding) -> str:
-    said = f"{finding.file}:{finding.line}: {finding.severity.value}: {finding.message} [{finding.code}]"
-    return f"{said}\n    {finding.hint}" if finding.hint else said
+    text = f"{finding.file}:{finding.line}: {finding.severity.value}: {finding.message} [{finding.code}]"
+    return f"{text}\n    {finding.hint}" if finding.hint else text

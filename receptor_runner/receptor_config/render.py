@@ -1,4 +1,4 @@
-"""Renders a receptor.yml from a template: settings in, a text that was read back and checked out."""
+"""Renders a receptor.yml from a template; the result is parsed and checked before anyone gets it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from receptor_runner.receptor_config.findings import Severity
 from receptor_runner.receptor_config.linter import check_documents
 from receptor_runner.receptor_config.parse import parse
 from receptor_runner.receptor_config.template_settings import (
+    WORKER,
+    Machine,
     Value,
-    WorkCommandSetting,
+    WorkType,
     read_settings,
-    read_work_commands,
+    read_work_types,
 )
 from receptor_runner.receptor_config.templates import Template, find_template, list_templates
 
@@ -30,32 +32,40 @@ __all__ = ["list_templates", "render"]
 
 
 def render(
-    name: str, settings: Mapping[str, str], *, form: Literal["v1", "v2"] = "v1", base_dir: Path | None = None
+    name: str,
+    texts: Mapping[str, str],
+    *,
+    form: Literal["v1", "v2"] = "v1",
+    on_this_machine: bool | None = None,
+    base_dir: Path | None = None,
 ) -> str:
     """Render one template to the text of a receptor.yml.
 
     Args:
         name: a template's name, as list_templates() gives it.
-        settings: texts by setting name, plus further work-commands as `work.TYPE`.
+        texts: texts by the name of the setting, plus additional work types as `work.TYPE`.
         form: v1, the list that `receptor --config` reads, or v2, the map of `receptor --config-v2`.
-        base_dir: where relative paths start from; the current directory when None.
+        on_this_machine: whether the file is for this machine; None for what is usual for the template. For another
+            machine, paths must be absolute, and nothing of this machine gets into the file.
+        base_dir: where relative paths start from on this machine; the current directory if None.
 
     Raises:
         UsageError: an unknown template or setting, or a text that does not fit.
-        ConfigError: the settings together make a config the daemon would refuse.
+        ConfigError: the daemon would refuse the result.
     """
     template = find_template(name)
-    start = (base_dir or Path.cwd()).absolute()
-    values = read_settings(template.settings, settings, base_dir=start)
-    _need_link(template, values)
-    text = _fill(template, values, read_work_commands(settings, base_dir=start))
+    here = template.on_this_machine if on_this_machine is None else on_this_machine
+    machine = Machine(base_dir=(base_dir or Path.cwd()).absolute() if here else None)
+    values = read_settings(template.settings, texts, machine)
+    _require_link(template, values)
+    text = _fill(template, values, _work_types(values, read_work_types(texts, machine), machine))
     if form == "v2":
         text = f"# {template.purpose}\n# receptor --config-v2 --config FILE\n{emit.v2(parse(text))}"
-    _prove(name, text)
+    _check(name, text, on_this_machine=here)
     return text
 
 
-def _need_link(template: Template, values: dict[str, Value]) -> None:
+def _require_link(template: Template, values: dict[str, Value]) -> None:
     if "listen" in values and not values["listen"] and not values["peers"]:
         raise UsageError(
             f"the {template.name} has no link to the mesh",
@@ -63,40 +73,43 @@ def _need_link(template: Template, values: dict[str, Value]) -> None:
         )
 
 
-def _prove(name: str, text: str) -> None:
-    """Refuse to hand out a config the daemon would not take; the paths in it may be another machine's."""
+def _check(name: str, text: str, *, on_this_machine: bool) -> None:
+    """Refuse a result that the daemon would not accept; certificates and directories may not exist yet."""
     document = parse(text, file=name)
     findings = check_documents([document], on_this_machine=False)
-    if name == "local":  # a single machine's, this one: starting the daemon must not cost what is there
+    if on_this_machine:  # starting the daemon must not delete what is there
         for block in document.all("control-service"):
             findings += check_replaced(block.text("filename"), block.line_of("filename"))
     faults = [finding for finding in findings if finding.severity is Severity.ERROR]
     if faults:
         raise ConfigError(
-            f"these settings make no usable {name} config", cause=faults[0].message, hint=faults[0].hint
+            f"these settings do not make a usable {name} config",
+            cause=faults[0].message,
+            hint=faults[0].hint,
         )
 
 
-def _fill(template: Template, values: dict[str, Value], further: tuple[WorkCommandSetting, ...]) -> str:
+def _fill(template: Template, values: dict[str, Value], work_types: tuple[WorkType, ...]) -> str:
     page = _environment().get_template(f"{template.name}.yml.j2")
-    filled = page.render(**values, work_commands=_work_commands(values, further))
+    filled = page.render(**values, work_types=work_types)
     return (
         f"# {template.purpose}\n# receptor --config FILE\n" + re.sub(r"\n{3,}", "\n\n", filled).strip() + "\n"
     )
 
 
-def _work_commands(
-    values: dict[str, Value], further: tuple[WorkCommandSetting, ...]
-) -> tuple[WorkCommandSetting, ...]:
+def _work_types(
+    values: dict[str, Value], additional: tuple[WorkType, ...], machine: Machine
+) -> tuple[WorkType, ...]:
     if "worktype" not in values:
-        return further
-    params = str(values["params"])
+        return additional
+    command, params = str(values["command"]), str(values["params"])
+    if command == WORKER:
+        command, first_params = machine.worker()
+        params = first_params + params
     if values["keepalive_seconds"] != "":
         params = f"{params} --keepalive-seconds {values['keepalive_seconds']}"
-    first = WorkCommandSetting(
-        worktype=str(values["worktype"]), command=str(values["command"]), params=params
-    )
-    return (first, *further)
+    first = WorkType(worktype=str(values["worktype"]), command=command, params=params)
+    return (first, *additional)
 
 
 def _environment() -> Environment:

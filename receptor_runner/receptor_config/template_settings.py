@@ -1,4 +1,4 @@
-"""What can be set when a node config is rendered: names, kinds, defaults, and how a text becomes a value."""
+"""What can be set when a template is rendered, and how the texts of `--set` become values."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 Value: TypeAlias = str | bool | int | tuple[str, ...]
 
 WORK_PREFIX = "work."
+WORKER = "receptor-runner"
 
 
 class SettingKind(Enum):
-    """What a setting holds; each kind has its own reading of the text."""
+    """What a setting holds; each kind has its own way to read the text."""
 
     TEXT = "text"
     PATH = "path"
@@ -39,12 +40,12 @@ class SettingKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """One thing a template lets its reader set.
+    """One thing that can be set in a template.
 
     Args:
-        name: the key of `--set`.
+        name: the KEY of `--set`.
         kind: how the text is read.
-        default: the text used when it is not set; "" means left out. `{id}` stands for the node's id.
+        default: the text used if it is not set; "" means left out. `{id}` stands for the node's id.
         help: one line for people.
     """
 
@@ -55,23 +56,89 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkCommandSetting:
-    """One further work-command: the work type, the program and its parameters."""
+class WorkType:
+    """One work-command to write: the work type, the program and its parameters."""
 
     worktype: str
     command: str
     params: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """The machine that a file is rendered for.
+
+    Args:
+        base_dir: on this machine, the directory that relative paths start from; None for another machine, whose
+            home directories, working directory and PATH are not known here.
+    """
+
+    base_dir: Path | None
+
+    def path(self, name: str, text: str) -> str:
+        """Return a path on that machine.
+
+        Raises:
+            UsageError: a path on another machine that is not absolute.
+        """
+        if self.base_dir is not None:
+            return str(self.base_dir / Path(text).expanduser())
+        if not text.startswith("/"):
+            raise UsageError(
+                f"{name}={text} is not an absolute path",
+                cause="the file is for another machine, so a relative path has no meaning here",
+                hint="write that machine's absolute path, or add --here if the file is for this machine",
+            )
+        return text
+
+    def command(self, name: str, text: str) -> str:
+        """Return a program; the daemon's PATH may differ from ours, so a bare name is looked up on this machine.
+
+        Raises:
+            UsageError: a path on another machine that is not absolute.
+        """
+        if "/" in text:
+            return self.path(name, text)
+        return (shutil.which(text) if self.base_dir is not None else None) or text
+
+    def worker(self) -> tuple[str, str]:
+        """Return the program that runs our worker, and the parameters that must come first.
+
+        On this machine it is this very installation: its console script, or else the interpreter with the module
+        (`pip install --target`, a source tree).
+        """
+        if self.base_dir is None:
+            return WORKER, ""
+        script = _find_own_script()
+        # -P: no module is imported from the directory that the daemon starts the worker in.
+        return (script, "") if script else (sys.executable, "-P -m receptor_runner ")
+
+
+def _find_own_script() -> str | None:
+    """Return the console script that was installed with this package.
+
+    A script in PATH, or beside the interpreter, may belong to another version (`pip install --user` beside a
+    distribution's package), so only the directory that goes with the package's own is searched.
+    """
+    import sysconfig
+
+    package_dir = str(Path(__file__).parents[2])
+    for scheme in sysconfig.get_scheme_names():
+        script = Path(sysconfig.get_path("scripts", scheme), WORKER)
+        if sysconfig.get_path("purelib", scheme) == package_dir and script.exists():
+            return str(script)
+    return None
+
+
 def read_settings(
-    settings: tuple[Setting, ...], texts: Mapping[str, str], *, base_dir: Path
+    settings: tuple[Setting, ...], texts: Mapping[str, str], machine: Machine
 ) -> dict[str, Value]:
-    """Read the settings of one template, every setting filled in.
+    """Read the settings of one template; what is not set gets its default.
 
     Args:
         settings: what the template knows.
         texts: the texts of `--set`, by name.
-        base_dir: the directory that relative paths start from.
+        machine: the machine that the file is for.
 
     Raises:
         UsageError: an unknown name, or a text that does not fit its setting.
@@ -80,45 +147,33 @@ def read_settings(
     chosen = {setting.name: texts.get(setting.name, setting.default) for setting in settings}
     node_id = chosen["id"]
     return {
-        setting.name: _read(setting, chosen[setting.name].replace("{id}", node_id), base_dir)
+        setting.name: _read(setting, chosen[setting.name].replace("{id}", node_id), machine)
         for setting in settings
     }
 
 
-def read_work_commands(texts: Mapping[str, str], *, base_dir: Path) -> tuple[WorkCommandSetting, ...]:
-    """Read the further work-commands, given as `work.TYPE=COMMAND PARAMS`.
+def read_work_types(texts: Mapping[str, str], machine: Machine) -> tuple[WorkType, ...]:
+    """Read the additional work types, given as `work.TYPE=COMMAND PARAMS`.
 
     Raises:
-        UsageError: one that names no type or no command.
+        UsageError: no type or no command, or a command that is not an absolute path on another machine.
     """
     return tuple(
-        _work_command(key.removeprefix(WORK_PREFIX), text, base_dir)
+        _work_type(key.removeprefix(WORK_PREFIX), text, machine)
         for key, text in texts.items()
         if key.startswith(WORK_PREFIX)
     )
 
 
-def default_command() -> str:
-    """Return the absolute path of the receptor-runner console script beside this interpreter."""
-    return str(Path(sys.executable).parent / "receptor-runner")
-
-
-def _work_command(worktype: str, text: str, base_dir: Path) -> WorkCommandSetting:
+def _work_type(worktype: str, text: str, machine: Machine) -> WorkType:
     command, _, params = text.strip().partition(" ")
     if not worktype or not command:
         raise UsageError(
-            f"work.{worktype}={text} names no command", hint="--set work.TYPE='/path/to/command PARAMS'"
+            f"work.{worktype}={text} has no work type or no command",
+            hint="--set work.TYPE='/path/to/command PARAMS'",
         )
-    return WorkCommandSetting(
-        worktype=worktype, command=_find_command(command, base_dir), params=params.strip()
-    )
-
-
-def _find_command(text: str, base_dir: Path) -> str:
-    """The daemon's PATH is not ours, so a bare name becomes the path that we find, if any."""
-    if "/" in text:
-        return str(base_dir / Path(text).expanduser())
-    return shutil.which(text) or text
+    path = machine.command(f"work.{worktype}", command)
+    return WorkType(worktype=worktype, command=path, params=params.strip())
 
 
 def _refuse_unknown(settings: tuple[Setting, ...], texts: Mapping[str, str]) -> None:
@@ -127,22 +182,22 @@ def _refuse_unknown(settings: tuple[Setting, ...], texts: Mapping[str, str]) -> 
         if key not in known and not key.startswith(WORK_PREFIX):
             guess = closest(key, known)
             hint = f"did you mean {guess}?" if guess else f"the settings are {', '.join(known)}, work.TYPE"
-            raise UsageError(f"there is no setting {key!r}", hint=hint)
+            raise UsageError(f"unknown setting {key!r}", hint=hint)
 
 
-def _read(setting: Setting, text: str, base_dir: Path) -> Value:
+def _read(setting: Setting, text: str, machine: Machine) -> Value:
     if text == "" and setting.kind not in {SettingKind.NAMES, SettingKind.ADDRESSES}:
         return ""
     if setting.kind is SettingKind.PATH:
-        return str(base_dir / Path(text).expanduser())
+        return machine.path(setting.name, text)
     if setting.kind is SettingKind.COMMAND:
-        return _find_command(text, base_dir)
+        return text if text == WORKER else machine.command(setting.name, text)
     try:
         return _READERS[setting.kind](text)
-    except ValueError as error:
+    except ValueError as fault:
         raise UsageError(
-            f"{setting.name}={text} is not usable", cause=str(error), hint=f"{setting.name}: {setting.help}"
-        ) from error
+            f"invalid value {setting.name}={text}", cause=str(fault), hint=f"{setting.name}: {setting.help}"
+        ) from fault
 
 
 def _read_mode(text: str) -> str:

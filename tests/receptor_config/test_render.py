@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, Literal
 import pytest
 import yaml
 from receptor_runner.errors import ConfigError, UsageError
+from receptor_runner.receptor_config import template_settings
 from receptor_runner.receptor_config.findings import Severity
 from receptor_runner.receptor_config.linter import check_text
 from receptor_runner.receptor_config.parse import parse
@@ -43,7 +45,7 @@ def blocks_of(document: list[dict[str, Any]], keyword: str) -> list[Any]:
 
 
 def test_every_template_is_offered_with_a_purpose() -> None:
-    """The four roles are listed, each with a purpose and settings that have a help line."""
+    """The four templates are listed, each with a purpose and settings that have a help line."""
     templates = {template.name: template for template in list_templates()}
 
     assert list(templates) == ["local", "control", "worker", "hop"]
@@ -53,7 +55,7 @@ def test_every_template_is_offered_with_a_purpose() -> None:
 @pytest.mark.parametrize("form", ["v1", "v2"])
 @pytest.mark.parametrize("name", LEAST)
 def test_least_settings_give_a_clean_config(name: str, form: Form, tmp_path: Path) -> None:
-    """With the fewest settings the linter has nothing to say, paths of other machines aside."""
+    """With the fewest settings the linter reports nothing, paths of other machines aside."""
     text = render(name, LEAST[name], form=form, base_dir=Path("/srv/node"))
 
     assert [f for f in check_text(text, on_this_machine=False) if f.severity is not Severity.NOTE] == []
@@ -85,7 +87,7 @@ def test_both_forms_say_the_same(name: str) -> None:
 
 
 def test_local_defaults(tmp_path: Path) -> None:
-    """`local` is a node named primary whose paths are absolute and whose worker is our own console script."""
+    """`local` is a node named primary whose paths are absolute and whose worker is this installation's."""
     held = blocks(render("local", {}, base_dir=tmp_path))
 
     assert list(held) == ["node", "log-level", "local-only", "work-command", "control-service"]
@@ -97,8 +99,8 @@ def test_local_defaults(tmp_path: Path) -> None:
     }
     assert held["work-command"] == {
         "worktype": "receptor-runner",
-        "command": str(Path(sys.executable).parent / "receptor-runner"),
-        "params": "worker",
+        "command": sys.executable,
+        "params": "-P -m receptor_runner worker",
         "allowruntimeparams": True,
     }
 
@@ -132,7 +134,7 @@ def test_worker_parameters() -> None:
     """A keepalive joins the worker's parameters."""
     held = blocks(render("local", {"keepalive_seconds": "30", "allow_runtime_params": "no"}))
 
-    assert held["work-command"]["params"] == "worker --keepalive-seconds 30"
+    assert held["work-command"]["params"] == "-P -m receptor_runner worker --keepalive-seconds 30"
     assert held["work-command"]["allowruntimeparams"] is False
 
 
@@ -197,7 +199,7 @@ def test_tls_is_mutual_on_links_and_control_service() -> None:
 def test_odd_text_stays_text(text: str, form: Form) -> None:
     """Whatever is set comes back from YAML as the same text."""
     params = shlex.quote(text)
-    held = yaml.safe_load(render("local", {"params": params, "worktype": text}, form=form))
+    held = yaml.safe_load(render("local", {"command": "/x", "params": params, "worktype": text}, form=form))
     work = held["work-commands"][0] if form == "v2" else blocks_of(held, "work-command")[0]
 
     assert (work["params"], work["worktype"]) == (params, text)
@@ -247,6 +249,55 @@ def test_settings_that_do_not_fit(
 
     assert isinstance(caught.value, UsageError | ConfigError)
     assert words in "\n".join(caught.value.lines())
+
+
+def test_nothing_of_this_machine_is_in_a_file_for_another() -> None:
+    """A file for another machine holds its paths only: programs given by name are left to its daemon's PATH."""
+    text = render("worker", {**LEAST["worker"], "work.cat": "cat -n"})
+    commands = blocks_of(yaml.safe_load(text), "work-command")
+
+    assert [work["command"] for work in commands] == ["receptor-runner", "cat"]
+    assert [work["params"] for work in commands] == ["worker", "-n"]
+    for path in (Path.cwd(), Path.home(), sys.prefix):
+        assert str(path) not in text
+
+
+def test_a_file_for_this_machine_on_demand(tmp_path: Path) -> None:
+    """A mesh node's file for this machine has its programs looked up and its relative paths made absolute here."""
+    settings = {**LEAST["worker"], "socket": "c.sock", "work.cat": "cat"}
+    text = render("worker", settings, on_this_machine=True, base_dir=tmp_path)
+    worker, cat = blocks_of(yaml.safe_load(text), "work-command")
+
+    assert (worker["command"], worker["params"]) == (sys.executable, "-P -m receptor_runner worker")
+    assert cat["command"] == shutil.which("cat")
+    assert blocks(text)["control-service"]["filename"] == str(tmp_path / "c.sock")
+
+
+@pytest.mark.parametrize(
+    "settings", [{"datadir": "units"}, {"socket": "~/c.sock"}, {"command": "bin/rr"}, {"work.x": "./x"}]
+)
+def test_relative_paths_on_another_machine_are_refused(settings: dict[str, str]) -> None:
+    """A relative path means nothing on another machine, and the error says how to render for this one."""
+    with pytest.raises(UsageError, match="is not an absolute path") as caught:
+        render("worker", {**LEAST["worker"], **settings})
+
+    assert "--here" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("scheme", ["posix_user", "posix_prefix"])
+def test_the_script_that_was_installed_with_the_package_runs_the_worker(
+    scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever the package is installed, the script beside it is taken, not the one of another version."""
+    paths = {"scripts": str(tmp_path / "bin"), "purelib": str(Path(template_settings.__file__).parents[2])}
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "receptor-runner").touch()
+    monkeypatch.setattr(
+        "sysconfig.get_path", lambda name, given: paths[name] if given == scheme else "/nowhere"
+    )
+
+    command = blocks(render("local", {}, base_dir=tmp_path))["work-command"]["command"]
+    assert command == str(tmp_path / "bin" / "receptor-runner")
 
 
 @pytest.mark.parametrize("name", ["control", "worker", "hop"])
