@@ -1,7 +1,7 @@
 """Run Ansible jobs through a Receptor mesh and bring the results home.
 
 `run` and `run_async` take ansible-runner's arguments; `RunnerError` is the root of every error. Importing this package
-imports next to nothing and changes nothing in the process.
+loads next to nothing and changes nothing in the process.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ TYPE_CHECKING = (
 if TYPE_CHECKING:
     from typing import Any
 
+    from receptor_runner import exceptions, interface
     from receptor_runner.api import run, run_async
     from receptor_runner.errors import (
         ArchiveError,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from receptor_runner.outcome import Outcome, Status
     from receptor_runner.runner import Runner
 
+_MODULES = frozenset({"exceptions", "interface"})
 _HOMES = {
     "api": ("run", "run_async"),
     "job": ("Job",),
@@ -68,6 +70,8 @@ __all__ = [
     "UsageError",
     "WorkerFailed",
     "__version__",
+    "exceptions",
+    "interface",
     "run",
     "run_async",
 ]
@@ -79,6 +83,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
     home = next((module for module, names in _HOMES.items() if name in names), "errors")
     return getattr(import_module(f"{__name__}.{home}"), name)
 

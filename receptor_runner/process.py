@@ -97,7 +97,7 @@ class Processor:
             make_directory(artifact_dir)
             self._events = open_directory(artifact_dir / "job_events")
             self._stdout: IO[bytes] | None = None
-            if start.stdout_size is not None:
+            if start.stdout_size is not None and not config.suppress_output_file:
                 self._stdout = open_at(artifact_dir / "stdout", start.stdout_size)
             self._spool: IO[bytes] | None = None
             if start.position.archive_size is not None:

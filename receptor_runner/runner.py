@@ -1,4 +1,4 @@
-"""A job as its artifacts tell it: what `run` returns."""
+"""What `run` returns: the status of a job and access to its artifacts."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from receptor_runner.artifacts import make_directory, write_atomically
 from receptor_runner.errors import MissingInput, UsageError
 from receptor_runner.handlers import RunnerConfig
 from receptor_runner.outcome import Outcome, Status
+from receptor_runner.system.cancel import CancelToken
 
 _EVENT_FILE = re.compile(r"(\d+)-(?!.*-partial).+\.json").fullmatch
 _STATS = ("skipped", "ok", "dark", "failures", "ignored", "rescued", "processed", "changed")
@@ -29,17 +30,18 @@ class Runner:
 
     Attributes:
         config: where things are, and what the worker said of the command.
-        status: the last word: unstarted, starting, running, successful, failed, timeout, canceled, error or lost.
+        status: unstarted, starting, running, successful, failed, timeout, canceled, error or lost.
         rc: the return code, or None while there is none.
         explanation: why, where the status alone does not say.
+        cancel_token: requests the cancel of the job; the same as setting `canceled`.
     """
 
-    def __init__(self, config: RunnerConfig, *, fact_cache: str = "fact_cache") -> None:
+    def __init__(self, config: RunnerConfig) -> None:
         self.config = config
+        self.cancel_token = CancelToken()
         self.status = "unstarted"
         self.rc: int | None = None
         self.explanation: str | None = None
-        self._fact_cache = self.artifact_dir / fact_cache
         self._is_active = False
 
     @contextlib.contextmanager
@@ -59,8 +61,13 @@ class Runner:
 
     @property
     def canceled(self) -> bool:
-        """Whether the job was canceled."""
-        return self.status == Status.CANCELED
+        """Whether the job was canceled, or is about to be. Setting it to true cancels the job."""
+        return self.status == Status.CANCELED or (self._is_active and self.cancel_token.requested)
+
+    @canceled.setter
+    def canceled(self, wanted: bool) -> None:
+        if wanted:
+            self.cancel_token.request()
 
     @property
     def timed_out(self) -> bool:
@@ -76,6 +83,10 @@ class Runner:
     def artifact_dir(self) -> Path:
         """The artifacts directory."""
         return Path(self.config.artifact_dir)
+
+    @property
+    def _fact_cache(self) -> Path:
+        return Path(self.config.fact_cache)
 
     @property
     def stdout(self) -> IO[str]:

@@ -22,7 +22,7 @@ from receptor_runner import Runner, run, run_async
 from receptor_runner.errors import MissingInput, OutputFailed, UsageError
 from receptor_runner.stream.encoder import EOF_LINE, encode_line
 
-from tests.harness import BIN, Project
+from tests.harness import BIN, Project, wait_until
 
 JOBS: dict[str, dict[str, Any]] = {
     "playbook": {"playbook": "test.yml"},
@@ -359,3 +359,233 @@ def test_files_of_any_kind(tmp_path: Path) -> None:
     for source in (Slow(stream), io.BufferedReader(Slow(stream))):
         runner = run(streamer="process", _input=cast("BinaryIO", source), private_data_dir=tmp_path)
         assert runner.status == "failed"
+
+
+SUCCESS = (
+    encode_line({"status": "starting", "command": ["ansible-playbook"], "cwd": "/w", "env": {"A": "b"}})
+    + encode_line({"counter": 1, "uuid": "u", "stdout": "shown"})
+    + encode_line({"status": "successful"})
+    + EOF_LINE
+)
+
+
+class Closed(io.StringIO):
+    """A stdout that fails."""
+
+    def write(self, _text: str) -> int:
+        """Fail."""
+        raise OSError(5, "Input/output error")
+
+
+@pytest.mark.parametrize("stdout", [None, Closed(), object()], ids=["none", "failing", "odd"])
+def test_a_stdout_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stdout: Any
+) -> None:
+    """A service's stdout that is missing or fails costs the display, never the artifacts or the status."""
+    monkeypatch.setattr(sys, "stdout", stdout)
+    runner = run(streamer="process", _input=io.BytesIO(SUCCESS), private_data_dir=tmp_path)
+    assert runner.status == "successful"
+    assert (runner.artifact_dir / "stdout").read_text() == "shown\n"
+
+
+WITHOUT_STDOUT = """
+import sys
+from receptor_runner import run
+assert sys.stdout is None
+runner = run(private_data_dir=sys.argv[1], playbook="test.yml")
+sys.exit(0 if (runner.status, runner.rc) == ("successful", 0) else 1)
+"""
+
+
+def test_a_whole_job_without_a_stdout(project: Project) -> None:
+    """A service's job that runs through a node is not canceled because its output cannot be displayed."""
+    command = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-c", WITHOUT_STDOUT, str(project.path)]
+    assert subprocess.run(command, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("streamer", ["transmit", "worker", "process"])
+def test_a_phase_without_streams(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, streamer: str) -> None:
+    """A phase that is given no file, in a process without stdin and stdout, says which argument is missing."""
+    monkeypatch.setattr(sys, "stdin", None)
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(UsageError, match="cannot carry a stream"):
+        run(streamer=streamer, private_data_dir=tmp_path, playbook="x")
+
+
+class Unreadable:
+    """An input whose read raises what no file raises."""
+
+    def read(self, _size: int) -> bytes:
+        """Fail."""
+        raise RuntimeError("out of order")
+
+
+def closed_file() -> BinaryIO:
+    """Return a file that was closed."""
+    file = io.BytesIO(SUCCESS)
+    file.close()
+    return file
+
+
+@pytest.mark.parametrize(
+    ("source", "explanation"),
+    [
+        (Unreadable, "reading the stream failed: out of order"),
+        (closed_file, "reading the stream failed: I/O operation on closed file."),
+    ],
+)
+def test_an_input_that_fails_is_no_statement_about_the_node(
+    tmp_path: Path, source: Any, explanation: str
+) -> None:
+    """A read that fails on this side has a sentence of its own, in process and worker, and neither waits for ever."""
+    heard: list[dict[str, Any]] = []
+    runner = run(
+        streamer="process",
+        _input=source(),
+        private_data_dir=tmp_path,
+        status_handler=lambda data, runner_config: heard.append(data),
+    )
+    assert (runner.status, heard[-1]["job_explanation"]) == ("error", explanation)
+    results = io.BytesIO()
+    assert run(streamer="worker", _input=source(), _output=results).status == "error"
+    assert explanation in json.loads(results.getvalue().splitlines()[0])["job_explanation"]
+
+
+def test_a_result_file_closed_while_it_is_read(tmp_path: Path) -> None:
+    """A caller that shuts its socket and closes the file, to cancel, is not told that the node is sick."""
+    ours, theirs = socket.socketpair()
+    explanations: list[str] = []
+
+    def note(data: dict[str, Any], runner_config: Any) -> None:
+        explanations.append(data.get("job_explanation", ""))
+        if data["status"] == "starting":
+            file.close()
+
+    with ours, theirs:
+        file = theirs.makefile("rb")
+        ours.sendall(encode_line({"status": "starting"}))
+        thread, runner = run_async(
+            streamer="process", _input=file, private_data_dir=tmp_path, status_handler=note
+        )
+        thread.join(30)
+    assert runner.status == "error"
+    assert "the input was closed" in explanations[-1]
+    assert "health" not in explanations[-1]
+
+
+class Readline:
+    """An input that has readline and nothing else."""
+
+    def __init__(self, data: bytes) -> None:
+        self._file = io.BytesIO(data)
+
+    def readline(self) -> bytes:
+        """Return a line."""
+        return self._file.readline()
+
+
+def test_an_input_with_readline_alone(project: Project, tmp_path: Path) -> None:
+    """All of a job passes through inputs that have readline alone."""
+    sent, results = io.BytesIO(), io.BytesIO()
+    run(streamer="transmit", _output=sent, private_data_dir=project.path, playbook="test.yml")
+    run(streamer="worker", _input=Readline(sent.getvalue()), _output=results)
+    runner = run(streamer="process", _input=Readline(results.getvalue()), private_data_dir=tmp_path)
+    assert (runner.status, runner.rc) == ("successful", 0)
+
+
+def test_what_callbacks_read_of_the_config(tmp_path: Path) -> None:
+    """The names of ansible-runner's config that programs read in their callbacks are there, with the call's values."""
+    seen: list[Any] = []
+    run(
+        streamer="process",
+        _input=io.BytesIO(SUCCESS),
+        private_data_dir=tmp_path,
+        ident=1,
+        playbook="site.yml",
+        inventory="hosts",
+        extravars={"a": 1},
+        envvars={"B": "c"},
+        host_cwd="/h",
+        settings={"job_timeout": 9},
+        status_handler=lambda data, runner_config: seen.append(runner_config),
+    )
+    config = seen[0]
+    assert (config.playbook, config.inventory, config.extra_vars) == ("site.yml", "hosts", {"a": 1})
+    assert (config.envvars, config.host_cwd, config.job_timeout) == ({"B": "c"}, "/h", 9)
+    assert config.fact_cache == str(tmp_path / "artifacts/1/fact_cache")
+    assert (config.command, config.cwd, config.env) == (["ansible-playbook"], "/w", {"A": "b"})
+    assert config.limit is None
+    assert not hasattr(config, "nonsense")
+
+
+def test_setting_canceled_cancels(project: Project, tmp_path: Path) -> None:
+    """`runner.canceled = True` cancels the job, in each phase, as it does with ansible-runner."""
+    started = tmp_path / "started"
+    project.playbook(f"- shell: touch {started}; sleep 987")
+    sent, results = io.BytesIO(), io.BytesIO()
+    run(streamer="transmit", _output=sent, private_data_dir=project.path, playbook="test.yml")
+    sent.seek(0)
+    thread, runner = run_async(streamer="worker", _input=sent, _output=results)
+    wait_until(started.exists, "the job has started")
+    runner.canceled = True
+    assert runner.canceled
+    thread.join(60)
+    assert (runner.status, runner.rc) == ("canceled", 254)
+    reader, writer = os.pipe()
+    with open(reader, "rb") as source:
+        thread, runner = run_async(streamer="process", _input=source, private_data_dir=tmp_path / "p")
+        runner.canceled = True
+        thread.join(30)
+    os.close(writer)
+    assert runner.status == "canceled"
+
+
+@pytest.mark.parametrize("how", ["option", "settings", "file"])
+def test_an_output_file_that_is_not_wanted(tmp_path: Path, how: str) -> None:
+    """With suppress_output_file process writes no `stdout`, not even while the job runs or after a cancel."""
+    given: dict[str, Any] = {
+        "option": {"suppress_output_file": True},
+        "settings": {"settings": {"suppress_output_file": True}},
+        "file": {},
+    }
+    if how == "file":
+        (tmp_path / "env").mkdir()
+        (tmp_path / "env/settings").write_text("suppress_output_file: true\n")
+    reader, writer = os.pipe()
+    os.write(writer, SUCCESS.removesuffix(encode_line({"status": "successful"}) + EOF_LINE))
+    with open(reader, "rb") as source:
+        runner = run(
+            streamer="process",
+            _input=source,
+            private_data_dir=tmp_path,
+            quiet=True,
+            cancel_callback=lambda: any((tmp_path / "artifacts/job_events").glob("*.json")),
+            **given[how],
+        )
+    os.close(writer)
+    assert runner.status == "canceled"
+    assert not (tmp_path / "artifacts/stdout").exists()
+
+
+def test_a_directory_that_nobody_named_goes_with_the_runner(places: Path) -> None:
+    """Without a private data directory the artifacts are there as long as the runner is, and nothing stays."""
+    runner = run(streamer="process", _input=io.BytesIO(SUCCESS), quiet=True)
+    assert (runner.artifact_dir / "stdout").exists()
+    del runner
+    gc.collect()
+    assert list(places.iterdir()) == []
+    with pytest.raises(UsageError):
+        run()
+    assert list(places.iterdir()) == []
+
+
+def test_the_interface_module() -> None:
+    """Programs that call ansible_runner.interface.run need to change one import."""
+    import receptor_runner
+
+    assert receptor_runner.interface.run is run
+    assert receptor_runner.interface.run_async is run_async
+    with pytest.raises(receptor_runner.exceptions.AnsibleRunnerException):
+        receptor_runner.interface.run(streamer="receive")
+    with pytest.raises(receptor_runner.exceptions.ConfigurationError):
+        receptor_runner.interface.run()

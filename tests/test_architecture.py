@@ -37,6 +37,8 @@ PUBLIC = [
     "UsageError",
     "WorkerFailed",
     "__version__",
+    "exceptions",
+    "interface",
     "run",
     "run_async",
 ]
