@@ -16,6 +16,10 @@ DIRECTORY_MODE = 0o700
 FILE_MODE = 0o600
 _WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
+KEY_NAME = "ssh_key_data"
+CERTIFICATE_NAME = f"{KEY_NAME}-cert.pub"
+"""The names that ansible-runner gives to a job's private key and to the signed certificate of that key."""
+
 RECORD_NAME = "unit.json"
 LOCK_NAME = "unit.lock"
 SPOOL_NAME = "archive.part"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from receptor_runner.artifacts import RESERVED_NAMES
+from receptor_runner.artifacts import CERTIFICATE_NAME, RESERVED_NAMES
 from receptor_runner.errors import MissingInput, UsageError
 from receptor_runner.job import Job, check_ident
 from receptor_runner.job_files import (
@@ -90,7 +90,8 @@ def prepare(
         private_data_dir: the directory to ship; it must exist.
         only_kwargs: send the options alone, for a worker that shares the directory; plays, inventories and secrets
             that are given as data stay in them.
-        include_artifacts: ship `artifacts/` too, of which otherwise only this ident's fact cache travels.
+        include_artifacts: ship all of `artifacts/`; otherwise only the fact cache and the ssh certificate of this
+            ident are shipped.
 
     Raises:
         MissingInput: the directory, or a file in it, cannot be read.
@@ -116,8 +117,7 @@ def prepare(
 
 def _travels(root: Path, job: Job, *, include_artifacts: bool) -> Callable[[str], bool]:
     """Return the rule that says what of the private data directory is shipped."""
-    facts = f"artifacts/{check_ident(job.ident)}/{job.fact_cache or 'fact_cache'}" if job.ident else ""
-    has_facts = bool(facts) and (root / facts).is_dir()
+    inputs = [path for path in _inputs_among_artifacts(job) if (root / path).exists()]
 
     def travels(name: str) -> bool:
         if name != "artifacts" and not name.startswith("artifacts/"):
@@ -125,10 +125,19 @@ def _travels(root: Path, job: Job, *, include_artifacts: bool) -> Callable[[str]
         parts = name.split("/")
         if len(parts) == 3 and parts[2] in RESERVED_NAMES:
             return False
-        on_the_way = facts.startswith(name + "/") or (name + "/").startswith(facts + "/")
-        return include_artifacts or (has_facts and on_the_way)
+        return include_artifacts or any(
+            path.startswith(f"{name}/") or f"{name}/".startswith(f"{path}/") for path in inputs
+        )
 
     return travels
+
+
+def _inputs_among_artifacts(job: Job) -> tuple[str, ...]:
+    """Return what callers place among the artifacts of a job before it runs."""
+    if not job.ident:
+        return ()
+    artifacts = f"artifacts/{check_ident(job.ident)}"
+    return f"{artifacts}/{job.fact_cache or 'fact_cache'}", f"{artifacts}/{CERTIFICATE_NAME}"
 
 
 @dataclass(slots=True)

@@ -250,6 +250,16 @@ def test_artifacts_stay_here_but_for_this_jobs_facts(send: Send, project: Projec
     assert {"artifacts/1/stdout", "artifacts/2/fact_cache/host"} < everything
 
 
+def test_a_signed_certificate_travels(send: Send, project: Project) -> None:
+    """The certificate that a caller places among the artifacts of this ident is shipped, and no other artifact."""
+    for ident in ("7", "8"):
+        project.write(f"artifacts/{ident}/ssh_key_data-cert.pub", "cert")
+        project.write(f"artifacts/{ident}/stdout", "x")
+    sent = send(playbook="p", ident="7")
+    shipped = {name for name in sent.files if name.startswith("artifacts") and not name.endswith("/")}
+    assert shipped == {"artifacts/7/ssh_key_data-cert.pub"}
+
+
 def test_options_alone(send: Send) -> None:
     """With only_kwargs there is no archive at all."""
     sent = send(only_kwargs=True, playbook="p")

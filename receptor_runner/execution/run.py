@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from receptor_runner.artifacts import artifact_directory, make_directory, write_atomically
+from receptor_runner.artifacts import CERTIFICATE_NAME, artifact_directory, make_directory, write_atomically
 from receptor_runner.execution.command import (
     Plan,
     build_command,
@@ -127,7 +127,8 @@ def _plan(
     command = build_command(seen, inside(private_data_dir))
     check_arguments(command, env)
     with ExitStack() as undone:
-        agent = SshAgent(env if isolation.shares_paths else os.environ) if inputs.ssh_key else None
+        programs = env if isolation.shares_paths else os.environ
+        agent = SshAgent(programs, artifact_dir / CERTIFICATE_NAME) if inputs.ssh_key else None
         if agent:
             undone.callback(agent.remove)
             env |= {name: str(isolation.shared(Path(value))) for name, value in agent.variables.items()}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import psutil
 import pytest
 from receptor_runner.errors import MissingInput
 from receptor_runner.outcome import Status
-from tests.execution.conftest import Workplace
+from tests.execution.conftest import IDENT, Workplace
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh-agent") is None, reason="ssh-agent is not on PATH")
 
@@ -36,6 +37,43 @@ def test_the_key_is_in_an_agent(workplace: Workplace, tmp_path: Path) -> None:
     """A task sees the key of env/ssh_key in its agent, though the file has no last line end."""
     workplace.write("env/ssh_key", make_key(tmp_path).rstrip("\n"))
     assert "test-key" in listed(workplace)
+
+
+@pytest.mark.parametrize("passphrase", ["", "open sesame"])
+def test_a_signed_certificate_is_in_the_agent(workplace: Workplace, tmp_path: Path, passphrase: str) -> None:
+    """With a certificate among the artifacts the agent offers key and certificate, and the key is in no file."""
+    key = make_key(tmp_path, passphrase)
+    (tmp_path / "authority").mkdir()
+    make_key(tmp_path / "authority")
+    authority = str(tmp_path / "authority" / "key")
+    words = ["ssh-keygen", "-q", "-s", authority, "-I", "id", "-n", "root", str(tmp_path / "key.pub")]
+    subprocess.run(words, check=True)
+    certificate = (tmp_path / "key-cert.pub").read_text()
+    workplace.write(f"artifacts/{IDENT}/ssh_key_data-cert.pub", certificate)
+    keys = listed(workplace, ssh_key=key, passwords={"^Enter passphrase for .*:": passphrase or "none"})
+    assert "(ED25519-CERT)" in keys
+    assert "(ED25519)" in keys
+
+
+def test_the_socket_goes_where_it_fits(
+    workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The agent's directory is in TMPDIR; where that path is too long for a socket, in the runtime directory."""
+    key, name = make_key(tmp_path), workplace.playbook("- command: printenv SSH_AUTH_SOCK")
+    with tempfile.TemporaryDirectory() as short:
+        long = Path(short, "x" * 100)
+        long.mkdir()
+        for temporary, wanted in ((Path(short), Path(short)), (long, Path(short, "run"))):
+            (Path(short) / "run").mkdir(exist_ok=True)
+            monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+            monkeypatch.setenv("XDG_RUNTIME_DIR", f"{short}/run")
+            ran = workplace.run(playbook=name, ssh_key=key)
+            assert ran.outcome.rc == 0, ran.told.text
+            address = ran.told.named("runner_on_ok")[0]["event_data"]["res"]["stdout"]
+            assert Path(address).parent.parent == wanted
+        monkeypatch.delenv("XDG_RUNTIME_DIR")
+        with pytest.raises(MissingInput, match="no directory for the socket"):
+            _ = workplace.begin(playbook=name, ssh_key=key).outcome
 
 
 def test_a_passphrase_is_answered(workplace: Workplace, tmp_path: Path) -> None:
