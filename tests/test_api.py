@@ -277,6 +277,7 @@ def test_a_cancel_callback_ends_the_job(project: Project, tmp_path: Path) -> Non
     assert results.getvalue().endswith(EOF_LINE)
 
 
+@pytest.mark.slow
 def test_keepalives_by_environment(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the argument the environment variable decides, as with ansible-runner."""
     project.playbook("- command: sleep 2")

@@ -33,6 +33,7 @@ def git(directory: Path, environment: dict[str, str], *words: str) -> str:
     ).stdout
 
 
+@pytest.mark.slow
 def test_demo_runs_twice_and_leaves_the_checkout_clean(environment: dict[str, str], checkout: Path) -> None:
     """The demo succeeds, shows its events and what the artifacts say, can be repeated, and dirties nothing."""
     tracked = git(checkout, environment, "status", "--porcelain")

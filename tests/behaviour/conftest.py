@@ -87,7 +87,11 @@ def shared() -> Iterator[Shared]:
         made.close()
 
 
-@pytest.fixture(params=["pipe", *NODE_KINDS])
+TRANSPORTS = ["pipe", "embedded", pytest.param("receptor", marks=pytest.mark.receptor)]
+"""The parameters of a test that meets each transport among the fast tests too."""
+
+
+@pytest.fixture(params=[pytest.param("pipe", marks=pytest.mark.slow), *NODE_KINDS])
 def transport(request: pytest.FixtureRequest, shared: Shared) -> Transport:
     """Each way to run a job, in turn."""
     if request.param == "pipe":

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.behaviour.conftest import TRANSPORTS
 
 if TYPE_CHECKING:
     from tests.harness import Project, Transport
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 RECAP = ("ok", "failures", "dark", "skipped", "rescued", "changed", "ignored", "processed")
 
 
+@pytest.mark.parametrize("transport", TRANSPORTS, indirect=True)
 def test_success_leaves_complete_artifacts(transport: Transport, project: Project) -> None:
     """A job that succeeds exits 0, shows its output, and leaves every artifact, private and whole."""
     ran = transport.run(project, "-p", "test.yml")

@@ -12,6 +12,7 @@ import pytest
 from receptor_runner.receptor.control.protocol import Control
 from receptor_runner.receptor.nodes.locate import USUAL_SOCKETS
 from receptor_runner.system.directories import state_directories
+from tests.behaviour.conftest import TRANSPORTS
 from tests.harness import Commands, Gate, contents, finish, kill_processes_of, processes_of, wait_until
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def left(gate: Gate) -> list[psutil.Process]:
     return processes_of(gate.directory)
 
 
+@pytest.mark.parametrize("served", TRANSPORTS[1:], indirect=True)
 def test_submit_returns_and_attach_follows(client: Client, gate: Gate) -> None:
     """`submit` returns while the job runs, naming ident, node and unit; `attach` brings everything home."""
     submitted = client.ask("submit", "-p", "test.yml", "-i", "job")
@@ -216,6 +218,7 @@ def test_interrupt_cancels(client: Client, gate: Gate, number: signal.Signals) -
     assert (described["status"], described["verdict"]) == ("canceled", True)
 
 
+@pytest.mark.slow
 def test_second_interrupt_detaches(client: Client, gate: Gate) -> None:
     """A second Ctrl-C detaches at once and says how to attach; the worker still ends."""
     client.project.playbook(

@@ -81,6 +81,7 @@ def test_a_pause_without_answer_ends_the_job(workplace: Workplace) -> None:
     assert "Anybody" in ran.told.statuses[-1]["job_explanation"]
 
 
+@pytest.mark.slow
 def test_waiting_without_a_prompt_is_no_fault(workplace: Workplace) -> None:
     """A timed pause and a silent task outlast the limit for prompts."""
     name = workplace.playbook("- pause: seconds=3\n- command: sleep 3")

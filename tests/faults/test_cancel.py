@@ -55,6 +55,7 @@ def test_by_a_signal(lab: Lab, number: signal.Signals) -> None:
     assert lab.job()["released"]
 
 
+@pytest.mark.slow
 def test_twice_detaches(lab: Lab) -> None:
     """A second Ctrl-C detaches and prints how to attach; the cancel goes on."""
     client = lab.start("run", work_type="deaf")
@@ -71,6 +72,7 @@ def test_twice_detaches(lab: Lab) -> None:
     assert attached.rc == 254, attached.stderr
 
 
+@pytest.mark.slow
 def test_a_worker_that_ignores_it(lab: Lab) -> None:
     """A worker that ignores SIGINT is killed after ten seconds, and without a last word it is canceled all the same."""
     client = lab.start("run", "--cancel-timeout", "1", work_type="deaf")
@@ -111,6 +113,7 @@ def test_a_signal_during_the_upload(lab: Lab, number: signal.Signals) -> None:
     assert lab.runs == 1
 
 
+@pytest.mark.slow
 def test_during_the_upload_from_elsewhere(lab: Lab) -> None:
     """A cancel while another process uploads: the job does not run to its end, and its client is told."""
     client, gateway = lab.start_stuck_upload()

@@ -141,6 +141,7 @@ def test_stopped_and_continued(lab: Lab) -> None:
     assert lab.runs == 1
 
 
+@pytest.mark.slow
 def test_a_mute_socket(lab: Lab) -> None:
     """A socket that takes connections and never says a word: exit 69 within the deadlines, nothing submitted."""
     gateway = lab.gateway()
@@ -234,6 +235,7 @@ def test_whole_tree_killed(lab: Lab) -> None:
     assert lab.runs == 1
 
 
+@pytest.mark.slow
 def test_a_stopped_node_during_the_upload(lab: Lab) -> None:
     """A node that is stopped during the upload and goes on later runs nothing of it."""
     client, gateway = lab.start_stuck_upload(*QUICK)

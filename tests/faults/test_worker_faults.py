@@ -77,6 +77,7 @@ def test_cancel_without_a_command_runner(lab: Lab) -> None:
     wait_until(lambda: not lab.processes(), "the job is gone", 20)
 
 
+@pytest.mark.slow
 def test_silence_is_no_end(lab: Lab) -> None:
     """A worker that is stopped (SIGSTOP) and goes on later is silent, not lost."""
     client = lab.start("run", "--contact-timeout", "1")
@@ -91,6 +92,7 @@ def test_silence_is_no_end(lab: Lab) -> None:
     assert (ran.rc, lab.runs) == (0, 1), ran.stderr
 
 
+@pytest.mark.slow
 def test_silence_after_keepalives(lab: Lab) -> None:
     """Once keepalives were seen, `--contact-timeout` ends the wait with 75; `attach` finds the job, and counts too."""
     client = lab.start("run", "--contact-timeout", "2", work_type="alive")

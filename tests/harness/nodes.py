@@ -20,8 +20,8 @@ from tests.harness.environment import OURS
 from tests.harness.processes import kill_processes_of
 from tests.harness.waiting import wait_until
 
-NODE_KINDS = ["embedded", pytest.param("receptor", marks=pytest.mark.receptor)]
-"""The parameters of a fixture or test that meets each kind of node in turn."""
+NODE_KINDS = ["embedded", pytest.param("receptor", marks=[pytest.mark.receptor, pytest.mark.slow])]
+"""The parameters of a fixture or test that meets each kind of node in turn; the fast tests meet the embedded one."""
 STOP_S = 30.0
 
 

@@ -26,7 +26,6 @@ class Case:
             them stands for the private data directory on the worker.
         secrets: what must appear nowhere in what our worker gives.
         shows: a text that must be in the output, so that the two do not agree about nothing.
-        slow: whether it takes several seconds.
     """
 
     options: Mapping[str, Any]
@@ -38,7 +37,6 @@ class Case:
     peer_options: Mapping[str, Any] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     shows: str = ""
-    slow: bool = False
 
     @property
     def final_status(self) -> str:
@@ -46,6 +44,6 @@ class Case:
         return self.status or ("failed" if self.rc else "successful")
 
 
-def play(name: str, rc: int = 0, *, shows: str = "", slow: bool = False, **options: Any) -> Case:
+def play(name: str, rc: int = 0, *, shows: str = "", **options: Any) -> Case:
     """Return the case of a playbook that needs nothing but options; one host comes after the other."""
-    return Case(options={"playbook": f"{name}.yml", "forks": 1, **options}, rc=rc, shows=shows, slow=slow)
+    return Case(options={"playbook": f"{name}.yml", "forks": 1, **options}, rc=rc, shows=shows)

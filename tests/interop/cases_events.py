@@ -18,8 +18,8 @@ RESULTS = {
     "all-fail": play("all_fail", rc=2),
     "unreachable": play("unreachable", rc=4),
     "loops": play("loops"),
-    "retries": play("retries", rc=2, slow=True),
-    "async": play("async", rc=2, slow=True),
+    "retries": play("retries", rc=2),
+    "async": play("async", rc=2),
     "run-once": play("run_once"),
     "meta": play("meta"),
     "facts": play("facts"),
@@ -79,7 +79,7 @@ TEXTS = {
     "long-lines": play("long"),
     "long-lines-verbose": play("long", verbosity=1),
     "big-result": play("big", extravars={"size": 1_000_000}),
-    "big-result-verbose": play("big", extravars={"size": 1_000_000}, verbosity=1, slow=True),
+    "big-result-verbose": play("big", extravars={"size": 1_000_000}, verbosity=1),
 }
 
 EVENTS = RESULTS | STRATEGIES | SECRETS | TEXTS

@@ -25,6 +25,21 @@ from tests.interop.workers import (
 )
 
 CASES = INPUTS | EVENTS
+FAST = {
+    "failures",
+    "handlers",
+    "inventory-as-dict",
+    "json-mode",
+    "loops",
+    "module",
+    "no-log",
+    "playbook-as-dict",
+    "prompts",
+    "role",
+    "unicode",
+    "warnings",
+}
+"""The jobs that the fast tests run."""
 IDENT = "job"
 TRANSMIT = {"ours": transmit_ours, "peer": transmit_peer, "raw": transmit_raw}
 
@@ -116,7 +131,7 @@ def check_agreement(name: str, ran: Mapping[str, Ran]) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=[pytest.mark.slow] if case.slow else []) for name, case in CASES.items()],
+    [pytest.param(name, marks=[] if name in FAST else [pytest.mark.slow]) for name in CASES],
 )
 def test_both_workers_give_the_same(name: str, base: Path) -> None:
     """Statuses, events, output, files and exit code equal the peer's, but for the listed rules."""
@@ -157,12 +172,14 @@ def test_a_result_of_50_megabytes_is_cut_and_marked(base: Path) -> None:
     assert len(ours.stream) < 30_000_000
 
 
+@pytest.mark.slow
 def test_a_stdout_callback_without_options_works(base: Path) -> None:
     """A stdout callback without documented options shows the output; the peer's plugin fails with it."""
     case = play("failures", rc=2, envvars={"ANSIBLE_STDOUT_CALLBACK": "oneline"}, shows="h1 | SUCCESS => {")
     check_promises(case, run_ours(case, base))
 
 
+@pytest.mark.slow
 def test_a_missing_stdout_callback_is_named(base: Path) -> None:
     """A stdout callback that does not exist is named in ansible's error; the peer's error is a TypeError."""
     shows = "stdout callback 'nosuch' not found"

@@ -15,6 +15,8 @@ from tests.interop.rules import RULES, Rule
 
 Result = dict[str, Any]
 ROLE_FOUND = Mix(OURS, PEER, PEER)
+FAST = {("playbook", "ours-peer-ours"), ("playbook", "peer-ours-peer")}
+"""The jobs that the fast tests run: each of our phases meets each of the peer's."""
 
 
 @pytest.fixture(scope="session")
@@ -37,8 +39,16 @@ def reference_of(name: str, mix: Mix) -> Mix:
     return ROLE_FOUND if name == "role" and mix.transmit == OURS else ALL_PEER
 
 
-@pytest.mark.parametrize("mix", MIXES[1:], ids=str)
-@pytest.mark.parametrize("name", PLAYS)
+@pytest.mark.parametrize(
+    ("name", "mix"),
+    [
+        pytest.param(
+            name, mix, marks=[] if (name, str(mix)) in FAST else [pytest.mark.slow], id=f"{name}-{mix}"
+        )
+        for name in PLAYS
+        for mix in MIXES[1:]
+    ],
+)
 def test_mix_gives_what_the_peer_gives(result: Callable[[str, Mix], Result], name: str, mix: Mix) -> None:
     """Return codes, statuses, output, files, modes and events equal the peer's, but for the listed rules."""
     reference = reference_of(name, mix)
@@ -47,6 +57,7 @@ def test_mix_gives_what_the_peer_gives(result: Callable[[str, Mix], Result], nam
     assert not unexplained, "\n".join(map(str, unexplained))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLAYS)
 @pytest.mark.parametrize("process", [OURS, PEER])
 def test_job_ends_as_it_should(result: Callable[[str, Mix], Result], name: str, process: str) -> None:
@@ -62,6 +73,7 @@ def test_job_ends_as_it_should(result: Callable[[str, Mix], Result], name: str, 
     )
 
 
+@pytest.mark.slow
 def test_role_is_found_through_our_transmit_only(result: Callable[[str, Mix], Result]) -> None:
     """The peer's transmit loses the way to a shipped role, so that its job fails; ours does not."""
     lost, found = result("role", ALL_PEER), result("role", ROLE_FOUND)
@@ -70,6 +82,7 @@ def test_role_is_found_through_our_transmit_only(result: Callable[[str, Mix], Re
     assert any("hello world" in str(value) for value in found.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_rule_is_needed(result: Callable[[str, Mix], Result], rule: Rule) -> None:
     """Each rule names a difference that does appear."""

@@ -34,6 +34,7 @@ RENDERED: dict[str, tuple[str, dict[str, str]]] = {
     "hop": ("hop", {**LISTEN, **PEERS}),
     "hop-tls": ("hop", {**TLS, **LISTEN, "tls_min_13": "false"}),
 }
+FAST = {"local", "control-full", "worker-full", "hop-tls"}
 
 
 @pytest.fixture
@@ -45,7 +46,9 @@ def daemon(short_dir: Path) -> Iterator[Daemon]:
 
 
 @pytest.mark.parametrize("form", ["v1", "v2"])
-@pytest.mark.parametrize("case", RENDERED)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[] if case in FAST else [pytest.mark.slow]) for case in RENDERED]
+)
 def test_rendered_config_starts_the_daemon(daemon: Daemon, case: str, form: Form) -> None:
     """The daemon serves the socket with the wanted mode and says nothing of an error."""
     template, settings = RENDERED[case]

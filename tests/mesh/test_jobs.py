@@ -12,9 +12,13 @@ from tests.mesh.conftest import Meshes, assert_no_units
 
 from mesh_lab import Daemon, Mesh
 
-pytestmark = [pytest.mark.receptor, pytest.mark.slow]
+pytestmark = pytest.mark.receptor
 
-KINDS = ["plain", "tls", "tls-signed"]
+KINDS = [
+    "plain",
+    pytest.param("tls", marks=pytest.mark.slow),
+    pytest.param("tls-signed", marks=pytest.mark.slow),
+]
 
 
 @pytest.fixture(params=KINDS)
@@ -29,7 +33,7 @@ def client(mesh: Mesh, client_of: Callable[[Daemon], Client]) -> Client:
     return client_of(mesh.control)
 
 
-@pytest.mark.parametrize("hops", [1, 2])
+@pytest.mark.parametrize("hops", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_run(mesh: Mesh, client_of: Callable[[Daemon], Client], hops: int) -> None:
     """A job runs on the worker; TLS client and signature are found; its unit is gone from every node."""
     client = client_of(mesh.hop if hops == 1 else mesh.control)
@@ -43,6 +47,7 @@ def test_run(mesh: Mesh, client_of: Callable[[Daemon], Client], hops: int) -> No
     assert_no_units(mesh)
 
 
+@pytest.mark.slow
 def test_a_failed_job_has_its_own_code(meshes: Meshes, client_of: Callable[[Daemon], Client]) -> None:
     """The verdict of a job comes through the mesh as it is."""
     mesh = meshes.get("plain")
@@ -67,6 +72,7 @@ def test_submit_then_attach(mesh: Mesh, client: Client) -> None:
     assert_no_units(mesh)
 
 
+@pytest.mark.slow
 def test_cancel(mesh: Mesh, client: Client) -> None:
     """`cancel` reaches the worker: the follower sees it end, and no process of the job lives."""
     mark = long_job(client)
@@ -83,6 +89,7 @@ def test_cancel(mesh: Mesh, client: Client) -> None:
     assert_no_units(mesh)
 
 
+@pytest.mark.slow
 def test_ctrl_c(meshes: Meshes, client_of: Callable[[Daemon], Client]) -> None:
     """Ctrl-C on `run` cancels the job two hops away, and its last words still come."""
     client = client_of(meshes.get("plain").control)
@@ -98,6 +105,7 @@ def test_ctrl_c(meshes: Meshes, client_of: Callable[[Daemon], Client]) -> None:
     assert_no_units(meshes.get("plain"))
 
 
+@pytest.mark.slow
 def test_ctrl_c_before_the_start(meshes: Meshes, client_of: Callable[[Daemon], Client]) -> None:
     """Ctrl-C on a job whose node never came takes it back: it is canceled, and nothing waits to start it."""
     mesh = meshes.get("plain")
@@ -114,6 +122,7 @@ def test_ctrl_c_before_the_start(meshes: Meshes, client_of: Callable[[Daemon], C
     assert_no_units(mesh)
 
 
+@pytest.mark.slow
 def test_the_receptor_yml_may_be_named(meshes: Meshes, client_of: Callable[[Daemon], Client]) -> None:
     """`--config` and RECEPTORCTL_CONFIG name the file that has the TLS client; another node's file is refused."""
     mesh = meshes.get("tls")

@@ -293,6 +293,7 @@ def test_node_survives_a_lack_of_descriptors(embedded: Daemon) -> None:
     assert embedded.results(unit) == b"done\n"
 
 
+@pytest.mark.slow
 def test_hundred_units_at_once(embedded: Daemon) -> None:
     """A hundred units submitted together all run, each with its own payload and output."""
     clients = [embedded.connect() for _ in range(100)]

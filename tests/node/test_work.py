@@ -89,6 +89,7 @@ def test_command_may_end_in_good_order(daemon: Daemon) -> None:
         assert status["StdoutSize"] == 7
 
 
+@pytest.mark.slow
 def test_stubborn_command_is_killed(embedded: Daemon) -> None:
     """A command that ignores the interrupt is killed after ten seconds."""
     unit = embedded.submit("sh", "'trap \"\" INT TERM; while :; do sleep 0.1; done'")

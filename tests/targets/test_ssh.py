@@ -60,6 +60,7 @@ def test_a_key_opens_the_door(site: Site, sshd: Sshd) -> None:
     assert site.masters, "a master connection outlives the job, and has not held the worker"
 
 
+@pytest.mark.slow
 def test_a_key_with_a_passphrase(site: Site, sshd: Sshd) -> None:
     """The passphrase is among the passwords of `env/passwords`; it is in no artifact."""
     key = sshd.admit(uuid.uuid4().hex, "open sesame")
@@ -75,6 +76,7 @@ def test_a_key_with_a_passphrase(site: Site, sshd: Sshd) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_wrong_key(site: Site, tmp_path: Path) -> None:
     """A key that the host does not know makes it unreachable: ansible's 4, and an event that says so."""
     key = make_key(tmp_path / "stranger")
@@ -87,6 +89,7 @@ def test_a_wrong_key(site: Site, tmp_path: Path) -> None:
     assert ran.named("playbook_on_stats")[0]["event_data"]["dark"] == {"target": 1}
 
 
+@pytest.mark.slow
 def test_gathered_facts(site: Site, sshd: Sshd) -> None:
     """Facts of the host are in the event, without its environment, and in the cache that comes home."""
     site.project.write("env/ssh_key", sshd.admit(uuid.uuid4().hex), mode=0o600)
@@ -100,6 +103,7 @@ def test_gathered_facts(site: Site, sshd: Sshd) -> None:
     assert facts["ansible_env"]["SSH_CONNECTION"].split()[3] == str(sshd.port)
 
 
+@pytest.mark.slow
 def test_a_stop_reaches_the_host(site: Site, sshd: Sshd, commands: Commands) -> None:
     """A stopped job leaves nothing running, neither on its host nor ssh's connections to it."""
     site.project.write("env/ssh_key", sshd.admit(uuid.uuid4().hex), mode=0o600)
@@ -128,6 +132,7 @@ def sleeping(seconds: str) -> list[psutil.Process]:
 WHO = "- command: whoami\n  become: true\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["su", "sudo"])
 def test_becoming_another_user(site: Site, sshd: Sshd, users: tuple[User, User], method: str) -> None:
     """A become password is typed where ansible asks for it, and is in no artifact."""
@@ -150,6 +155,7 @@ def test_becoming_another_user(site: Site, sshd: Sshd, users: tuple[User, User],
     assert asked.password not in ran.everything()
 
 
+@pytest.mark.slow
 def test_a_wrong_become_password(site: Site, sshd: Sshd, users: tuple[User, User]) -> None:
     """A password that is refused fails the host in ansible's words."""
     login, other = users

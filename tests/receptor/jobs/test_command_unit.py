@@ -56,6 +56,7 @@ def test_output_and_exit_code_come_home(serving: Serving, kind: str) -> None:
     assert units(node) == []
 
 
+@pytest.mark.slow
 @BothKinds
 def test_a_command_that_does_not_end_is_given_up(serving: Serving, kind: str) -> None:
     """After the time that was given, silent or not, the wait is over and the command with it."""
