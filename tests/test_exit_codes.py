@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import socket
@@ -71,53 +70,6 @@ def test_a_wrong_call_is_told(
     check(done, code, text)
     assert done.stdout == b""
     assert snapshot(project.path) == before
-
-
-@pytest.mark.parametrize(
-    ("stream", "text"),
-    [
-        (b"", "0 bytes came"),
-        (b"garbage\n", "8 bytes came"),
-        (KWARGS, "ends before its end marker"),
-        (KWARGS + b'{"zipfile": 90}\nUEsDB', "received 3 of 90 bytes"),
-        (KWARGS + b'{"zipfile": 3}\n!!!!{"eof": true}\n', "base64"),
-        (KWARGS + b'{"zipfile": 3}\nYWJj{"eof": true}\n', "not a zip file"),
-        (b'{"eof": true}\n', "no job"),
-    ],
-)
-def test_a_broken_stream_into_the_worker(
-    commands: Commands, tmp_path: Path, stream: bytes, text: str
-) -> None:
-    """A worker runs nothing of a broken stream: it says so on its own stream, ends that, and exits 65."""
-    directory = tmp_path / "w"
-    done = commands.ours("worker", "--private-data-dir", directory, stdin=stream)
-    check(done, 65, text)
-    status, end = [json.loads(line) for line in done.stdout.splitlines()]
-    assert status["status"] == "error"
-    assert text in status["job_explanation"]
-    assert end == {"eof": True}
-    assert not directory.exists() or snapshot(directory) == []
-
-
-@pytest.mark.parametrize(
-    ("kwargs", "code", "text"),
-    [
-        ({"playbok": "x"}, 64, "did you mean `playbook`?"),
-        ({"playbook": "x", "forks": "many"}, 64, "forks"),
-        ({"playbook": "x", "module": "y"}, 78, "Only one of playbook and module"),
-        ({"ident": "1"}, 78, "playbook"),
-    ],
-)
-def test_an_impossible_job_is_an_error_on_the_stream(
-    commands: Commands, kwargs: dict[str, str], code: int, text: str
-) -> None:
-    """A job that the worker cannot run is an error status and an end marker, never silence."""
-    stream = json.dumps({"kwargs": kwargs}).encode() + b'\n{"eof": true}\n'
-    done = commands.ours("worker", stdin=stream)
-    check(done, code, text)
-    status, end = [json.loads(line) for line in done.stdout.splitlines()]
-    assert status["status"] == "error"
-    assert end == {"eof": True}
 
 
 @pytest.mark.parametrize(

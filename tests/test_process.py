@@ -467,13 +467,6 @@ class TestCommand:
         assert done.rc == 76
         assert "no?[31m disk" in done.stderr
 
-    @pytest.mark.parametrize("stream", [b"", b"garbage\n", STARTING, verdict()[:-5]])
-    def test_a_broken_stream_is_65(self, commands: Commands, project: Project, stream: bytes) -> None:
-        """A stream that is broken exits 65 with at most three lines."""
-        done = self.run(commands, project, stream)
-        assert done.rc == 65
-        assert len([line for line in done.stderr.splitlines() if not line.startswith("warning")]) <= 3
-
     def test_a_closed_stdout_is_74_and_the_artifacts_are_complete(
         self, commands: Commands, project: Project, stream: bytes
     ) -> None:
@@ -523,15 +516,3 @@ class TestCommand:
         process.communicate(stream.removeprefix(STARTING), timeout=30)
         assert process.returncode == 130
         assert files_of(project.artifacts("1"))["stdout"] == STDOUT
-
-
-def test_the_peers_worker_and_ours_give_the_same_files(project: Project, commands: Commands) -> None:
-    """Artifacts of both workers have the same names but for ids, and rc and status are the same."""
-    stream = commands.peer("transmit", project.path, "-p", "test.yml").stdout
-    found = {}
-    for ident, run in (("ours", commands.ours), ("peer", commands.peer)):
-        results = run("worker", stdin=stream).stdout
-        assert commands.ours("process", project.path, "-i", ident, stdin=results).rc == 0
-        files = files_of(project.artifacts(ident))
-        found[ident] = {name.split("-")[0] for name in files}, files["rc"], files["status"]
-    assert found["ours"] == found["peer"]

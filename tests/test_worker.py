@@ -116,6 +116,11 @@ BROKEN: dict[str, tuple[bytes, str, int]] = {
         "invalid ident",
         64,
     ),
+    "two targets": (
+        encode_line({"kwargs": {"playbook": "x", "module": "y"}}) + EOF_LINE,
+        "Only one of playbook and module",
+        78,
+    ),
     "nothing to run": (encode_line({"kwargs": {}}) + EOF_LINE, "Runner playbook required", 78),
     "isolation": (
         encode_line({"kwargs": {"playbook": "x", "process_isolation": True}}) + EOF_LINE,
@@ -142,9 +147,14 @@ def test_a_broken_stream_gives_an_error_status_and_the_end_marker(bench: Bench, 
 
 def test_the_peers_sentences_stand_alone_at_the_beginning(bench: Bench) -> None:
     """The explanations that callers match on begin as the peer's do, the detail follows."""
-    assert statuses(bench.work(b"").stdout)[0]["job_explanation"].startswith(BAD_STREAM + " ")
-    bad = bench.work(KWARGS + zip_of(b"hello") + EOF_LINE)
-    assert statuses(bad.stdout)[0]["job_explanation"].startswith(BAD_ARCHIVE + " ")
+    for stream, sentence, detail in (
+        (b"", BAD_STREAM, "0 bytes came"),
+        (KWARGS + b'{"zipfile": 90}\nUEsDB', BAD_STREAM, "received 3 of 90 bytes"),
+        (KWARGS + zip_of(b"hello") + EOF_LINE, BAD_ARCHIVE, "not a zip file"),
+    ):
+        explanation = statuses(bench.work(stream).stdout)[0]["job_explanation"]
+        assert explanation.startswith(sentence + " ")
+        assert detail in explanation
 
 
 def test_a_job_runs_and_its_stream_is_in_order(bench: Bench) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.behaviour.conftest import TRANSPORTS
+from tests.harness import NODE_KINDS
 
 if TYPE_CHECKING:
     from tests.harness import Project, Transport
@@ -56,6 +57,7 @@ def test_events_are_numbered_without_gap(transport: Transport, project: Project)
     assert shown == ran.text == ran.read("stdout")
 
 
+@pytest.mark.parametrize("transport", NODE_KINDS, indirect=True)
 def test_failed_play_is_two(transport: Transport, project: Project) -> None:
     """A play with a failed host exits 2, with status failed and the failure among the events."""
     project.playbook("- fail: msg='no such luck'")
@@ -66,6 +68,7 @@ def test_failed_play_is_two(transport: Transport, project: Project) -> None:
     assert "no such luck" in ran.text
 
 
+@pytest.mark.parametrize("transport", NODE_KINDS, indirect=True)
 def test_missing_playbook_is_one(transport: Transport, project: Project) -> None:
     """A playbook that does not exist is ansible's verdict, exit code 1, in ansible's words."""
     ran = transport.run(project, "-p", "absent.yml")
@@ -84,6 +87,7 @@ def test_unreachable_host_is_four(transport: Transport, project: Project) -> Non
     assert event["event_data"]["host"] == "gone"
 
 
+@pytest.mark.parametrize("transport", NODE_KINDS, indirect=True)
 def test_ad_hoc_module(transport: Transport, project: Project) -> None:
     """A module runs without a playbook, on the hosts that are named."""
     ran = transport.run(project, "-m", "debug", "-a", "msg=ad-hoc", "--hosts", "all")
@@ -94,6 +98,7 @@ def test_ad_hoc_module(transport: Transport, project: Project) -> None:
     assert json.loads(ran.read("command"))["command"][0].endswith("ansible")
 
 
+@pytest.mark.parametrize("transport", NODE_KINDS, indirect=True)
 def test_role_with_variables(transport: Transport, project: Project) -> None:
     """A role from the shipped `roles/` runs with the variables that are given."""
     project.write("roles/greet/tasks/main.yml", "- debug: msg='{{ whom }} {{ times + 1 }}'\n")
