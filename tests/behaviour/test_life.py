@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 from receptor_runner.receptor.nodes.locate import USUAL_SOCKETS
 from receptor_runner.system.directories import state_directories
@@ -34,11 +33,6 @@ def gate(project: Project, tmp_path: Path) -> Iterator[Gate]:
     yield made
     made.open()
     kill_processes_of(made.directory)
-
-
-def left(gate: Gate) -> list[psutil.Process]:
-    """Return the processes of the gate's job that still run."""
-    return processes_of(gate.directory)
 
 
 @pytest.mark.parametrize("served", TRANSPORTS[1:], indirect=True)
