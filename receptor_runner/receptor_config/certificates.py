@@ -1,7 +1,7 @@
-"""What a certificate or key file says, read with the optional package `cryptography`.
+"""Reads certificates and keys with the optional package `cryptography`.
 
-A node's id stands in its certificate as a subjectAltName of the kind otherName, type 1.3.6.1.4.1.2312.19.1, a UTF-8
-string; the daemon compares it with node.id when it starts, and so do its peers.
+A certificate carries its node's id as a subjectAltName: an otherName of type 1.3.6.1.4.1.2312.19.1 that holds a UTF-8
+string. The daemon compares it with node.id when it starts, and its peers compare it when it connects.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _UTF8_STRING = 0x0C
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateFacts:
-    """What the first certificate of a file says.
+    """The facts in the first certificate of a file.
 
     Args:
         node_ids: the node ids it carries.
         not_before: valid from, UTC.
         not_after: valid until, UTC.
-        public_key: the key it certifies, DER, for comparing.
+        public_key: the key it certifies, as DER, to compare with others.
     """
 
     node_ids: tuple[str, ...]
@@ -45,14 +45,14 @@ def can_read() -> bool:
 
 
 def need_reader() -> None:
-    """Make sure that certificates can be read and written.
+    """Check that certificates can be read and written.
 
     Raises:
         ConfigError: the package `cryptography` is not installed.
     """
     if not can_read():
         raise ConfigError(
-            "certificates and keys cannot be handled",
+            "cannot read or write certificates and keys",
             cause="the package cryptography is not installed",
             hint="pip install 'receptor-runner[tls]'",
         )
@@ -90,7 +90,7 @@ def read_private_key(path: Path) -> bytes:
     try:
         key = load_pem_private_key(data, password=None)
     except TypeError as fault:
-        raise ValueError("it needs a password, which the daemon cannot give") from fault
+        raise ValueError("it is encrypted, and the daemon cannot ask for a password") from fault
     return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
@@ -102,7 +102,7 @@ def read_signing_key(path: Path) -> bytes:
         OSError: it cannot be read.
     """
     if b"OPENSSH PRIVATE KEY" in path.read_bytes():
-        raise ValueError("it is in OpenSSH's own form; the daemon reads PKCS1 and PKCS8")
+        raise ValueError("it is in OpenSSH format; the daemon reads PKCS1 and PKCS8")
     return _rsa_only(read_private_key(path))
 
 
@@ -117,7 +117,7 @@ def read_verifying_key(path: Path) -> bytes:
 
     data = path.read_bytes()
     if b"-----BEGIN PUBLIC KEY-----" not in data:
-        raise ValueError("it is not a PEM public key in PKIX form (BEGIN PUBLIC KEY)")
+        raise ValueError("not a PEM public key in PKIX form (BEGIN PUBLIC KEY)")
     key = load_pem_public_key(data)
     return _rsa_only(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
@@ -127,7 +127,7 @@ def _rsa_only(public_key: bytes) -> bytes:
     from cryptography.hazmat.primitives.serialization import load_der_public_key
 
     if not isinstance(load_der_public_key(public_key), RSAPublicKey):
-        raise ValueError("it is not an RSA key")  # noqa: TRY004 -- the file's content is wrong, not a type
+        raise ValueError("not an RSA key")  # noqa: TRY004 -- the file's content is wrong, not a type
     return public_key
 
 

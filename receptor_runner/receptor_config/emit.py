@@ -1,4 +1,4 @@
-"""Writes values as YAML that every reader of a receptor.yml understands alike."""
+"""Writes values as YAML that every reader of a receptor.yml reads the same way."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WORDS = {"null", "nan", "inf"}
 
 
 def scalar(value: str | bool | int) -> str:
-    """Return the value as a YAML scalar; text is quoted unless no YAML version could take it for anything else."""
+    """Return the value as a YAML scalar; text is quoted unless every YAML version reads it as text."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):

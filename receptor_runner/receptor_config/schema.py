@@ -1,4 +1,4 @@
-"""The blocks and keys of a receptor.yml, as the daemon knows them (`receptor --help`, and its config types)."""
+"""The blocks and keys that the daemon knows, as `receptor --help` and its Go types have them."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ class Type(Enum):
 
 
 class Need(Enum):
-    """What becomes of a block without the key, or with an empty one.
+    """What happens to a block without the key.
 
-    Source: v1 refuses a block in which a key it calls required is not written, whatever its value; v2 asks for none.
+    Source: v1 refuses a block that lacks a key it calls required, whatever its value would be; v2 requires none.
     """
 
-    OPTIONAL = "it is as good"
-    REQUIRED_IN_V1 = "v1 refuses it, v2 takes it"
-    REQUIRED_TO_BE_FOUND = "v1 refuses it, v2 makes up a value that nobody knows"
-    REQUIRED = "it is of no use in either form"
+    OPTIONAL = "nothing"
+    REQUIRED_IN_V1 = "v1 refuses it, v2 accepts it"
+    REQUIRED_TO_BE_FOUND = "v1 refuses it, v2 picks a random value that no peer knows"
+    REQUIRED = "it is useless in both forms"
 
 
 class Reference(Enum):
-    """Which kind of block a key names."""
+    """The kind of block that a key refers to."""
 
     TLS_SERVER = "tls-server"
     TLS_CLIENT = "tls-client"
@@ -45,9 +45,9 @@ class Key:
     Args:
         name: its name.
         type: what it holds.
-        need: what the block is without it.
-        reference: the kind of block it names.
-        required_by: the key that is of no use without this one.
+        need: what happens to the block without it.
+        reference: the kind of block it refers to.
+        required_by: the key that is useless without this one.
     """
 
     name: str
@@ -63,10 +63,10 @@ class BlockKind:
 
     Args:
         name: its name in a v1 list.
-        v2_name: its name in a v2 map, None where v2 does not have it.
-        keys: what it may hold.
-        bare: the key that a bare value (`- log-level: debug`) sets, None where that is not allowed.
-        once: whether v1 allows only one of it; v2 then takes a map instead of a list.
+        v2_name: its name in a v2 map, None if v2 does not have it.
+        keys: the keys it may have.
+        bare: the key that a bare value (`- log-level: debug`) sets, None if a bare value is not allowed.
+        once: whether v1 allows only one such block; v2 then takes a map instead of a list.
     """
 
     name: str

@@ -11,7 +11,7 @@ PyYAML, which is why the tree is built here from PyYAML's events:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # libyaml is ten times faster, and it limits how deep a file may nest.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# A key with its value, and whether it is a merge key: a quoted "<<" is a key like any other.
+_Part: TypeAlias = tuple[bool, Entry]
 _MERGE_TAG = "tag:yaml.org,2002:merge"
 
 
@@ -39,14 +41,6 @@ class Tree:
     root: Data | None
     version: int
     findings: tuple[Finding, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Merge:
-    """A `<<` and the map, or list of maps, beside it."""
-
-    value: Data
-    line: int
 
 
 class _InvalidYaml(Exception):
@@ -143,35 +137,34 @@ class _Builder:
         self._report_repeated(parts)
         return self._merge_v2(parts) if self.version == 2 else self._merge_v1(parts)
 
-    def _parts(self) -> Iterator[Entry | _Merge]:
+    def _parts(self) -> Iterator[_Part]:
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             key = self._node(event)
             value = self._node(next(self._events))
-            if _is_merge(event):
-                yield _Merge(value=value, line=_line(event))
-            elif isinstance(key, Scalar):
-                yield Entry(name=key.text.lower(), written=key.text, value=value, line=_line(event))
+            if isinstance(key, Scalar):
+                entry = Entry(name=key.text.lower(), written=key.text, value=value, line=_line(event))
+                yield _is_merge(event), entry
             else:
                 message = "a key must be a single word, not a list or a map"
                 self.findings.append(error("layout", _line(event), message))
 
-    def _report_repeated(self, parts: list[Entry | _Merge]) -> None:
+    def _report_repeated(self, parts: list[_Part]) -> None:
         seen: dict[str, int] = {}
-        for part in parts:
-            if isinstance(part, _Merge) and self.version == 1:
+        for is_merge, entry in parts:
+            if is_merge and self.version == 1:
                 continue
-            name = "<<" if isinstance(part, _Merge) else part.written
+            name = entry.written
             if name in seen:
                 then = "uses the last one" if self.version == 1 else "reads nothing of this file"
                 message = f"{name} is set twice, first on line {seen[name]}; the daemon {then}"
-                self.findings.append(error("duplicate-key", part.line, message, "remove one of them"))
-            seen.setdefault(name, part.line)
+                self.findings.append(error("duplicate-key", entry.line, message, "remove one of them"))
+            seen.setdefault(name, entry.line)
 
-    def _merge_v1(self, parts: list[Entry | _Merge]) -> tuple[Entry, ...]:
+    def _merge_v1(self, parts: list[_Part]) -> tuple[Entry, ...]:
         entries: dict[str, Entry] = {}
         own: set[str] = set()
-        for part in parts:
-            if isinstance(part, Entry):
+        for is_merge, part in parts:
+            if not is_merge:
                 entries[part.written] = part
                 own.add(part.written)
                 continue
@@ -181,7 +174,7 @@ class _Builder:
             entries.update(merged)
         return tuple(entries.values())
 
-    def _report_override(self, name: str, merge: _Merge, own: Entry) -> None:
+    def _report_override(self, name: str, merge: Entry, own: Entry) -> None:
         self.findings.append(
             warning(
                 "merge-overrides",
@@ -191,14 +184,14 @@ class _Builder:
             )
         )
 
-    def _merge_v2(self, parts: list[Entry | _Merge]) -> tuple[Entry, ...]:
-        entries = {part.written: part for part in parts if isinstance(part, Entry)}
-        for part in parts:
-            if isinstance(part, _Merge):
+    def _merge_v2(self, parts: list[_Part]) -> tuple[Entry, ...]:
+        entries = {part.written: part for is_merge, part in parts if not is_merge}
+        for is_merge, part in parts:
+            if is_merge:
                 entries = self._merged(part) | entries
         return tuple(entries.values())
 
-    def _merged(self, merge: _Merge) -> dict[str, Entry]:
+    def _merged(self, merge: Entry) -> dict[str, Entry]:
         """Return what a merge key brings in; of several maps the earlier one wins, in both forms."""
         entries: dict[str, Entry] = {}
         for table in merge.value.values if isinstance(merge.value, Items) else (merge.value,):
