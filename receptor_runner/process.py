@@ -85,7 +85,7 @@ class Processor:
         self.artifact_dir = artifact_dir
         self.config = config
         self._handlers = handlers or Handlers()
-        self._decoder = Decoder(start.position)
+        self._decoder = Decoder(start.position, whole_events=self._handlers.event_handler is not None)
         self._counter = start.counter
         self._status = start.status
         self._explanation = start.explanation

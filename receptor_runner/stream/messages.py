@@ -25,7 +25,7 @@ class Event:
     """One event of the job.
 
     Attributes:
-        data: the event.
+        data: the event, or only its `counter`, `uuid` and `stdout` if the decoder was asked for no more.
         raw: its bytes as they came, without the line end.
     """
 

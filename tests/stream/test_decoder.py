@@ -381,3 +381,56 @@ def test_streams_of_the_peer(project: Project, commands: Commands) -> None:
     counters = [message.data["counter"] for message in back if isinstance(message, Event)]
     assert counters == list(range(1, len(counters) + 1))
     assert back[-4:] == [back[-4], back[-3], ArchiveEnd(), Eof()]
+
+
+numbers = st.one_of(
+    st.integers(), st.floats(), st.integers(-(10**30), 10**30), st.sampled_from([1e308, -0.0, 0.1])
+)
+values = st.recursive(
+    st.one_of(st.none(), st.booleans(), numbers, st.text(st.characters(exclude_categories=[]), max_size=8)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+KEYS = st.sampled_from(["counter", "uuid", "stdout", "event", "status", "zipfile", "eof", "kwargs", "other"])
+
+
+@given(
+    st.dictionaries(KEYS, values, max_size=5),
+    st.booleans(),
+    st.booleans(),
+    st.lists(st.tuples(st.integers(0, 400), st.sampled_from(b'{}[]",:\\x01e\n\xff')), max_size=2),
+)
+def test_events_are_read_as_json_reads_them(
+    fields: dict[str, Any], ascii_only: bool, is_event: bool, changes: list[tuple[int, int]]
+) -> None:
+    """The fast way gives what the standard library gives: the same events with the same values, and no others."""
+    named = fields | ({"counter": 7, "uuid": "u"} if is_event else {})
+    text = json.dumps(named, ensure_ascii=ascii_only)
+    raw = bytearray(text.encode(errors="surrogatepass"))
+    for place, character in changes:
+        raw[place % len(raw)] = character
+    whole = [message for message in Decoder().feed(bytes(raw) + b"\n") if isinstance(message, Event)]
+    parts = Decoder(whole_events=False).feed(bytes(raw) + b"\n")
+    part = [message for message in parts if isinstance(message, Event)]
+    assert [message.raw for message in part] == [message.raw for message in whole]
+    for message, reduced in zip(whole, part, strict=True):
+        expected = json.loads(message.raw.decode(errors="surrogateescape"))
+        assert repr(message.data) == repr(expected)
+        for key in ("counter", "uuid", "stdout"):
+            assert repr(reduced.data.get(key)) == repr(expected.get(key))
+
+
+@pytest.mark.parametrize("ending", [b"\n", b""])
+def test_a_byte_order_mark_is_skipped(ending: bytes) -> None:
+    """The mark that Windows tools put before a text is no message and no damage, at any line."""
+    mark = b"\xef\xbb\xbf"
+    stream = [mark + line(EVENT), mark + line({"status": "running"}), mark + EOF_LINE.strip() + ending]
+    decoder = Decoder()
+    assert [*decode(stream, decoder), *decoder.finish()] == [
+        Event(EVENT, line(EVENT).strip()),
+        StatusLine({"status": "running"}),
+        Eof(),
+    ]
+    assert decoder.position.offset == sum(map(len, stream))
