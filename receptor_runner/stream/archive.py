@@ -14,12 +14,10 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from receptor_runner.errors import MissingInput, OutputFailed
-from receptor_runner.stream.zip_writer import CHUNK_SIZE, SMALL_SIZE, Meta, ZipWriter
+from receptor_runner.stream.zip_format import CHUNK_SIZE, DEEPEST, SMALL_SIZE
+from receptor_runner.stream.zip_writer import Meta, ZipWriter
 
 SPOOL_MEMORY = 8 * 1024 * 1024
-
-DEEPEST = 128
-"""How many directories may lie one below the other."""
 
 
 @dataclass(frozen=True, slots=True)

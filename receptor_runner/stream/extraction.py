@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from receptor_runner.errors import ArchiveError
-from receptor_runner.stream.archive import DEEPEST
+from receptor_runner.stream.zip_format import DEEPEST, DEFLATED, STORED
 from receptor_runner.stream.zip_reader import ZipEntry, ZipReader, damaged, is_small
-from receptor_runner.stream.zip_writer import DEFLATED, STORED
 
 _LONGEST_NAME = 255
 _LONGEST_LINK = 4095

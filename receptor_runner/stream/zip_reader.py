@@ -14,11 +14,13 @@ from typing import IO, NamedTuple, cast
 from isal import isal_zlib
 
 from receptor_runner.errors import ArchiveError
-from receptor_runner.stream.zip_writer import (
+from receptor_runner.stream.zip_format import (
     CHUNK_SIZE,
     DEFLATED,
+    MAX_32,
     SMALL_SIZE,
     TIMESTAMP_FIELD,
+    UTF8_FLAG,
     ZIP64_FIELD,
 )
 
@@ -30,8 +32,6 @@ _CENTRAL = struct.Struct("<IHHHHHHIIIHHHHHII")
 _LOCAL = struct.Struct("<IHHHHHIIIHH")
 _END_SIGNATURE = b"PK\5\6"
 _LONGEST_COMMENT = (1 << 16) - 1
-_MAX_32 = 0xFFFFFFFF
-_UTF8_FLAG = 0x800
 _UNREADABLE_FLAGS = 0x1 | 0x20 | 0x40  # encrypted, patched, strongly encrypted
 _GUESSED_EXTRA = (
     64  # bytes that a local header may have more than the central one says, for one read to be enough
@@ -226,11 +226,11 @@ def _entry(header: tuple[int, ...], texts: bytes) -> ZipEntry:
     if flags & _UNREADABLE_FLAGS:
         raise damaged("an entry is encrypted")
     raw_name, extra = texts[:name_size], texts[name_size : name_size + extra_size]
-    name = raw_name.decode("utf-8" if flags & _UTF8_FLAG else "cp437")
+    name = raw_name.decode("utf-8" if flags & UTF8_FLAG else "cp437")
     if len(texts) < name_size + extra_size:
         raise damaged("its directory is cut off")
     offset = header[16]
-    if _MAX_32 in {size, packed_size, offset}:
+    if MAX_32 in {size, packed_size, offset}:
         size, packed_size, offset = _zip64(extra, size, packed_size, offset)
     attributes = header[15]
     return ZipEntry(
@@ -241,11 +241,11 @@ def _entry(header: tuple[int, ...], texts: bytes) -> ZipEntry:
 def _zip64(extra: bytes, *values: int) -> tuple[int, ...]:
     """Return sizes and offset, those that did not fit into the header taken from their field."""
     field = next((value for tag, value in _fields(extra) if tag == ZIP64_FIELD), b"")
-    wanted = values.count(_MAX_32)
+    wanted = values.count(MAX_32)
     if len(field) < 8 * wanted:
         raise damaged("a size is missing")
     large = iter(struct.unpack_from(f"<{wanted}Q", field))
-    return tuple(next(large) if value == _MAX_32 else value for value in values)
+    return tuple(next(large) if value == MAX_32 else value for value in values)
 
 
 def _fields(extra: bytes) -> Iterator[tuple[int, bytes]]:

@@ -20,18 +20,15 @@ from typing import IO, NamedTuple, Self
 from isal import isal_zlib
 
 from receptor_runner.errors import MissingInput
-
-CHUNK_SIZE = 192 * 1024
-"""Bytes read at once; a multiple of three, so that base64 of a chunk needs no carrying over."""
-
-SMALL_SIZE = 1024 * 1024
-"""Up to this size a file is read, compressed and written in one piece."""
-
-TIMESTAMP_FIELD = 0x5455
-"""The extra field of a zip entry that holds its time in UTC."""
-
-ZIP64_FIELD = 1
-STORED, DEFLATED = 0, 8
+from receptor_runner.stream.zip_format import (
+    CHUNK_SIZE,
+    DEFLATED,
+    MAX_32,
+    STORED,
+    TIMESTAMP_FIELD,
+    UTF8_FLAG,
+    ZIP64_FIELD,
+)
 
 _PROBE_SIZE = 64 * 1024
 _WORTH_DEFLATING = 0.9
@@ -39,8 +36,7 @@ _DIRECTORY_MEMORY = 4 * 1024 * 1024
 _TINY_SIZE = 4096
 _FAST, _SMALL = 1, 3  # ISA-L's levels; on files of a few kilobytes the better one only costs time
 _ZIP64_SIZE = 1 << 30  # from here on 64-bit sizes are reserved: the file may grow while it is read
-_MAX_32, _MAX_16 = 0xFFFFFFFF, 0xFFFF
-_UTF8_FLAG = 0x800
+_MAX_16 = 0xFFFF
 _DIRECTORY_FLAG = 0x10
 _VERSION, _ZIP64_VERSION = 20, 45
 _LATEST_SECONDS = 1 << 33
@@ -134,7 +130,7 @@ class ZipWriter:
         self._flush()
         for piece in flow.pieces(itertools.chain([head], chunks)):
             self._file.write(piece)
-        if not is_large and max(flow.size, flow.packed_size) >= _MAX_32:
+        if not is_large and max(flow.size, flow.packed_size) >= MAX_32:
             raise MissingInput(f"cannot read {meta.name}", cause="it grew by gigabytes while it was read")
         local, central = _headers(meta, flow.body, self._offset, is_large=is_large)
         self._patch(local)
@@ -179,19 +175,19 @@ class _Body(NamedTuple):
 
 def _headers(meta: Meta, body: _Body, offset: int, *, is_large: bool) -> tuple[bytes, bytes]:
     """Return the header before an entry's content, and the one in the central directory."""
-    name, flags = (meta.name.encode("ascii"), 0) if meta.name.isascii() else (meta.name.encode(), _UTF8_FLAG)
+    name, flags = (meta.name.encode("ascii"), 0) if meta.name.isascii() else (meta.name.encode(), UTF8_FLAG)
     extra, day, moment = _times(meta.seconds)
-    is_far = offset >= _MAX_32
+    is_far = offset >= MAX_32
     local_extra = extra + _zip64(body, None) if is_large else extra
     central_extra = extra + _zip64(body if is_large else None, offset if is_far else None)
     version = _ZIP64_VERSION if is_large or is_far else _VERSION
-    sizes = (_MAX_32, _MAX_32) if is_large else (body.packed_size, body.size)
+    sizes = (MAX_32, MAX_32) if is_large else (body.packed_size, body.size)
     fields = (version, flags, body.method, moment, day, body.checksum, *sizes, len(name))
     attributes = (meta.mode & 0xFFFF) << 16 | (_DIRECTORY_FLAG if name.endswith(b"/") else 0)
     local = _COMMON.pack(*fields, len(local_extra))
     # both headers describe the entry in the same words
     common = local if local_extra == central_extra else _COMMON.pack(*fields, len(central_extra))
-    rest = _CENTRAL_REST.pack(0, 0, 0, attributes, _MAX_32 if is_far else offset)
+    rest = _CENTRAL_REST.pack(0, 0, 0, attributes, MAX_32 if is_far else offset)
     return (
         _LOCAL_SIGNATURE + local + name + local_extra,
         _CENTRAL_SIGNATURE + common + rest + name + central_extra,
@@ -268,8 +264,8 @@ def _times(seconds: float | None) -> tuple[bytes, int, int]:
 def _end(count: int, size: int, offset: int) -> bytes:
     """Return the records behind the central directory."""
     zip64 = b""
-    if count >= _MAX_16 or size >= _MAX_32 or offset >= _MAX_32:
+    if count >= _MAX_16 or size >= MAX_32 or offset >= MAX_32:
         fields = (0x06064B50, 44, _ZIP64_VERSION, _ZIP64_VERSION, 0, 0, count, count, size, offset)
         zip64 = _ZIP64_END.pack(*fields) + _ZIP64_LOCATOR.pack(0x07064B50, 0, offset + size, 1)
     counts = (min(count, _MAX_16),) * 2
-    return zip64 + _END.pack(0x06054B50, 0, 0, *counts, min(size, _MAX_32), min(offset, _MAX_32), 0)
+    return zip64 + _END.pack(0x06054B50, 0, 0, *counts, min(size, MAX_32), min(offset, MAX_32), 0)

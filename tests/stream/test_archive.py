@@ -17,8 +17,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from receptor_runner.errors import OutputFailed
-from receptor_runner.stream.archive import DEEPEST, MemoryFile, pack
+from receptor_runner.stream.archive import MemoryFile, pack
 from receptor_runner.stream.encoder import EOF_LINE, encode_archive
+from receptor_runner.stream.zip_format import DEEPEST
 from tests.stream.conftest import Tree, build, seen, travel
 
 MIXED: Tree = {

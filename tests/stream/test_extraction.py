@@ -18,8 +18,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from receptor_runner.errors import ArchiveError
-from receptor_runner.stream.archive import DEEPEST, pack
+from receptor_runner.stream.archive import pack
 from receptor_runner.stream.extraction import FROM_TRANSMIT, ExtractionRules, extract
+from receptor_runner.stream.zip_format import DEEPEST
 from tests.stream.conftest import seen, travel
 
 FROM_WORKER = ExtractionRules(reserved=frozenset({"unit.json"}))
