@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import shlex
 import subprocess
 import threading
 import zipfile
@@ -21,32 +20,21 @@ from receptor_runner.receptor.control.protocol import Control
 from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.messages import ArchiveData
 
-from tests.harness import BIN, Commands, Project, ServedNode, wait_until
-
-
-class Gate:
-    """A playbook that says something, waits until it is let go, says something else, and ends with `last`."""
-
-    def __init__(self, project: Project, directory: Path, last: str = "") -> None:
-        directory.mkdir()
-        self._file = directory / "open"
-        script = f"cd {shlex.quote(str(directory))}; while [ ! -e open ]; do sleep 0.05; done"
-        project.playbook(
-            "- debug: msg=before\n"
-            f"- shell: {json.dumps(script)}\n"
-            "- debug: msg=after\n"
-            "- set_fact: {colour: blue, cacheable: true}\n" + last
-        )
-
-    def open(self) -> None:
-        """Let the job go on."""
-        self._file.touch()
+from tests.harness import BIN, Commands, Gate, Project, ServedNode, wait_until
 
 
 @pytest.fixture
 def gate(project: Project, tmp_path: Path) -> Iterator[Gate]:
-    """A gate, open at the latest when the test has ended."""
-    made = Gate(project, tmp_path / "gate", "- fail: msg=last\n")
+    """A gate in a playbook that says something before and after it, and fails; open at the latest afterwards."""
+    made = Gate(tmp_path / "gate")
+    made.directory.mkdir()
+    project.playbook(
+        "- debug: msg=before\n"
+        f"- shell: {json.dumps(made.script)}\n"
+        "- debug: msg=after\n"
+        "- set_fact: {colour: blue, cacheable: true}\n"
+        "- fail: msg=last\n"
+    )
     yield made
     made.open()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -255,34 +254,6 @@ def test_a_directory_that_cannot_be_made(bench: Bench, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_while_reading_ends_at_once(bench: Bench, number: int) -> None:
-    """A worker that waits for its job ends on a signal, with a canceled status and the end marker."""
-    worker = bench.start()
-    assert worker.stdin is not None
-    worker.stdin.write(KWARGS + encode_line({"zipfile": 10**6}) + b"QUJD" * 5000)
-    worker.stdin.flush()
-    _wait_until_it_listens(worker)
-    worker.send_signal(number)
-    worker.wait(20)
-    assert worker.stdout is not None
-    assert [line["status"] for line in statuses(worker.stdout.read())] == ["canceled"]
-    assert worker.returncode == 254
-    assert list(bench.temporary.iterdir()) == []
-
-
-def _wait_until_it_listens(worker: subprocess.Popen[bytes]) -> None:
-    """Wait until a worker handles SIGTERM itself."""
-    mask = 1 << (signal.SIGTERM - 1)
-
-    def handles() -> bool:
-        lines = Path(f"/proc/{worker.pid}/status").read_text().splitlines()
-        caught = next(line for line in lines if line.startswith("SigCgt:"))
-        return bool(int(caught.split()[1], 16) & mask)
-
-    wait_until(handles, "the worker handles SIGTERM")
-
-
 @pytest.fixture
 def running(bench: Bench) -> Callable[..., subprocess.Popen[bytes]]:
     """Start a worker whose job waits for ever, and return once the task runs."""
@@ -310,31 +281,6 @@ def descendants(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
 def check_gone(processes: list[psutil.Process]) -> None:
     """Check that processes end."""
     wait_until(lambda: not any(process.is_running() for process in processes), "no process is left")
-
-
-def test_a_signal_while_the_job_runs(bench: Bench, running: Callable[..., subprocess.Popen[bytes]]) -> None:
-    """SIGTERM stops the job: canceled, the archive, the end marker, rc 254; no process and no file is left."""
-    worker = running()
-    started = descendants(worker)
-    assert started
-    worker.terminate()
-    out, _err = worker.communicate(timeout=30)
-    assert statuses(out)[-1]["status"] == "canceled"
-    assert any(isinstance(message, ArchiveEnd) for message in messages_of(out))
-    assert worker.returncode == 254
-    check_gone(started)
-    assert list(bench.temporary.iterdir()) == []
-
-
-def test_a_worker_that_is_killed(bench: Bench, running: Callable[..., subprocess.Popen[bytes]]) -> None:
-    """Of a worker killed with -9 neither processes nor its temporary directory with the secrets stay."""
-    worker = running()
-    started = descendants(worker)
-    worker.kill()
-    check_gone(started)
-    wait_until(
-        lambda: not list(bench.temporary.glob("receptor-runner-*")), "the private data directory is gone"
-    )
 
 
 def test_an_output_that_is_closed(bench: Bench, running: Callable[..., subprocess.Popen[bytes]]) -> None:

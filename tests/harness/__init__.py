@@ -10,7 +10,7 @@ from __future__ import annotations
 from tests.harness.clients import Client
 from tests.harness.commands import Commands, Finished, finish
 from tests.harness.control import ControlClient
-from tests.harness.environment import BIN, OURS, isolated_environment, short_directory
+from tests.harness.environment import BIN, OURS, free_port, isolated_environment, short_directory
 from tests.harness.gate import Gate
 from tests.harness.in_process import CommandLine
 from tests.harness.nodes import NODE_KINDS, NodeFactory, ServedNode, find_receptor, render_node
@@ -49,6 +49,7 @@ __all__ = [
     "contents",
     "find_receptor",
     "finish",
+    "free_port",
     "is_running",
     "isolated_environment",
     "kill_processes_of",

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,24 +42,16 @@ IDENT = "job"
 TRANSMIT = {"ours": transmit_ours, "peer": transmit_peer, "raw": transmit_raw}
 
 
-@pytest.fixture
-def base() -> Iterator[Path]:
-    """A directory with a short path, for ssh puts sockets below it."""
-    path = Path(tempfile.mkdtemp(prefix="rr-ev-", dir="/tmp"))
-    yield path
-    shutil.rmtree(path)
-
-
-def streams_for(case: Case, base: Path) -> dict[str, bytes]:
+def streams_for(case: Case, short_dir: Path) -> dict[str, bytes]:
     """Return the stream of a job for each worker: the same one, unless the peer has to be asked differently."""
     options = {"ident": IDENT, **case.options}
-    stream = make_stream(case, options, base / "sent")
+    stream = make_stream(case, options, short_dir / "sent")
     if not case.peer_options:
         return {"peer": stream, "ours": stream}
-    there = str(base / "peer" / "pdd")
+    there = str(short_dir / "peer" / "pdd")
     for key, value in case.peer_options.items():
         options[key] = value.replace("{pdd}", there) if isinstance(value, str) else value
-    return {"peer": make_stream(case, options, base / "sent to peer"), "ours": stream}
+    return {"peer": make_stream(case, options, short_dir / "sent to peer"), "ours": stream}
 
 
 def make_stream(case: Case, options: Mapping[str, Any], private_data_dir: Path) -> bytes:
@@ -69,9 +59,9 @@ def make_stream(case: Case, options: Mapping[str, Any], private_data_dir: Path) 
     return TRANSMIT[case.transmit](make_private_data_dir(private_data_dir, case.files), options)
 
 
-def run_ours(case: Case, base: Path) -> Ran:
+def run_ours(case: Case, short_dir: Path) -> Ran:
     """Run a job on our worker alone."""
-    return run_both(base, {"ours": streams_for(case, base)["ours"]})["ours"]
+    return run_both(short_dir, {"ours": streams_for(case, short_dir)["ours"]})["ours"]
 
 
 def check_promises(case: Case, ours: Ran) -> None:
@@ -133,10 +123,10 @@ def check_agreement(name: str, ran: Mapping[str, Ran]) -> None:
     "name",
     [pytest.param(name, marks=[] if name in FAST else [pytest.mark.slow]) for name in CASES],
 )
-def test_both_workers_give_the_same(name: str, base: Path) -> None:
+def test_both_workers_give_the_same(name: str, short_dir: Path) -> None:
     """Statuses, events, output, files and exit code equal the peer's, but for the listed rules."""
     case = CASES[name]
-    ran = run_both(base, streams_for(case, base))
+    ran = run_both(short_dir, streams_for(case, short_dir))
     check_promises(case, ran["ours"])
     check_agreement(name, ran)
 
@@ -158,10 +148,10 @@ def test_there_are_enough_jobs() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_a_result_of_50_megabytes_is_cut_and_marked(base: Path) -> None:
+def test_a_result_of_50_megabytes_is_cut_and_marked(short_dir: Path) -> None:
     """A huge result and its text arrive shortened and marked, and the job ends well."""
     case = play("big", extravars={"size": 50_000_000}, verbosity=1)
-    ours = run_ours(case, base)
+    ours = run_ours(case, short_dir)
     check_promises(case, ours)
     event = next(event for event in ours.events if event["event"] == "runner_on_ok")
     assert event["event_data"]["res"]["_truncated"] is True
@@ -173,15 +163,15 @@ def test_a_result_of_50_megabytes_is_cut_and_marked(base: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_stdout_callback_without_options_works(base: Path) -> None:
+def test_a_stdout_callback_without_options_works(short_dir: Path) -> None:
     """A stdout callback without documented options shows the output; the peer's plugin fails with it."""
     case = play("failures", rc=2, envvars={"ANSIBLE_STDOUT_CALLBACK": "oneline"}, shows="h1 | SUCCESS => {")
-    check_promises(case, run_ours(case, base))
+    check_promises(case, run_ours(case, short_dir))
 
 
 @pytest.mark.slow
-def test_a_missing_stdout_callback_is_named(base: Path) -> None:
+def test_a_missing_stdout_callback_is_named(short_dir: Path) -> None:
     """A stdout callback that does not exist is named in ansible's error; the peer's error is a TypeError."""
     shows = "stdout callback 'nosuch' not found"
     case = play("plays", rc=250, envvars={"ANSIBLE_STDOUT_CALLBACK": "nosuch"}, shows=shows)
-    check_promises(case, run_ours(case, base))
+    check_promises(case, run_ours(case, short_dir))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import functools
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.harness import short_directory
 from tests.interop.phases import ALL_PEER, MIXES, OURS, PEER, PLAYS, Mix, differences, run
 from tests.interop.rules import RULES, Rule
 
@@ -24,16 +22,15 @@ FAST = {("playbook", "ours-peer-ours"), ("playbook", "peer-ours-peer")}
 @pytest.fixture(scope="session")
 def result() -> Iterator[Callable[[str, Mix], Result]]:
     """Run a job through a mix of phases, once for all tests that want it."""
-    base = Path(tempfile.mkdtemp(prefix="rr-mix-", dir="/tmp"))
+    with short_directory() as base:
 
-    @functools.cache
-    def result_of(name: str, mix: Mix) -> Result:
-        directory = base / f"{name}-{mix}"
-        directory.mkdir()
-        return run(PLAYS[name], mix, directory)
+        @functools.cache
+        def result_of(name: str, mix: Mix) -> Result:
+            directory = base / f"{name}-{mix}"
+            directory.mkdir()
+            return run(PLAYS[name], mix, directory)
 
-    yield result_of
-    shutil.rmtree(base, ignore_errors=True)
+        yield result_of
 
 
 def reference_of(name: str, mix: Mix) -> Mix:

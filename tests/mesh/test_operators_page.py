@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.harness import free_port
 
 from mesh_lab import kill_below
 
@@ -34,7 +34,7 @@ def test_page_works_word_for_word(place: Path, receptor_bin: str) -> None:
     blocks = re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE)
     script = "\n".join(["set -eo pipefail", *blocks, "wait"])
     for port in ("27199", "27200"):
-        script = script.replace(port, free_port())
+        script = script.replace(port, str(free_port()))
     path = os.pathsep.join(
         [str(Path(sys.executable).parent), str(Path(receptor_bin).parent), os.environ["PATH"]]
     )
@@ -55,9 +55,3 @@ def test_page_works_word_for_word(place: Path, receptor_bin: str) -> None:
     for ident in ("first", "second"):
         assert (place / "demo" / "artifacts" / ident / "rc").read_text().strip() == "0"
     assert done.stdout.rstrip().endswith("{}")
-
-
-def free_port() -> str:
-    """Return a port that nobody uses now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return str(listener.getsockname()[1])

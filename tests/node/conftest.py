@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.harness import NODE_KINDS, ControlClient, ServedNode, processes_of, wait_until
+from tests.harness import NODE_KINDS, ControlClient, ServedNode, free_port, processes_of, wait_until
 
 WORK_COMMANDS = """
 - work-command: {worktype: cat, command: cat}
@@ -212,9 +212,7 @@ def embedded(make_daemon: DaemonFactory) -> Daemon:
 def embedded_tcp(make_daemon: DaemonFactory) -> Daemon:
     """The embedded node, running, with a TCP port of the loopback beside its socket."""
     daemon = make_daemon("embedded")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        daemon.tcp_port = probe.getsockname()[1]
+    daemon.tcp_port = free_port()
     text = daemon.config.read_text()
     daemon.config.write_text(text.replace("service: control,", f"tcplisten: {daemon.tcp_port},"))
     daemon.start()

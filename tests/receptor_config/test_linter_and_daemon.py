@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,13 +58,6 @@ def serves(receptor_bin: str, path: Path, text: str, tmp_path: Path) -> bool:
         return serving
 
 
-@pytest.fixture
-def short_path() -> Iterator[Path]:
-    """A directory whose name leaves room for a socket's."""
-    with tempfile.TemporaryDirectory(prefix="rr", dir="/tmp") as name:
-        yield Path(name)
-
-
 @pytest.mark.parametrize("path", files("refused"), ids=lambda path: path.stem)
 def test_daemon_refuses(path: Path, fill: Callable[[Path], str], receptor_bin: str, tmp_path: Path) -> None:
     """A file that is marked as refused does not get the daemon to serve."""
@@ -80,14 +72,14 @@ def test_daemon_accepts(path: Path, fill: Callable[[Path], str], receptor_bin: s
 
 @pytest.mark.parametrize("kind", ["control-service", "unix-socket-server"])
 def test_daemon_deletes_what_has_the_sockets_name(
-    kind: str, receptor_bin: str, short_path: Path, tmp_path: Path
+    kind: str, receptor_bin: str, short_dir: Path, tmp_path: Path
 ) -> None:
     """The daemon puts its socket in the place of a directory and all it holds, which is found before."""
-    taken = short_path / "units"
+    taken = short_dir / "units"
     (taken / "precious").mkdir(parents=True)
     proxy = ", remotenode: n2, remoteservice: web" if kind == "unix-socket-server" else ""
     text = (
-        f"- node: {{id: n1, datadir: {short_path}/data}}\n- local-only:\n"
+        f"- node: {{id: n1, datadir: {short_dir}/data}}\n- local-only:\n"
         f"- {kind}: {{filename: {taken}{proxy}}}\n"
     )
     before = [finding.code for finding in check_text(text)]
@@ -110,13 +102,13 @@ def test_daemon_deletes_what_has_the_sockets_name(
     ],
 )
 def test_jobs_fail_as_it_is_told(
-    command: str, params: str, words: str, receptor_bin: str, short_path: Path, tmp_path: Path
+    command: str, params: str, words: str, receptor_bin: str, short_dir: Path, tmp_path: Path
 ) -> None:
     """A work-command with an error is one whose jobs fail, and the other way round."""
     work = json.dumps({"worktype": "a", "command": command, "params": params})
     text = (
-        f"- node: {{id: n1, datadir: {short_path}/data}}\n- local-only:\n- work-command: {work}\n"
-        f"- control-service: {{filename: {short_path}/c.sock}}\n"
+        f"- node: {{id: n1, datadir: {short_dir}/data}}\n- local-only:\n- work-command: {work}\n"
+        f"- control-service: {{filename: {short_dir}/c.sock}}\n"
     )
 
     with started(receptor_bin, "v1", text, tmp_path) as serving:
@@ -124,7 +116,7 @@ def test_jobs_fail_as_it_is_told(
         said = subprocess.run(
             [
                 str(Path(sys.executable).parent / "receptorctl"),
-                *("--socket", f"{short_path}/c.sock", "work", "submit", "a", "--no-payload", "-f", "--rm"),
+                *("--socket", f"{short_dir}/c.sock", "work", "submit", "a", "--no-payload", "-f", "--rm"),
             ],
             capture_output=True,
             text=True,
@@ -156,11 +148,11 @@ def test_jobs_fail_as_it_is_told(
     ],
 )
 def test_values_are_read_like_the_daemon_does(
-    form: str, node: str, node_id: str, receptor_bin: str, short_path: Path, tmp_path: Path
+    form: str, node: str, node_id: str, receptor_bin: str, short_dir: Path, tmp_path: Path
 ) -> None:
     """Merge keys, repeated keys and numbers have the effect that they have in the daemon."""
-    node = node.replace("{", f"{{datadir: {short_path}/data, ", 1)
-    socket = f"{{filename: {short_path}/c.sock}}"
+    node = node.replace("{", f"{{datadir: {short_dir}/data, ", 1)
+    socket = f"{{filename: {short_dir}/c.sock}}"
     text = {
         "v1": f"- node: {node}\n- local-only:\n- control-service: {socket}\n",
         "v2": f"node: {node}\nlocal-only: {{local: true}}\ncontrol-services: [{{service: control, {socket[1:]}]\n",
@@ -169,7 +161,7 @@ def test_values_are_read_like_the_daemon_does(
     with started(receptor_bin, form, text, tmp_path) as serving:
         assert serving
         said = subprocess.run(
-            [str(Path(sys.executable).parent / "receptorctl"), "--socket", f"{short_path}/c.sock", "status"],
+            [str(Path(sys.executable).parent / "receptorctl"), "--socket", f"{short_dir}/c.sock", "status"],
             capture_output=True,
             text=True,
             check=True,

@@ -22,6 +22,7 @@ from tests.harness import (
     Pipe,
     Project,
     Ran,
+    free_port,
     kill_processes_of,
     processes_of,
     short_directory,
@@ -104,13 +105,6 @@ class Sshd:
                     child.kill()
             self.process.kill()
             self.process.wait(10)
-
-
-def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def answers(port: int) -> bool:
