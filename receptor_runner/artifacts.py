@@ -36,6 +36,15 @@ def make_directory(path: Path) -> Path:
     return path
 
 
+def make_private(directory: Path) -> None:
+    """Take the permissions of group and others away from a directory and all files in it; links stay as they are."""
+    for parent, names, files in os.walk(directory):
+        for name in (*names, *files):
+            path = Path(parent, name)
+            if not path.is_symlink():
+                path.chmod(path.stat().st_mode & 0o700)
+
+
 def write_atomically(path: Path, content: bytes, *, durable: bool = False) -> None:
     """Write a file 0600 so that a reader sees the old content or the new, never a part.
 

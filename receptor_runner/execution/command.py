@@ -27,6 +27,7 @@ class Plan:
         cwd: the working directory, as the job sees it.
         shared: directories of this machine that are made for the job and have to be visible to it.
         copy: the copy of the project that the job works in, if there is one.
+        home: a temporary home directory, if the user has none.
     """
 
     command: tuple[str, ...]
@@ -34,6 +35,7 @@ class Plan:
     cwd: Path
     shared: tuple[Path, ...] = ()
     copy: Path | None = None
+    home: Path | None = None
 
 
 def is_ad_hoc(job: Job) -> bool:

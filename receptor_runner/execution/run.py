@@ -12,7 +12,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from receptor_runner.artifacts import CERTIFICATE_NAME, artifact_directory, make_directory, write_atomically
+from receptor_runner.artifacts import (
+    CERTIFICATE_NAME,
+    artifact_directory,
+    make_directory,
+    make_private,
+    write_atomically,
+)
 from receptor_runner.execution.command import (
     Plan,
     build_command,
@@ -24,6 +30,7 @@ from receptor_runner.execution.command import (
 from receptor_runner.execution.event_channel import EventChannel
 from receptor_runner.execution.events import Assembler, OutputFile
 from receptor_runner.execution.guardian_client import GuardianClient, Program
+from receptor_runner.execution.home import temporary_home
 from receptor_runner.execution.input_files import write_input_files
 from receptor_runner.execution.inputs import Inputs, read_inputs
 from receptor_runner.execution.isolation.choose import choose_isolation
@@ -40,6 +47,7 @@ from receptor_runner.execution.start_failure import check_arguments, not_started
 from receptor_runner.job import Job
 from receptor_runner.outcome import RC_STOPPED, Outcome, Status
 from receptor_runner.system.cancel import CancelToken
+from receptor_runner.system.files import remove_tree
 
 
 def execute(
@@ -67,7 +75,7 @@ def execute(
     private_data_dir = private_data_dir.absolute()
     with ExitStack() as stack:
         prepared = prepare(job, private_data_dir, ident)
-        stack.callback(prepared.remove_traces)
+        stack.callback(prepared.remove_temporary_files)
         return Run(prepared, sink, stop).perform(guardian or stack.enter_context(GuardianClient()))
 
 
@@ -83,13 +91,15 @@ class Prepared:
     agent: SshAgent | None
     isolation: Isolation
 
-    def remove_traces(self) -> None:
-        """Remove what was made for the time of the job only."""
+    def remove_temporary_files(self) -> None:
+        """Remove what was created for the time of the job."""
         if self.agent:
             self.agent.remove()
         self.isolation.close()
+        if self.plan.home:
+            remove_tree(self.plan.home)
         if self.plan.copy and self.inputs.settings.get("directory_isolation_cleanup", True):
-            shutil.rmtree(self.plan.copy, ignore_errors=True)
+            remove_tree(self.plan.copy)
 
 
 def prepare(job: Job, private_data_dir: Path, ident: str) -> Prepared:
@@ -126,6 +136,8 @@ def _plan(
     cwd = build_cwd(inputs, env, private_data_dir)
     command = build_command(seen, inside(private_data_dir))
     check_arguments(command, env)
+    home = temporary_home(env) if isolation.shares_paths else None
+    env |= {"HOME": str(home)} if home else {}
     with ExitStack() as undone:
         programs = env if isolation.shares_paths else os.environ
         agent = SshAgent(programs, artifact_dir / CERTIFICATE_NAME) if inputs.ssh_key else None
@@ -140,6 +152,7 @@ def _plan(
         cwd=isolation.working_directory(copy or cwd),
         shared=(agent.directory,) if agent else (),
         copy=copy,
+        home=home,
     )
     return plan, agent
 
@@ -162,8 +175,8 @@ class Run:
 
     def perform(self, guardian: GuardianClient) -> Outcome:
         """Run the job, tell its news and write its artifacts."""
-        if self._prepared.plan.copy:
-            guardian.remove_on_exit(self._prepared.plan.copy)
+        for directory in filter(None, (self._prepared.plan.copy, self._prepared.plan.home)):
+            guardian.remove_on_exit(directory)
         isolation = self._prepared.isolation
         isolation.open(guardian)
         self._program = isolation.wrap(self._prepared.plan)
@@ -261,6 +274,9 @@ class Run:
 
     def _conclude(self, outcome: Outcome) -> None:
         directory = self._prepared.artifact_dir
+        facts = fact_cache_directory(self._prepared.inputs.job, directory)
+        if facts is not None:
+            make_private(facts)  # Ansible makes the files of its cache readable for everybody
         write_atomically(directory / "status", outcome.status.value.encode())
         write_atomically(directory / "rc", str(outcome.rc).encode())
         self._tell(outcome.status, outcome.explanation)

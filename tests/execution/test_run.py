@@ -68,6 +68,15 @@ def test_artifacts_are_complete_and_private(workplace: Workplace) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
 
 
+def test_cached_facts_are_private(workplace: Workplace) -> None:
+    """The files of the fact cache can be read by the owner only."""
+    name = workplace.playbook("- set_fact: {answer: 42, cacheable: true}")
+    ran = workplace.run(playbook=name)
+    (facts,) = (ran.artifacts / "fact_cache").iterdir()
+    assert "answer" in facts.read_text()
+    assert stat.S_IMODE(facts.stat().st_mode) == 0o600
+
+
 def test_the_environment_is_shown_redacted(workplace: Workplace) -> None:
     """Neither the starting status nor the file `command` holds the value of a variable that may be a secret."""
     ran = workplace.run(playbook=workplace.playbook(HELLO), envvars={"MY_TOKEN": "tell-nobody"})
