@@ -199,8 +199,9 @@ def _start(call: Call, private_data_dir: Path, destination: Destination) -> Reco
     from receptor_runner.transmit import prepare
 
     job = Job.from_kwargs(call.job_options)
-    if not job.has_target:
-        raise UsageError("nothing to run: give a playbook, a module or a role")
+    if not (job.has_target or (private_data_dir / "args").is_file()):
+        hint = f"pass playbook, module or role, or write a command line to {private_data_dir / 'args'}"
+        raise UsageError("nothing to run", hint=hint)
     with destination.local_node() as local:  # an embedded one starts while the job is packed
         shipment = prepare(job, private_data_dir, include_artifacts=call.phase.include_artifacts)
         try:

@@ -282,6 +282,9 @@ class Processor:
             self.config.command = command if isinstance(command, list) else []
             self.config.cwd = cwd if isinstance(cwd, str) else None
             self.config.env = env if isinstance(env, dict) else {}
+            if data.get("suppress_output_file") is True:
+                with self._writing:
+                    self._give_up_stdout()
         self._flush_stdout()
         self._handlers.status_handler(data, runner_config=self.config)
 

@@ -568,6 +568,33 @@ def test_an_output_file_that_is_not_wanted(tmp_path: Path, how: str) -> None:
     assert not (tmp_path / "artifacts/stdout").exists()
 
 
+def test_a_job_of_an_args_file(tmp_path: Path, places: Path) -> None:
+    """A private data directory whose `args` is the whole command line runs without a playbook, module or role."""
+    (tmp_path / "args").write_text("echo 'from args'")
+    runner = run(private_data_dir=tmp_path, quiet=True)
+    assert runner.rc == 0
+    assert "from args" in [event["stdout"] for event in runner.events]
+
+
+def test_the_worker_says_that_no_output_file_is_wanted(tmp_path: Path) -> None:
+    """A setting that travelled inside the job's archive counts while process reads: no `stdout` after a cancel."""
+    starting = {"status": "starting", "suppress_output_file": True}
+    reader, writer = os.pipe()
+    os.write(
+        writer, encode_line(starting) + SUCCESS.removesuffix(encode_line({"status": "successful"}) + EOF_LINE)
+    )
+    with open(reader, "rb") as source:
+        run(
+            streamer="process",
+            _input=source,
+            private_data_dir=tmp_path,
+            quiet=True,
+            cancel_callback=lambda: any((tmp_path / "artifacts/job_events").glob("*.json")),
+        )
+    os.close(writer)
+    assert not (tmp_path / "artifacts/stdout").exists()
+
+
 def test_a_directory_that_nobody_named_goes_with_the_runner(places: Path) -> None:
     """Without a private data directory the artifacts are there as long as the runner is, and nothing stays."""
     runner = run(streamer="process", _input=io.BytesIO(SUCCESS), quiet=True)

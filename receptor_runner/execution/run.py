@@ -197,7 +197,9 @@ class Run:
         return {"command": list(self._program.argv), "env": redact(plan.env), "cwd": str(plan.cwd)}
 
     def _tell_start(self) -> None:
-        start = {"status": Status.STARTING.value, "runner_ident": self._prepared.ident}
+        start: dict[str, object] = {"status": Status.STARTING.value, "runner_ident": self._prepared.ident}
+        if self._prepared.inputs.job.suppress_output_file:
+            start |= {"suppress_output_file": True}  # process cannot see the settings in the job's archive
         self._sink.status({**start, **self._shown_plan()})
 
     def _tell(self, status: Status, explanation: str | None = None) -> None:

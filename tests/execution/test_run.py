@@ -156,6 +156,7 @@ def test_output_files_can_be_suppressed(workplace: Workplace) -> None:
     """With suppress_output_file there is neither `stdout` nor `stderr`."""
     ran = workplace.run(playbook=workplace.playbook(HELLO), suppress_output_file=True)
     assert not {"stdout", "stderr"} & {path.name for path in ran.artifacts.iterdir()}
+    assert ran.told.statuses[0]["suppress_output_file"] is True
 
 
 def test_nothing_is_written_to_our_own_output(

@@ -88,6 +88,13 @@ RULES = (
     ),
     Rule(
         event="status",
+        field="/suppress_output_file|/keys/.*",
+        reason="the worker says that process shall keep no output file either",
+        jobs=("no-output-file",),
+        fits=anything,
+    ),
+    Rule(
+        event="status",
         field="/job_explanation|/keys/2",
         reason="a job that was stopped says why; ansible-runner says nothing",
         jobs=("job-timeout", "timeout", "idle-timeout"),
