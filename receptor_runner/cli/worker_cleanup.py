@@ -11,7 +11,7 @@ from receptor_runner.cli import messages, output, parameters
 from receptor_runner.cli.cleanup_options import CleanupOptions, WordsCommand
 
 if TYPE_CHECKING:
-    from receptor_runner.cleanup.cleanup import Fate, Report
+    from receptor_runner.cleanup.report import Fate, Report
 
 EPILOG = """\b
 Examples:
@@ -36,7 +36,8 @@ def cleanup(options: CleanupOptions, json_output: bool) -> int:
     The last line is `(changed: True)` or `(changed: False)`. One failure does not stop the rest; the exit code is then
     74 if a directory could not be removed, 66 if the container engine is missing, 76 if it failed.
     """
-    from receptor_runner.cleanup.cleanup import Cleanup, clean_up
+    from receptor_runner.cleanup.cleanup import clean_up
+    from receptor_runner.cleanup.options import Cleanup
 
     wanted = Cleanup(**dataclasses.asdict(options))
     if json_output:
@@ -49,7 +50,7 @@ def cleanup(options: CleanupOptions, json_output: bool) -> int:
 
 def _conclude(report: Report) -> int:
     """Tell what was left, then whether anything changed, on the last line even where stderr goes the same way."""
-    from receptor_runner.cleanup.cleanup import Fate
+    from receptor_runner.cleanup.report import Fate
 
     for found in report.of(Fate.SKIPPED):
         messages.note(f"warning: left {found.name}: {found.reason}")
@@ -61,7 +62,7 @@ def _conclude(report: Report) -> int:
 
 def _describe(report: Report) -> dict[str, Any]:
     """Return a report as programs read it."""
-    from receptor_runner.cleanup.cleanup import Fate
+    from receptor_runner.cleanup.report import Fate
 
     def listed(fate: Fate) -> list[dict[str, str]]:
         return [{"path": found.name, "reason": found.reason} for found in report.of(fate)]

@@ -90,7 +90,13 @@ def send_signal(pids: set[int], number: int) -> None:
 
 
 def remove_tree(directory: Path) -> None:
-    """Remove a directory with all that is in it, read-only directories too; what cannot be removed stays."""
+    """Remove a directory and everything in it, read-only directories too; what cannot be removed stays.
+
+    This module has its own copy of this function and of the process table above: it runs as a script with `-I -S`,
+    cannot import the package, and must go on working while the package is being replaced or removed.
+    """
+    with contextlib.suppress(OSError):
+        directory.chmod(0o700)
     for parent, names, _files in os.walk(directory):
         for path in (Path(parent, name) for name in names):
             if not path.is_symlink():

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
+
+from receptor_runner.system.files import remove_tree
 
 
 def rotate_artifacts(artifact_dir: Path, keep: int) -> None:
@@ -22,4 +23,4 @@ def rotate_artifacts(artifact_dir: Path, keep: int) -> None:
     old = [entry for entry in others if entry.name != artifact_dir.name]
     old.sort(key=lambda entry: entry.stat(follow_symlinks=False).st_mtime, reverse=True)
     for entry in old[keep - 1 :]:
-        shutil.rmtree(entry.path, ignore_errors=True)
+        remove_tree(Path(entry.path))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import secrets
-import shutil
 import string
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from receptor_runner.node.unit_status import (
     StoredUnitState,
     StoredUnitStatus,
 )
+from receptor_runner.system.files import remove_tree
 
 UNIT_ID = re.compile(r"[0-9A-Za-z]{8}")
 _ALPHABET = string.digits + string.ascii_letters
@@ -95,7 +95,7 @@ class UnitStore:
         try:
             unit.status_file.create(status)
         except BaseException:
-            shutil.rmtree(unit.unit_dir, ignore_errors=True)
+            remove_tree(unit.unit_dir)
             raise
         return unit
 
@@ -127,17 +127,16 @@ class UnitStore:
         """
         (unit.unit_dir / "status").unlink(missing_ok=True)
         for _ in range(_REMOVAL_ATTEMPTS):
-            shutil.rmtree(unit.unit_dir, ignore_errors=True)
+            remove_tree(unit.unit_dir)
             if not unit.unit_dir.exists():
                 return
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(unit.unit_dir)
+        remove_tree(unit.unit_dir, check=True)
 
     def sweep(self) -> None:
         """Remove what a killed node left of units that were being made or removed."""
         for entry in self.directory.iterdir():
             if UNIT_ID.fullmatch(entry.name) and entry.is_dir() and not (entry / "status").exists():
-                shutil.rmtree(entry, ignore_errors=True)
+                remove_tree(entry)
 
     def _unit(self, unit_id: str) -> Unit:
         return Unit(unit_id=unit_id, unit_dir=self.directory / unit_id)

@@ -10,13 +10,25 @@ from pathlib import Path
 _ALL = os.R_OK | os.W_OK | os.X_OK
 
 
-def remove_tree(directory: Path) -> None:
-    """Remove a directory with all that is in it, read-only directories too; what cannot be removed stays."""
+def remove_tree(directory: Path, *, check: bool = False) -> None:
+    """Remove a directory and everything in it, read-only directories too.
+
+    Args:
+        directory: it need not exist.
+        check: raise if something cannot be removed, instead of leaving it.
+
+    Raises:
+        OSError: with `check`, for the first entry that could not be removed.
+    """
     _make_writable(directory)
     for parent, names, _files in os.walk(directory):
         for name in names:
             _make_writable(Path(parent, name))
+    # Jobs may still be writing, and cleaners of /tmp be removing: entries come and go meanwhile.
     shutil.rmtree(directory, ignore_errors=True)
+    if check and os.path.lexists(directory):
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(directory)
 
 
 def _make_writable(directory: Path) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from receptor_runner.cleanup.claims import claimed, mark
-from receptor_runner.cleanup.cleanup import Cleanup, Fate, Report, clean_up
+from receptor_runner.cleanup.cleanup import clean_up
+from receptor_runner.cleanup.options import Cleanup
+from receptor_runner.cleanup.report import Fate, Report
 from receptor_runner.errors import UsageError
 from tests.harness import wait_until
 
@@ -169,7 +171,7 @@ def test_a_pattern_without_a_name_removes_only_what_a_worker_made(tmp_path: Path
     report, _told = clean(tmp_path, pattern, grace_period_min=0)
     assert report.removed == 1
     assert list(reasons(report, Fate.SKIPPED).values()) == [
-        "no worker made it, and the pattern does not name it"
+        "no worker created it, and the pattern has no literal name"
     ]
 
 
@@ -221,7 +223,8 @@ def test_a_directory_with_a_mount_in_it_is_left(tmp_path: Path) -> None:
     """A filesystem that is mounted in a directory is somebody else's."""
     (tmp_path / "awx_1" / "mnt").mkdir(parents=True)
     script = (
-        "from receptor_runner.cleanup.cleanup import Cleanup, clean_up; import sys;"
+        "from receptor_runner.cleanup.cleanup import clean_up;"
+        "from receptor_runner.cleanup.options import Cleanup; import sys;"
         "print([f.reason for f in clean_up(Cleanup(file_pattern=sys.argv[1], grace_period_min=0)).directories])"
     )
     mount = f'mount -t tmpfs none "$1/awx_1/mnt" && exec "{sys.executable}" -c "$2" "$1/awx_*"'

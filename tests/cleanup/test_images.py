@@ -7,7 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from receptor_runner.cleanup.cleanup import Cleanup, Report, clean_up
+from receptor_runner.cleanup.cleanup import clean_up
+from receptor_runner.cleanup.options import Cleanup
+from receptor_runner.cleanup.report import Report
 from receptor_runner.errors import MissingInput, WorkerFailed
 
 NAMES = "images --format={{.Repository}}:{{.Tag}}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from receptor_runner.artifacts import make_directory
 from receptor_runner.job import Job
+from receptor_runner.system.files import remove_tree
 
 
 def copy_project(job: Job, project: Path) -> Path | None:
@@ -22,6 +23,6 @@ def copy_project(job: Job, project: Path) -> Path | None:
     try:
         shutil.copytree(project, copy, dirs_exist_ok=True, symlinks=True)
     except BaseException:
-        shutil.rmtree(copy, ignore_errors=True)
+        remove_tree(copy)
         raise
     return copy

@@ -12,7 +12,6 @@ import fcntl
 import json
 import logging
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,6 +25,7 @@ from receptor_runner.errors import IdentExists, MissingInput, OutputFailed
 from receptor_runner.job import check_ident
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.stream.decoder import Position
+from receptor_runner.system.files import remove_tree
 
 log = logging.getLogger("receptor_runner.record")
 
@@ -186,7 +186,7 @@ class RecordFile:
             if entry.name in {"fact_cache", LOCK_NAME}:
                 continue
             if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry)
+                remove_tree(entry, check=True)
             else:
                 entry.unlink()
 
