@@ -45,8 +45,9 @@ class EventChannel:
         """What the job inherits, by the number it has there."""
         return {DESCRIPTOR: self.writer}
 
-    def settle(self, terminal: Terminal) -> None:
-        """Wait until text that was written before the events read last can be read: here it can at once."""
+    def text_before(self, terminal: Terminal) -> str:
+        """Return the text that was written before the events that were read last: it can be read by now."""
+        return terminal.read()
 
     def reads_keys(self, terminal: Terminal) -> bool:
         """Whether the job takes each key by itself, as ansible's `pause` does, rather than whole lines."""

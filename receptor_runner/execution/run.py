@@ -262,7 +262,7 @@ class Run:
         )
         try:
             end = session.run(program)
-            return self._prepared.isolation.judge(end) or judge(end, program.argv[0])
+            return self._prepared.isolation.judge(program, end) or judge(end, program.argv[0])
         except OSError as error:
             if error.filename not in {program.argv[0], str(program.cwd)}:
                 raise

@@ -166,9 +166,8 @@ class Session:
     def _hear(self, terminal: Terminal, channel: EventChannel, ready: set[int]) -> None:
         # events first, then the terminal: what was written before an event is then there to be read before it
         messages = channel.read() if channel.reader in ready else []
-        if messages:
-            channel.settle(terminal)
-        text = terminal.read() if messages or terminal.master in ready else ""
+        shown = terminal.read if terminal.master in ready else str
+        text = channel.text_before(terminal) if messages else shown()
         before, after = _around_events(text)
         self._show(before)
         for message in messages:

@@ -5,11 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from receptor_runner.errors import ConfigError
+from receptor_runner.execution.isolation.container import Container
 from receptor_runner.execution.isolation.direct import Direct
+from receptor_runner.execution.isolation.docker import Docker
 from receptor_runner.execution.isolation.engine import Isolation
+from receptor_runner.execution.isolation.podman import Podman
 from receptor_runner.job import Job
 
-KNOWN = ("podman", "docker", "bwrap")
+DEFAULT_EXECUTABLE = "podman"
+_CONTAINER_ENGINES: dict[str, type[Podman | Docker]] = {"podman": Podman, "docker": Docker}
+KNOWN = (*_CONTAINER_ENGINES, "bwrap")
 
 
 def choose_isolation(job: Job, private_data_dir: Path, artifact_dir: Path, ident: str) -> Isolation:
@@ -22,16 +27,16 @@ def choose_isolation(job: Job, private_data_dir: Path, artifact_dir: Path, ident
         ident: its ident.
 
     Raises:
-        ConfigError: the engine is unknown or not available here, or an option is missing.
+        ConfigError: the engine is unknown, or an option cannot be used.
+        MissingInput: the engine is not here.
     """
     if not job.process_isolation:
         return Direct()
-    wanted = job.process_isolation_executable or "podman"
-    if Path(wanted).name not in KNOWN:
-        raise ConfigError(
-            f"unknown process_isolation_executable `{wanted}`", hint=f"use one of {', '.join(KNOWN)}"
-        )
+    executable = job.process_isolation_executable or DEFAULT_EXECUTABLE
+    kind = Path(executable).name
+    if kind in _CONTAINER_ENGINES:
+        engine = _CONTAINER_ENGINES[kind](executable=executable)
+        return Container(engine, job, private_data_dir, artifact_dir, ident)
     raise ConfigError(
-        f"process isolation by {wanted} is not available on this worker",
-        hint="run the job without process_isolation, or on a node whose work type is ansible-runner",
+        f"unknown process_isolation_executable `{executable}`", hint=f"use one of {', '.join(KNOWN)}"
     )

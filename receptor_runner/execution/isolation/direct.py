@@ -65,7 +65,7 @@ class Direct:
         """Open a pipe that the job inherits."""
         return EventChannel.inherited()
 
-    def judge(self, end: End) -> Outcome | None:
+    def judge(self, program: Program, end: End) -> Outcome | None:
         """Return None: the exit status of the program is that of the job."""
         return None
 

@@ -64,8 +64,8 @@ class Isolation(Protocol):
     def open_channel(self) -> EventChannel:
         """Open the channel on which the events of the wrapped program come."""
 
-    def judge(self, end: End) -> Outcome | None:
-        """Return the outcome where the engine, not the job, decided it; else None."""
+    def judge(self, program: Program, end: End) -> Outcome | None:
+        """Return the outcome of one of its programs where the engine, not the job, decided it; else None."""
 
     def close(self) -> None:
         """Remove what `open` created, and whatever the job left in the engine."""
