@@ -123,7 +123,7 @@ BROKEN: dict[str, tuple[bytes, str, int]] = {
     "nothing to run": (encode_line({"kwargs": {}}) + EOF_LINE, "Runner playbook required", 78),
     "isolation": (
         encode_line({"kwargs": {"playbook": "x", "process_isolation": True}}) + EOF_LINE,
-        "process isolation",
+        "process_isolation needs a container_image",
         78,
     ),
 }

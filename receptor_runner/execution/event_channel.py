@@ -45,9 +45,13 @@ class EventChannel:
         """What the job inherits, by the number it has there."""
         return {DESCRIPTOR: self.writer}
 
-    def text_before(self, terminal: Terminal) -> str:
-        """Return the text that was written before the events that were read last: it can be read by now."""
-        return terminal.read()
+    def read_with_text(self, terminal: Terminal) -> tuple[list[dict[str, Any]], str]:
+        """Return the messages that are complete now, and the text that was written before them.
+
+        Events first, then the terminal: what was written before an event is then there to be read before it.
+        """
+        messages = self.read()
+        return messages, terminal.read() if messages else ""
 
     def reads_keys(self, terminal: Terminal) -> bool:
         """Whether the job takes each key by itself, as ansible's `pause` does, rather than whole lines."""

@@ -21,6 +21,7 @@ OVERRIDES = frozenset(
         "container_image",
         "container_options",
         "container_volume_mounts",
+        "container_workdir",
         "directory_isolation_base_path",
         "fact_cache",
         "fact_cache_type",

@@ -164,10 +164,9 @@ class Session:
         return 0 if self._guardian.has_heard else TICK_S * 1000
 
     def _hear(self, terminal: Terminal, channel: EventChannel, ready: set[int]) -> None:
-        # events first, then the terminal: what was written before an event is then there to be read before it
-        messages = channel.read() if channel.reader in ready else []
-        shown = terminal.read if terminal.master in ready else str
-        text = channel.text_before(terminal) if messages else shown()
+        messages, text = channel.read_with_text(terminal) if channel.reader in ready else ([], "")
+        if terminal.master in ready:
+            text += terminal.read()
         before, after = _around_events(text)
         self._show(before)
         for message in messages:

@@ -223,15 +223,3 @@ def test_a_job_can_run_in_a_copy_of_its_project(workplace: Workplace, tmp_path: 
     assert ran.told.statuses[0]["cwd"].startswith(f"{base}/runner_di_")
     assert [path.name for path in base.iterdir()] == ["mine"]
     assert not (workplace.path / "project" / "made").exists()
-
-
-@pytest.mark.parametrize(("executable", "words"), [("podman", "not available"), ("rkt", "unknown")])
-def test_process_isolation_is_refused_in_clear_words(
-    workplace: Workplace, executable: str, words: str
-) -> None:
-    """A job that must be isolated is never run without isolation."""
-    ran = workplace.begin(
-        playbook="x", settings={"process_isolation": True, "process_isolation_executable": executable}
-    )
-    with pytest.raises(ConfigError, match=words):
-        assert ran.outcome

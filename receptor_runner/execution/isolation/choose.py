@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from receptor_runner.errors import ConfigError
+from receptor_runner.execution.isolation.bwrap import Bwrap
 from receptor_runner.execution.isolation.container import Container
 from receptor_runner.execution.isolation.direct import Direct
 from receptor_runner.execution.isolation.docker import Docker
@@ -37,6 +38,8 @@ def choose_isolation(job: Job, private_data_dir: Path, artifact_dir: Path, ident
     if kind in _CONTAINER_ENGINES:
         engine = _CONTAINER_ENGINES[kind](executable=executable)
         return Container(engine, job, private_data_dir, artifact_dir, ident)
+    if kind == "bwrap":
+        return Bwrap(executable, job, private_data_dir, artifact_dir)
     raise ConfigError(
         f"unknown process_isolation_executable `{executable}`", hint=f"use one of {', '.join(KNOWN)}"
     )

@@ -153,12 +153,6 @@ class Container:
     def __init__(
         self, engine: Engine, job: Job, private_data_dir: Path, artifact_dir: Path, ident: str
     ) -> None:
-        if shutil.which(engine.executable) is None:
-            raise MissingInput(
-                f"the container engine `{engine.executable}` is not found on this worker",
-                hint=f"install {Path(engine.executable).name} on the node, or name another engine with "
-                "--process-isolation-executable",
-            )
         self._engine = engine
         self._wanted = Wanted.read(job, ident)
         self._auth = job.container_auth_data
@@ -166,6 +160,12 @@ class Container:
             Login.read(self._auth, Path())
         self._private_data_dir = private_data_dir
         self._moves = _moves(job, private_data_dir, artifact_dir)
+        if shutil.which(engine.executable) is None:
+            raise MissingInput(
+                f"the container engine `{engine.executable}` is not found on this worker",
+                hint=f"install {Path(engine.executable).name} on the node, or name another engine with "
+                "--process-isolation-executable",
+            )
         self._directory: JobDirectory | None = None
         self._login: Login | None = None
         self._runs = False

@@ -124,12 +124,15 @@ class ContainerChannel(EventChannel):
         """Nothing is inherited: engines do not pass descriptors on."""
         return {}
 
-    def text_before(self, terminal: Terminal) -> str:
-        """Return the text that was written before the events that were read last.
+    def read_with_text(self, terminal: Terminal) -> tuple[list[dict[str, Any]], str]:
+        """Return the messages that are complete now, and the text that was written before them.
 
-        Events come straight, text through the engine: so we wait until no more comes.
+        Events come straight, text through the engine: so we wait until no more text comes. A prompt may have followed
+        another event in the meantime, so events are read once more.
         """
-        return "".join(_until_quiet(terminal))
+        messages = self.read()
+        text = "".join(_until_quiet(terminal)) if messages else ""
+        return [*messages, *(self.read() if messages else ())], text
 
     def reads_keys(self, terminal: Terminal) -> bool:
         """Whether the job takes single keys."""
