@@ -13,12 +13,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from receptor_runner.cleanup.claims import TEMPORARY_PREFIX, mark
+from receptor_runner.cleanup.claims import mark
 from receptor_runner.errors import ConfigError
 from receptor_runner.execution.command import CALLBACK_DIRECTORY, CALLBACK_NAME
 from receptor_runner.execution.event_channel import EventChannel
 from receptor_runner.execution.guardian_client import GuardianClient
 from receptor_runner.execution.terminal import Terminal
+from receptor_runner.system.directories import PREFIX
 
 _START_SCRIPT = Path(__file__).with_name("inside") / "start.py"
 _PIPE_SIZE = 1 << 16
@@ -34,7 +35,7 @@ class JobDirectory:
     """
 
     def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY_PREFIX}container-"))
+        self.path = Path(tempfile.mkdtemp(prefix=f"{PREFIX}container-"))
         mark(self.path)
         self.mounted = self.path / "mounted"
         self.mounted.mkdir()

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.containers import IMAGE, PodmanStore, podman_store, session_store
 from tests.execution.conftest import Ran, Workplace
+from tests.harness.containers import IMAGE, PodmanStore, podman_store, session_store
 
 __all__ = ["podman_store", "session_store"]
 

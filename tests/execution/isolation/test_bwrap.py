@@ -15,8 +15,8 @@ from receptor_runner.execution.guardian_client import StopBelow
 from receptor_runner.execution.isolation.bwrap import Bwrap
 from receptor_runner.job import Job
 from receptor_runner.outcome import Status
-from tests.containers import skip_without
 from tests.execution.conftest import Ran, Workplace
+from tests.harness.containers import skip_without
 
 
 @dataclass

@@ -12,9 +12,9 @@ import psutil
 import pytest
 from receptor_runner.execution.guardian import descendants
 from receptor_runner.outcome import Status
-from tests.conftest import Commands, wait_until
-from tests.containers import IMAGE, PodmanStore
 from tests.execution.isolation.conftest import ContainerWorkplace
+from tests.harness import Commands, wait_until
+from tests.harness.containers import IMAGE, PodmanStore
 
 SLEEP = "- command: sleep 600"
 STUBBORN = "- shell: trap '' INT TERM; sleep 600"
