@@ -82,18 +82,8 @@ def test_the_command_line_is_dockers(docker: Docker, workplace: Workplace, tempo
     start = f"run --rm --tty --interactive --workdir /runner -v {pdd}/:/runner/:Z -v /srv/x:/x:ro"
     assert run[:10] == start.split()
     assert f"--user={os.getuid()}" in run
-    assert run[run.index("--name") :][2:] == (
-        [
-            "--network=host",
-            "q.io/ee:1",
-            "python3",
-            "/run/receptor-runner/job/start.py",
-            "sh",
-            "-c",
-            "echo",
-            "$TOKEN",
-        ]
-    )
+    end = "--network=host q.io/ee:1 python3 /run/receptor-runner/job/start.py sh -c echo $TOKEN -i /runner/inventory"
+    assert run[run.index(name) + 1 :] == end.split()
     assert "--pull=never" in run
     assert "hunter2" not in str(docker.words)
     assert remove == ["rm", "--force", name]
