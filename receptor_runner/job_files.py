@@ -7,16 +7,19 @@ writes them for options that reach it untranslated (`only_transmit_kwargs`). Not
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from receptor_runner.job import Job
 
 PLAYBOOK_NAME = "main.json"
+_FILE_SUFFIXES = frozenset({".cfg", ".ini", ".json", ".py", ".sh", ".toml", ".txt", ".yaml", ".yml"})
 _ROLE_OPTIONS = ("role", "role_vars", "role_skip_facts", "hosts", "host_pattern", "roles_path")
 _IMPLICIT_LOCALHOST = 'ansible_connection=local ansible_python_interpreter="{{ ansible_playbook_python }}"'
 
@@ -80,15 +83,33 @@ def _roles_path(job: Job, roles: str) -> str:
 def playbook_file(job: Job, private_data_dir: Path) -> JobFile | None:
     """Return the file of a playbook that is given as data, or None.
 
-    It belongs into the project directory, where `ansible-playbook` starts and searches for roles and files. A project
-    directory outside of the private data dir is not ours to write to; `project/` takes its place.
+    It belongs into the project directory, where Ansible starts and looks for roles, files and ansible.cfg.
     """
     if not isinstance(job.playbook, dict | list):
         return None
     plays = [job.playbook] if isinstance(job.playbook, dict) else job.playbook
-    project = relative_to(job.project_dir, private_data_dir) if job.project_dir else None
-    name = os.path.normpath(f"{project or 'project'}/{PLAYBOOK_NAME}")
+    name = os.path.normpath(f"{project_directory(job, private_data_dir)}/{PLAYBOOK_NAME}")
+    if "/" not in name:  # beside files of a repository, which may have one of that name
+        name = _free_name(private_data_dir, name)
     return JobFile(name=name, content=json.dumps(plays))
+
+
+def project_directory(job: Job, private_data_dir: Path) -> str:
+    """Return the directory, relative to the private data dir, in which the worker starts Ansible.
+
+    A flat repository, which has no `project/`, is its own project: a `project/` that we added would hide the
+    ansible.cfg and the inventory beside it. A project directory outside of the private data dir is not ours to write
+    to; `project/` takes its place.
+    """
+    if job.project_dir:
+        return relative_to(job.project_dir, private_data_dir) or "project"
+    return "project" if (private_data_dir / "project").is_dir() else "."
+
+
+def _free_name(directory: Path, name: str) -> str:
+    stem, suffix = os.path.splitext(name)  # noqa: PTH122 - a name, not a path
+    numbered = (f"{stem}_{number}{suffix}" for number in count(1))
+    return next(free for free in chain([name], numbered) if not (directory / free).exists())
 
 
 def relative_to(path: str, base: Path) -> str | None:
@@ -112,15 +133,15 @@ def inventory_files(sources: list[InventorySource]) -> Iterator[JobFile | None]:
 
     Source: the names are those of ansible-runner 2.4.3, which knows only one text for each job.
     """
-    count = 0
+    number = 0
     for source in sources:
         if source.content is None:
             yield None
         elif not source.given:
             yield JobFile(name="inventory/hosts.json", content=source.content)
         else:
-            count += 1
-            name = "inventory/hosts" if count == 1 else f"inventory/hosts_{count}"
+            number += 1
+            name = "inventory/hosts" if number == 1 else f"inventory/hosts_{number}"
             yield JobFile(name=name, content=source.content + "\n")
 
 
@@ -130,11 +151,30 @@ def _source(given: str, private_data_dir: Path) -> InventorySource:
         return InventorySource(given=given, path=path)
     if any(mark in given for mark in "\n=["):
         return InventorySource(given=given, content=given)
-    is_single_host = "/" not in given and not private_data_dir.joinpath("inventory").exists()
+    is_single_host = (
+        "/" not in given
+        and not private_data_dir.joinpath("inventory").exists()
+        and not _is_meant_as_file(given, private_data_dir)
+    )
     if "," in given or is_single_host or given == "localhost":
         hosts = [_host_line(host) for host in given.split(",") if host]
         return InventorySource(given=given, content="\n".join(hosts), is_host_list="," in given)
     return InventorySource(given=given)
+
+
+def _is_meant_as_file(given: str, private_data_dir: Path) -> bool:
+    """Return whether a name that exists nowhere is more likely a mistyped file than a host.
+
+    Taken for a host, it would end as "no hosts matched" with exit code 0.
+    """
+    return Path(given).suffix in _FILE_SUFFIXES or nearest_name(given, private_data_dir) is not None
+
+
+def nearest_name(given: str, private_data_dir: Path) -> str | None:
+    """Return the name in the private data dir that is spelled most like a given one, or None."""
+    places = (private_data_dir, private_data_dir / "inventory")
+    names = [entry.name for place in places if place.is_dir() for entry in place.iterdir()]
+    return next(iter(difflib.get_close_matches(given, names, n=1, cutoff=0.75)), None)
 
 
 def _host_line(host: str) -> str:

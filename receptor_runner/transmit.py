@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from receptor_runner.artifacts import CERTIFICATE_NAME, RESERVED_NAMES
-from receptor_runner.errors import MissingInput, UsageError
+from receptor_runner.errors import MissingInput, RunnerError, UsageError
 from receptor_runner.job import Job, check_ident
 from receptor_runner.job_files import (
-    PLAYBOOK_NAME,
     InventorySource,
     JobFile,
     exists,
     inventory_files,
     inventory_sources,
+    nearest_name,
     playbook_file,
+    project_directory,
     relative_to,
     role_as_play,
 )
@@ -160,6 +161,7 @@ class _Translation:
         """Translate everything.
 
         Raises:
+            MissingInput: an inventory does not exist.
             UsageError: an inventory cannot travel, or a file would be placed behind a symbolic link.
         """
         self._translate_playbook()
@@ -182,10 +184,14 @@ class _Translation:
             self.job = role_as_play(self.job, ".")
         playbook = self.job.playbook
         if isinstance(playbook, str) and Path(playbook).is_absolute():
-            self._set(playbook=relative_to(playbook, self.root / "project") or playbook)
+            self._set(playbook=self._shipped_playbook(playbook))
         elif self.has_archive and (file := playbook_file(self.job, self.root)):
-            self._add(file)
-            self._set(playbook=PLAYBOOK_NAME)
+            self._set(playbook=Path(self._add(file)).name)
+
+    def _shipped_playbook(self, playbook: str) -> str:
+        """Return an absolute path as the worker finds it from its project; one outside of what we send stays."""
+        inside = relative_to(playbook, self.root)
+        return os.path.relpath(inside, project_directory(self.job, self.root)) if inside else playbook
 
     def _translate_inventory(self) -> None:
         sources = inventory_sources(self.job.inventory, self.root)
@@ -203,16 +209,17 @@ class _Translation:
             return self._add(file) if self.has_archive else source.given
         raise self._missing_inventory(source.given)
 
-    def _missing_inventory(self, given: str) -> UsageError:
+    def _missing_inventory(self, given: str) -> RunnerError:
         if Path(given).is_absolute() and exists(Path(given)):
             return UsageError(
                 f"inventory {given} is outside of the private data directory",
                 cause="it would not exist on the worker",
                 hint=f"cp -r {given} {self.root / 'inventory'}/",
             )
-        return UsageError(
-            f"inventory {given} does not exist below {self.root / 'inventory'}",
-            hint=f"copy it there; for a list of hosts end it with a comma: `{given},`",
+        near = nearest_name(given, self.root)
+        return MissingInput(
+            f"no inventory `{given}` in {self.root}",
+            hint=f"did you mean `{near}`?" if near else f"for a host of that name add a comma: `{given},`",
         )
 
     def _translate_directories(self) -> None:

@@ -46,7 +46,7 @@ def check(done: Finished, code: int, *texts: str) -> None:
         (["transmit", "DIR"], 64, "nothing to run"),
         (["run", "DIR"], 64, "nothing to run"),
         (["transmit", "DIR", "-p", "x", "--hosts", "all"], 64, "--hosts needs"),
-        (["transmit", "DIR", "-p", "x", "--inventory", "nope/"], 64, "does not exist"),
+        (["transmit", "DIR", "-p", "x", "--inventory", "nope/"], 66, "no inventory `nope/`"),
         (["transmit", "DIR", "--bogus"], 64, "--bogus"),
         (["transmit", "DIR", "-p", "x", "--forks", "many"], 64, "many"),
         (["transmit", "DIR", "-p", "x", "-i", "../x"], 64, "invalid ident"),

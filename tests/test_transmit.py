@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import uuid
 import zipfile
@@ -219,7 +220,7 @@ def test_an_inventory_outside_is_refused(send: Send, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="outside") as caught:
         send(playbook="p", inventory=str(tmp_path / "elsewhere"))
     assert str(tmp_path / "elsewhere") in str(caught.value.hint)
-    with pytest.raises(UsageError, match="does not exist"):
+    with pytest.raises(MissingInput, match="no inventory `nope`"):
         send(playbook="p", inventory="nope")
     assert send(playbook="p", inventory="localhost").files["inventory/hosts"].startswith(b"localhost ")
 
@@ -285,6 +286,55 @@ def test_a_playbook_as_data_goes_to_its_project(send: Send, project: Project) ->
         assert sent.read("flat/main.json")[0]["hosts"] == "all"
     assert "project/main.json" in send(project_dir="/opt/elsewhere", role="r").files
     assert "main.json" in send(project_dir=str(project.path), role="r").files
+
+
+@pytest.fixture
+def flat(project: Project) -> Project:
+    """An ordinary repository: playbook, ansible.cfg and inventory side by side."""
+    shutil.rmtree(project.path / "project")
+    shutil.rmtree(project.path / "inventory")
+    project.write("site.yml", "- {hosts: all, gather_facts: false, tasks: [{debug: {msg: shipped}}]}")
+    project.write("inventory.ini", "here ansible_connection=local\n")
+    project.write("ansible.cfg", "[defaults]\ninventory = inventory.ini\n")
+    return project
+
+
+def test_an_inventory_with_a_typo(send: Send, flat: Project) -> None:
+    """A mistyped inventory is an error with the nearest name; it never becomes a host that matches nothing."""
+    for typo in ("inventry.ini", "inventory", "other.yml"):
+        with pytest.raises(MissingInput, match=f"no inventory `{typo}`"):
+            send(playbook="site.yml", inventory=typo)
+    with pytest.raises(MissingInput) as caught:
+        send(playbook="site.yml", inventory="inventry.ini")
+    assert caught.value.hint == "did you mean `inventory.ini`?"
+    for host in ("web1", "web1.example.org", "localhost"):
+        assert send(playbook="site.yml", inventory=host).kwargs["inventory"] == "inventory/hosts"
+
+
+def test_an_absolute_playbook_is_the_shipped_one(send: Send, flat: Project, project: Project) -> None:
+    """A path inside of what is sent is found from where the worker starts, never read from this machine."""
+    assert send(playbook=str(flat.path / "site.yml")).kwargs["playbook"] == "site.yml"
+    assert send(playbook=str(flat.path / "plays/a.yml")).kwargs["playbook"] == "plays/a.yml"
+    project.write("project/x.yml", "")
+    assert send(playbook=str(flat.path / "site.yml")).kwargs["playbook"] == "../site.yml"
+    given = {"playbook": str(flat.path / "site.yml"), "project_dir": str(flat.path / "plays")}
+    assert send(**given).kwargs["playbook"] == "../site.yml"
+
+
+def test_a_role_in_a_flat_repository(send: Send, flat: Project, commands: Commands) -> None:
+    """A role uses the ansible.cfg and the inventory beside it, on workers of both kinds."""
+    assert "main.json" in send(role="r").files
+    flat.write("main.json", "[]")
+    assert send(role="r").kwargs["playbook"] == "main_1.json"
+    flat.write(
+        "roles/r/tasks/main.yml", "- debug: {msg: '{{ inventory_hostname }} {{ ansible_config_file }}'}"
+    )
+    sent = commands.ours("transmit", flat.path, "-r", "r", "--role-skip-facts").stdout
+    for worker in (commands.ours, commands.peer):
+        done = worker("worker", stdin=sent)
+        assert done.rc == 0, done.stderr
+        assert b"here " in done.stdout
+        assert b"/ansible.cfg" in done.stdout
 
 
 def test_idents(send: Send) -> None:

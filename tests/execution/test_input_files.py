@@ -19,6 +19,7 @@ def place(directory: Path, **options: Any) -> Job:
 @pytest.mark.parametrize("play", [{"hosts": "all"}, [{"hosts": "all"}]])
 def test_a_playbook_in_the_job_becomes_a_file(tmp_path: Path, play: Any) -> None:
     """Plays given as data are written to the project, readable by the owner only."""
+    (tmp_path / "project").mkdir()
     path = tmp_path / "project" / "main.json"
     assert place(tmp_path, playbook=play).playbook == str(path)
     assert json.loads(path.read_text()) == [{"hosts": "all"}]
@@ -28,7 +29,7 @@ def test_a_playbook_in_the_job_becomes_a_file(tmp_path: Path, play: Any) -> None
 def test_a_role_becomes_a_play(tmp_path: Path) -> None:
     """A role is run by a play of its own, and is looked for in the private data dir as well."""
     job = place(tmp_path, role="r", role_vars={"a": 1}, role_skip_facts=True, hosts="web", roles_path="/x")
-    play = json.loads((tmp_path / "project" / "main.json").read_text())
+    play = json.loads((tmp_path / "main.json").read_text())
     assert play == [{"hosts": "web", "roles": [{"name": "r", "vars": {"a": 1}}], "gather_facts": False}]
     assert (job.role, job.roles_path) == (None, None)
     assert job.envvars == {"ANSIBLE_ROLES_PATH": f"{tmp_path}/roles:/x"}
