@@ -34,11 +34,14 @@ class Outcome:
         status: the last word.
         rc: the return code as the worker recorded it, or None where it recorded none.
         explanation: why, where the status alone does not say.
+        warnings: what is wrong with the artifacts, although they were written: what was left out of them, or
+            contradicts something else.
     """
 
     status: Status
     rc: int | None = None
     explanation: str | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def is_verdict(self) -> bool:

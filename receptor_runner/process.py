@@ -29,6 +29,7 @@ from receptor_runner.handlers import Handlers, RunnerConfig
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.stream.decoder import EXCERPT_SIZE, Decoder
 from receptor_runner.stream.extraction import ExtractionRules, extract
+from receptor_runner.stream.limits import ArchiveLimits
 from receptor_runner.stream.messages import (
     ArchiveData,
     ArchiveEnd,
@@ -49,7 +50,6 @@ NO_LINE = (
     "Worker did not produce events or streaming was aborted, check execution node health."
 )
 
-_RULES = ExtractionRules(reserved=RESERVED_NAMES, written_last=frozenset({"rc", "status"}))
 _SAFE_UUID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,127}").fullmatch
 
 _HIGHEST_COUNTER = 1 << 63
@@ -68,6 +68,7 @@ class Processor:
 
     Raises:
         OutputFailed: the artifacts cannot be written.
+        ConfigError: the environment sets a limit on archives that is not a number.
 
     Source: files, modes and handler calls of ansible-runner 2.4.3's process; unlike there, a damaged or unfinished
     stream is an error, `stdout` grows while the job runs, and `status` exists after an error too.
@@ -90,6 +91,8 @@ class Processor:
         self._status = start.status
         self._explanation = start.explanation
         self._last_noise: Noise | None = None
+        self._warnings: list[str] = []
+        self._rules = _rules()
         self.damaged = start.damaged
         self.keepalives = start.keepalives
         self._writing = writing(artifact_dir)
@@ -235,8 +238,17 @@ class Processor:
             raise StreamError(f"the stream ends with an unknown status `{self._status}`") from error
         if status in {Status.STARTING, Status.RUNNING}:
             raise StreamError("the stream ends without a verdict", cause=self.progress(), offset=self.offset)
+        rc = read_rc(self.artifact_dir)
+        if self._stdout is None:  # the worker's archive has come, and brought these files
+            for contradiction in _contradictions(status, rc, read_status(self.artifact_dir)):
+                self._warn(contradiction)
         self._write_status(status)
-        return Outcome(status=status, rc=read_rc(self.artifact_dir), explanation=self._explanation)
+        warnings = tuple(self._warnings)
+        return Outcome(status=status, rc=rc, explanation=self._explanation, warnings=warnings)
+
+    def _warn(self, text: str) -> None:
+        log.warning("%s", text)
+        self._warnings.append(text)
 
     def _write_status(self, status: Status) -> None:
         """Write the artifact `status` where the worker could not."""
@@ -322,8 +334,8 @@ class Processor:
         try:
             with self._writing:
                 self._spool.flush()
-                for skipped in extract(self._spool, self.artifact_dir, _RULES):
-                    log.warning("left out of the artifacts: %s", skipped)
+                for skipped in extract(self._spool, self.artifact_dir, self._rules):
+                    self._warn(f"left out of the artifacts: {skipped}")
                 self._give_up_stdout()
         finally:
             self._drop_spool()
@@ -345,6 +357,22 @@ class Processor:
                 self._spool.close()
             self._spool = None
             (self.artifact_dir / SPOOL_NAME).unlink(missing_ok=True)
+
+
+def _rules() -> ExtractionRules:
+    return ExtractionRules(
+        reserved=RESERVED_NAMES,
+        written_last=frozenset({"rc", "status"}),
+        limits=ArchiveLimits.from_environment(os.environ),
+    )
+
+
+def _contradictions(status: Status, rc: int | None, recorded: str | None) -> Iterator[str]:
+    """Yield in what the end of a stream and the files `rc` and `status` of its archive contradict each other."""
+    if recorded is not None and recorded != status.value:
+        yield f"the stream ends with status {status}, but the artifact `status` says {recorded[:40]!r}"
+    if (status is Status.SUCCESSFUL and rc) or (status is Status.FAILED and rc == 0):
+        yield f"the stream ends with status {status}, but the artifact `rc` says {rc}"
 
 
 def process(

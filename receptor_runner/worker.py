@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import tempfile
 import traceback
 import uuid
@@ -23,6 +24,7 @@ from receptor_runner.result_stream import ResultStream
 from receptor_runner.stream.archive import SPOOL_MEMORY, pack
 from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.extraction import FROM_TRANSMIT, extract
+from receptor_runner.stream.limits import ArchiveLimits
 from receptor_runner.stream.messages import ArchiveData, ArchiveStart, Kwargs, Message, Noise
 from receptor_runner.system.cancel import CancelToken
 from receptor_runner.system.pipes import output_failed
@@ -185,10 +187,11 @@ def _receive(chunks: Iterator[bytes], received: _Received, stop: CancelToken) ->
 
 
 def _extract(received: _Received, directory: Path) -> None:
+    rules = dataclasses.replace(FROM_TRANSMIT, limits=ArchiveLimits.from_environment(os.environ))
     for archive in received.archives:
         try:
             archive.seek(0)
-            extract(archive, directory, FROM_TRANSMIT)
+            extract(archive, directory, rules)
         except (ArchiveError, OSError) as error:
             raise ArchiveError(BAD_ARCHIVE, cause=str(error)) from error
 

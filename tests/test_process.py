@@ -299,6 +299,52 @@ def test_reserved_and_escaping_entries_are_left_out(tmp_path: Path) -> None:
     assert names_in(tmp_path / "pdd/artifacts/1") == ["job_events", "rc", "status"]
 
 
+def test_what_was_left_out_is_in_the_outcome(tmp_path: Path) -> None:
+    """Each entry that could not be extracted is a warning that the outcome holds."""
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "out").symlink_to("/etc")
+    packed = pack(source)
+    block = b"".join(encode_archive(packed.size, packed.chunks()))
+    packed.close()
+    outcome = worked_off(verdict() + block + EOF_LINE, tmp_path / "pdd")
+    (warning,) = outcome.warnings
+    assert warning.startswith("left out of the artifacts: out: a link")
+
+
+@pytest.mark.parametrize(
+    ("status", "files", "expected"),
+    [
+        ("successful", {"rc": "0", "status": "successful"}, []),
+        ("failed", {"rc": "2", "status": "failed"}, []),
+        ("failed", {"rc": "None", "status": "failed"}, []),
+        ("successful", {"rc": "2", "status": "successful"}, ["`rc` says 2"]),
+        ("failed", {"rc": "0", "status": "failed"}, ["`rc` says 0"]),
+        ("successful", {"rc": "0", "status": "failed"}, ["`status` says 'failed'"]),
+        ("successful", {"rc": "2", "status": "failed"}, ["`status` says 'failed'", "`rc` says 2"]),
+    ],
+)
+def test_contradictions_are_warnings(
+    archived: Callable[..., bytes], tmp_path: Path, status: str, files: dict[str, str], expected: list[str]
+) -> None:
+    """A stream whose status does not match the artifacts in it is reported, and never exits 0."""
+    outcome = worked_off(verdict(status) + archived(**files) + EOF_LINE, tmp_path / "pdd")
+    assert [text.partition("artifact ")[2] for text in outcome.warnings] == expected
+    assert (outcome.exit_code == 0) is (status == "successful" and files["rc"] == "0")
+
+
+def test_an_archive_beyond_a_limit_is_an_error(
+    stream: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An archive that holds too much is not extracted, and handlers hear what raises the limit."""
+    monkeypatch.setenv("RECEPTOR_RUNNER_MAX_ARCHIVE_SIZE", "10")
+    heard: list[dict[str, Any]] = []
+    with pytest.raises(StreamError, match="RECEPTOR_RUNNER_MAX_ARCHIVE_SIZE"):
+        worked_off(stream, tmp_path, Handlers(status_handler=lambda data, runner_config: heard.append(data)))
+    assert "raise RECEPTOR_RUNNER_MAX_ARCHIVE_SIZE" in heard[-1]["job_explanation"]
+    assert not (tmp_path / "artifacts/1/rc").exists()
+
+
 def test_a_job_without_output_file_has_none_here(archived: Callable[..., bytes], tmp_path: Path) -> None:
     """Where the worker kept no stdout, the one that grew here is gone in the end."""
     archived()

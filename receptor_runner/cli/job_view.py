@@ -28,6 +28,7 @@ def describe(record: Record) -> dict[str, Any]:
         "rc": outcome.rc if outcome else None,
         "verdict": bool(outcome and outcome.is_verdict),
         "explanation": outcome.explanation if outcome else None,
+        "warnings": list(outcome.warnings) if outcome else [],
         "events": record.checkpoint.counter,
         "released": record.released,
     }

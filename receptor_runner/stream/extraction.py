@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from receptor_runner.errors import ArchiveError
+from receptor_runner.stream.limits import ArchiveLimits
 from receptor_runner.stream.zip_format import DEEPEST, DEFLATED, STORED
 from receptor_runner.stream.zip_reader import ZipEntry, ZipReader, damaged, is_small
 
@@ -34,12 +35,14 @@ class ExtractionRules:
         keep_special_bits: keep setuid, setgid and sticky bits.
         reserved: names at the top that an archive may not bring.
         written_last: names at the top whose appearance tells others that everything else is there.
+        limits: how much an archive may hold.
     """
 
     links_stay_inside: bool = True
     keep_special_bits: bool = False
     reserved: frozenset[str] = frozenset()
     written_last: frozenset[str] = frozenset()
+    limits: ArchiveLimits = ArchiveLimits()  # noqa: RUF009 - it is frozen
 
 
 FROM_TRANSMIT = ExtractionRules(links_stay_inside=False, keep_special_bits=True)
@@ -61,7 +64,7 @@ def extract(archive: IO[bytes], target: Path, rules: ExtractionRules) -> list[st
         `name: reason` of each entry that was skipped.
 
     Raises:
-        ArchiveError: the archive is damaged, or an entry would leave the target.
+        ArchiveError: the archive is damaged or exceeds a limit, or an entry would leave the target.
         OSError: the disk is full or refuses.
 
     Source: the modes (to the bit), times (to two seconds), merging and links of ansible-runner 2.4.3's extraction;
@@ -70,7 +73,9 @@ def extract(archive: IO[bytes], target: Path, rules: ExtractionRules) -> list[st
     skipped: list[str] = []
     try:
         reader = ZipReader(archive)
+        rules.limits.check_entries(reader.count)
         entries = list(_checked_entries(reader, rules, skipped))
+        rules.limits.check_size(sum(entry.zip.size for entry in entries), reader.archive_size)
         reader.check(entry.zip for entry in entries if entry.is_file)
     except (
         ValueError,

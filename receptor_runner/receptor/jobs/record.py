@@ -101,7 +101,9 @@ class Record:
         fields["checkpoint"] = Checkpoint(**checkpoint | {"position": Position(**checkpoint["position"])})
         fields["stage"] = Stage(fields["stage"])
         if fields["outcome"]:
-            fields["outcome"] = Outcome(**fields["outcome"] | {"status": Status(fields["outcome"]["status"])})
+            outcome = dict(fields["outcome"])
+            typed = {"status": Status(outcome["status"]), "warnings": tuple(outcome.get("warnings", ()))}
+            fields["outcome"] = Outcome(**outcome | typed)
         return cls(**fields)
 
 
