@@ -9,7 +9,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from tests.harness import BIN, Commands, Finished, NodeFactory, Project, ServedNode, wait_until
+from tests.harness import BIN, CommandLine, Commands, Finished, NodeFactory, Project, ServedNode, wait_until
 
 AWX_PARAMS = (
     'cleanup --exclude-strings="awx_2_b awx_3_c" --file-pattern={pattern} --image-prune '
@@ -52,9 +52,9 @@ def left(base: Path) -> list[str]:
     return sorted(path.name for path in base.iterdir())
 
 
-def worker_cleanup(commands: Commands, litter: Path, *words: str) -> Finished:
+def worker_cleanup(command_line: CommandLine, litter: Path, *words: str) -> Finished:
     """Run `worker cleanup` over the litter."""
-    return commands.ours("worker", "cleanup", f"--file-pattern={litter}/awx_*_*", *words)
+    return command_line.ours("worker", "cleanup", f"--file-pattern={litter}/awx_*_*", *words)
 
 
 SIDE_BY_SIDE: dict[str, list[str]] = {
@@ -107,9 +107,9 @@ def rebuild(used: Path, litter: Path) -> None:
         ["--exclude-strings=awx_2_b", "--exclude-strings", "awx_3_c"],
     ],
 )
-def test_words_may_be_given_in_every_way(commands: Commands, litter: Path, words: list[str]) -> None:
+def test_words_may_be_given_in_every_way(command_line: CommandLine, litter: Path, words: list[str]) -> None:
     """One quoted list, several words, commas and repetition all mean the same."""
-    assert worker_cleanup(commands, litter, *words).text.endswith("(changed: True)\n")
+    assert worker_cleanup(command_line, litter, *words).text.endswith("(changed: True)\n")
     assert left(litter) == ["awx_2_b", "awx_3_c", "awx_5_file"]
 
 
@@ -127,9 +127,11 @@ def test_what_was_left_is_named_before_the_last_line(commands: Commands, litter:
     ]
 
 
-def test_a_missing_engine_fails_but_the_directories_are_gone(commands: Commands, litter: Path) -> None:
+def test_a_missing_engine_fails_but_the_directories_are_gone(command_line: CommandLine, litter: Path) -> None:
     """What was removed is told although the images could not be looked at, and the exit code is not 0."""
-    done = worker_cleanup(commands, litter, "--image-prune", "--process-isolation-executable=no-such-engine")
+    done = worker_cleanup(
+        command_line, litter, "--image-prune", "--process-isolation-executable=no-such-engine"
+    )
     assert done.rc == 66
     assert done.text.splitlines()[-1] == "(changed: True)"
     assert "error: the container engine `no-such-engine` cannot be run" in done.stderr
@@ -139,18 +141,18 @@ def test_a_missing_engine_fails_but_the_directories_are_gone(commands: Commands,
 @pytest.mark.parametrize(
     "pattern", ["/", "/home", "/hom*", "/root", "/usr/l*", "/srv", "{home}", "{cwd}", "."]
 )
-def test_dangerous_patterns_are_refused(commands: Commands, pattern: str, tmp_path: Path) -> None:
+def test_dangerous_patterns_are_refused(command_line: CommandLine, pattern: str, tmp_path: Path) -> None:
     """System, home and current directories: the peer's sentence, a non-zero exit, and nothing is removed."""
-    pattern = pattern.format(home=commands.environment["HOME"], cwd=tmp_path)
-    done = commands.ours("worker", "cleanup", "--grace-period=0", f"--file-pattern={pattern}")
+    pattern = pattern.format(home=command_line.environment["HOME"], cwd=tmp_path)
+    done = command_line.ours("worker", "cleanup", "--grace-period=0", f"--file-pattern={pattern}")
     assert (done.rc, done.text) == (64, "")
     assert "Provided pattern could result in deleting system folders: " in done.stderr
 
 
-def test_a_dry_run_as_json_tells_all_and_changes_nothing(commands: Commands, litter: Path) -> None:
+def test_a_dry_run_as_json_tells_all_and_changes_nothing(command_line: CommandLine, litter: Path) -> None:
     """One object on stdout says what would go and what would stay, and why."""
     (litter / "awx_6_link").symlink_to("/nowhere")
-    done = worker_cleanup(commands, litter, "--dry-run", "--json")
+    done = worker_cleanup(command_line, litter, "--dry-run", "--json")
     assert (done.rc, done.stderr) == (0, "")
     assert json.loads(done.text) == {
         "schema": 1,
@@ -168,9 +170,9 @@ def test_a_dry_run_as_json_tells_all_and_changes_nothing(commands: Commands, lit
     assert len(left(litter)) == 6
 
 
-def test_json_tells_of_a_failure_and_the_exit_code_too(commands: Commands) -> None:
+def test_json_tells_of_a_failure_and_the_exit_code_too(command_line: CommandLine) -> None:
     """stderr stays empty, for a node would mix it into the object."""
-    done = commands.ours(
+    done = command_line.ours(
         "worker", "cleanup", "--json", "--image-prune", "--process-isolation-executable=none"
     )
     assert (done.rc, done.stderr) == (66, "")
@@ -179,14 +181,14 @@ def test_json_tells_of_a_failure_and_the_exit_code_too(commands: Commands) -> No
     )
 
 
-def test_the_worker_still_takes_its_options_and_helps_with_both(commands: Commands) -> None:
+def test_the_worker_still_takes_its_options_and_helps_with_both(command_line: CommandLine) -> None:
     """`worker` without `cleanup` is what it was, and its help shows both."""
-    text = commands.ours("worker", "--help").text
+    text = command_line.ours("worker", "--help").text
     assert "--keepalive-seconds" in text
     assert "cleanup" in text
-    assert commands.ours("worker", "--worker-info").text.startswith("{cpu_count: ")
-    assert commands.ours("worker", "nonsense").rc == 64
-    assert commands.ours("worker", "--keepalive-seconds", "5", "cleanup").text == "(changed: False)\n"
+    assert command_line.ours("worker", "--worker-info").text.startswith("{cpu_count: ")
+    assert command_line.ours("worker", "nonsense").rc == 64
+    assert command_line.ours("worker", "--keepalive-seconds", "5", "cleanup").text == "(changed: False)\n"
 
 
 @pytest.mark.parametrize("delete", [True, False])
