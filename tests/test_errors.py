@@ -15,6 +15,7 @@ CODES = {
     "UsageError": 64,
     "StreamError": 65,
     "ArchiveError": 65,
+    "InputFailed": 65,
     "MissingInput": 66,
     "NodeUnavailable": 69,
     "Unreachable": 69,

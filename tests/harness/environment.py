@@ -23,8 +23,10 @@ def short_directory() -> Iterator[Path]:
     Pytest's own temporary directories have longer paths, and ansible makes sockets below its temporary directory.
     """
     path = Path(tempfile.mkdtemp(prefix="rr-", dir="/tmp"))
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def free_port() -> int:

@@ -25,12 +25,10 @@ from tests.interop.workers import (
 CASES = INPUTS | EVENTS
 FAST = {
     "failures",
-    "handlers",
     "inventory-as-dict",
     "json-mode",
     "loops",
     "module",
-    "no-log",
     "playbook-as-dict",
     "prompts",
     "role",

@@ -43,7 +43,7 @@ def test_run(mesh: Mesh, client_of: Callable[[Daemon], Client], hops: int) -> No
     assert (done.rc, client.read("rc"), client.read("status")) == (0, "0", "successful"), done.stderr
     assert "Hello world!" in done.text
     assert "Hello world!" in client.read("stdout")
-    assert f"on node `worker`, asked at {client.socket}" in done.stderr
+    assert f"on node `worker` via {client.socket}" in done.stderr
     assert_no_units(mesh)
 
 
