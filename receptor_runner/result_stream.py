@@ -48,6 +48,10 @@ class ResultStream:
         output: where the bytes go.
         keepalive_s: seconds of silence after which a keepalive is sent; 0 for never.
         stop: asked to stop the job when nobody reads any more.
+
+    Attributes:
+        failure: why the stream could not be written, if it could not.
+        finished: whether the end marker is out.
     """
 
     def __init__(self, output: Writable, *, keepalive_s: float = 0, stop: CancelToken | None = None) -> None:
@@ -59,6 +63,7 @@ class ResultStream:
         self._changed = threading.Condition(threading.RLock())
         self._closed = False
         self.failure: Exception | None = None
+        self.finished = False
         self._thread = threading.Thread(target=self._serve, name="result-stream", daemon=True)
         self._thread.start()
 
@@ -93,6 +98,7 @@ class ResultStream:
             self._closed = True
             self._changed.notify_all()
         self._thread.join()
+        self.finished = True
 
     def _line(self, line: bytes) -> None:
         with self._changed:

@@ -69,7 +69,8 @@ def work(
     """Receive a job, run it, and send back all that it gives.
 
     Whatever goes wrong, the stream to process ends with an error status and its end marker. A job whose stream
-    lacks its own end marker is never run.
+    lacks its own end marker is never run. The end marker goes out before the private data dir is removed, which can
+    take seconds.
 
     Args:
         chunks: the stream from transmit.
@@ -83,13 +84,14 @@ def work(
 
     Source: the message order and the texts of ansible-runner 2.4.3's worker, which there exits 0 whatever happens.
     """
-    try:
-        outcome = _work(chunks, stream, directory, stop, defaults or {})
-    except Exception as error:
-        stream.status(_error_status(error))
-        raise
-    finally:
-        stream.finish()
+    with contextlib.ExitStack() as tidying:
+        try:
+            outcome = _work(chunks, stream, directory, stop, defaults or {}, tidying)
+        except Exception as error:
+            stream.status(_error_status(error))
+            raise
+        finally:
+            stream.finish()
     if stream.failure:
         raise output_failed(stream.failure) from stream.failure
     return outcome
@@ -116,25 +118,26 @@ def _work(
     directory: WorkerDirectory,
     stop: CancelToken,
     defaults: dict[str, Any],
+    tidying: contextlib.ExitStack,
 ) -> Outcome:
     received = _Received()
     try:
         if not _receive(chunks, received, stop):
             return _canceled(stream)
-        with _guarded(directory) as (private_data_dir, guardian):
-            _extract(received, private_data_dir)
-            received.close()
-            if stop.requested:
-                return _canceled(stream)
-            job = Job.from_kwargs({**defaults, **(received.options or {})})
-            return _run(_located(job, private_data_dir), private_data_dir, stream, stop, guardian)
+        private_data_dir, guardian = tidying.enter_context(_guarded(directory))
+        _extract(received, private_data_dir)
+        received.close()
+        if stop.requested:
+            return _canceled(stream)
+        job = Job.from_kwargs({**defaults, **(received.options or {})})
+        return _run(_located(job, private_data_dir), private_data_dir, stream, stop, guardian)
     finally:
         received.close()
 
 
 @contextlib.contextmanager
 def _guarded(directory: WorkerDirectory) -> Iterator[tuple[Path, GuardianClient]]:
-    """Provide the directory and a guardian, which removes a passing one also when this process is killed."""
+    """Provide the directory and a guardian, which removes a temporary one also when this process is killed."""
     with GuardianClient() as guardian:
         private_data_dir = directory.open()
         if directory.is_temporary:
@@ -142,6 +145,8 @@ def _guarded(directory: WorkerDirectory) -> Iterator[tuple[Path, GuardianClient]
         try:
             with claimed(private_data_dir):
                 yield private_data_dir, guardian
+            # Nobody waits for the removal: whoever kills this process during it must not hit what the job left running.
+            guardian.job_is_over()
         finally:
             directory.close(private_data_dir)
 

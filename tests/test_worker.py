@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +16,7 @@ import psutil
 import pytest
 from receptor_runner.errors import ConfigError, OutputFailed, UsageError
 from receptor_runner.execution.worker_directory import WorkerDirectory
-from receptor_runner.result_stream import keepalive_interval
+from receptor_runner.result_stream import ResultStream, keepalive_interval
 from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.encoder import EOF_LINE, encode_line
 from receptor_runner.stream.messages import (
@@ -27,7 +29,8 @@ from receptor_runner.stream.messages import (
     StatusLine,
     WorkerLine,
 )
-from receptor_runner.worker import BAD_ARCHIVE, BAD_STREAM
+from receptor_runner.system.cancel import CancelToken
+from receptor_runner.worker import BAD_ARCHIVE, BAD_STREAM, work
 
 from tests.harness import BIN, Commands, Finished, Project, wait_until
 
@@ -394,3 +397,47 @@ def test_no_output_file_comes_back_where_none_is_wanted(bench: Bench, tmp_path: 
     came = {path.name for path in (tmp_path / "home-coming/artifacts/1").iterdir()}
     assert "rc" in came
     assert not {"stdout", "stderr"} & came
+
+
+class EndWatcher:
+    """An output that notes what is in a directory when the end marker comes."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self.left_at_end: list[Path] = []
+
+    def write(self, data: bytes, /) -> None:
+        """Take bytes of the stream."""
+        if data.endswith(EOF_LINE):
+            self.left_at_end = list(self._directory.iterdir())
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+
+def test_the_end_is_said_before_the_directory_is_removed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reads the stream need not wait for the removal of the private data dir."""
+    monkeypatch.setattr(tempfile, "tempdir", str(bench.temporary))
+    output = EndWatcher(bench.temporary)
+    work(iter([bench.transmit()]), ResultStream(output), directory=WorkerDirectory(), stop=CancelToken())
+    assert len(output.left_at_end) == 1
+    assert list(bench.temporary.iterdir()) == []
+
+
+def test_a_signal_after_the_end_leaves_the_removal_to_the_guardian(bench: Bench) -> None:
+    """A worker whose unit is released while it removes its files ends at once, and they are removed nevertheless."""
+    for number in range(2000):
+        (bench.project.path / "project" / str(number)).touch()
+    worker = bench.start()
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    worker.stdin.write(bench.transmit())
+    worker.stdin.close()
+    worker.stdin = None
+    while (line := worker.stdout.readline()) and not line.endswith(EOF_LINE):
+        pass
+    worker.send_signal(signal.SIGINT)
+    assert worker.wait(30) in {0, 130}
+    wait_until(lambda: list(bench.temporary.iterdir()) == [], "the directory is removed")

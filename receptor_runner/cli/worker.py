@@ -20,6 +20,9 @@ from receptor_runner.errors import UsageError
 from receptor_runner.system.signals import STOPPING
 
 if TYPE_CHECKING:
+    from types import FrameType
+
+    from receptor_runner.result_stream import ResultStream
     from receptor_runner.system.cancel import CancelToken
 
 EPILOG = """\b
@@ -101,6 +104,7 @@ def _work(
         stream = AbandonableOutput(output.descriptor, lambda: stop.requested)
         results = ResultStream(stream, keepalive_s=keepalive_s, stop=stop)
         output.capture(results.stray)
+        _leave_on_signals(stop, results)
         chunks = read_descriptor(sys.stdin.fileno(), lambda: stop.requested, stop.fileno())
         return work(chunks, results, directory=directory, stop=stop).exit_code
 
@@ -113,6 +117,22 @@ def _stop_on_signals() -> CancelToken:
     for number in STOPPING:
         signal.signal(number, lambda *_: stop.request())
     return stop
+
+
+def _leave_on_signals(stop: CancelToken, results: ResultStream) -> None:
+    """End at once at a signal after the end of the stream, when only the removal of directories is left.
+
+    Receptor interrupts a worker whose unit is released, which the client does as soon as it has the whole stream, and
+    the client waits until the worker has ended. The guardian goes on with the removal.
+    """
+
+    def take(number: int, _frame: FrameType | None) -> None:
+        if results.finished:
+            os._exit(128 + number)
+        stop.request()
+
+    for number in STOPPING:
+        signal.signal(number, take)
 
 
 class _PrivateOutput:

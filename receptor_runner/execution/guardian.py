@@ -14,6 +14,7 @@ Requests and reports are lines of JSON; the descriptors of a request travel besi
     hold   {"do": "hold"}: keep the descriptor that comes along open until this process ends
     stop   {"do": "stop"} -> {"stopped": true, "left": [pids]}
     remove_on_exit  {"do": "remove_on_exit", "path"}: remove this directory if the worker dies
+    over   {"do": "over"}: the job has ended; if the worker dies now, only its directories are removed
     end    {"do": "end"}: kill what was started as a helper, leave the rest (asynchronous tasks live on), exit
 """
 
@@ -250,6 +251,7 @@ class Guardian:
         self._held: list[int] = []
         self._stop_plan: dict[str, Any] | None = None
         self._ladder: Ladder | ContainerLadder | None = None
+        self._is_over = False
         self._ended = False
         self._wakeup = self._watch_children()
 
@@ -299,6 +301,8 @@ class Guardian:
             self._held.append(self._received.pop(0))
         elif action == "remove_on_exit":
             self._removed_on_exit.append(Path(request["path"]))
+        elif action == "over":
+            self._is_over = True
         elif action == "end":
             self._ended = True
 
@@ -372,6 +376,12 @@ class Guardian:
 
     def _clean_up(self) -> None:
         """Leave nothing behind: the worker died."""
+        if not self._is_over:
+            self._kill_all()
+        self._remove_directories()
+        self._ended = True
+
+    def _kill_all(self) -> None:
         self._end_container()
         send_signal(self._tree(), signal.SIGTERM)
         deadline = time.monotonic() + ORPHAN_GRACE_S
@@ -380,12 +390,13 @@ class Guardian:
                 send_signal(tree, signal.SIGKILL)
             time.sleep(KILL_PAUSE_S)
             self._reap()
+
+    def _remove_directories(self) -> None:
         for path in self._removed_on_exit:
             remove_tree(path)
             if path.exists():
                 self._reclaim(path)
                 remove_tree(path)
-        self._ended = True
 
     def _end_container(self) -> None:
         """Have the container removed before anything else: its engine's client and monitor are still needed for it."""

@@ -138,6 +138,11 @@ class GuardianClient:
         """Have a directory removed if this process dies."""
         self._request({"do": "remove_on_exit", "path": str(directory)})
 
+    def job_is_over(self) -> None:
+        """Have what the job left running on purpose left alone, even if this process dies from now on."""
+        with contextlib.suppress(RunnerError):
+            self._request({"do": "over"})
+
     def hold(self, descriptor: int) -> None:
         """Have a descriptor kept open for as long as the guardian lives."""
         self._request({"do": "hold"}, [descriptor])
