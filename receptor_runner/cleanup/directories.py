@@ -96,8 +96,7 @@ class DirectoryCleanup:
         for directory in _registry_auth_of(match.path):
             self._remove_registry_auth(directory)
         self._remove(match.path)
-        if self._wanted.dry_run:
-            self._report_line(f"Would remove private data dir {match.name}")
+        self._report_line(f"{self._verb} private data dir {match.name}")
         self._note(match.name, Fate.REMOVED)
 
     def _remove_registry_auth(self, directory: Path) -> None:

@@ -49,11 +49,14 @@ class ImageCleanup:
         for name in self._engine.names(image):
             if self._wanted.dry_run:
                 self._report.images += 1
+                self._report_line(f"Would remove image name {name}")
             else:
                 self._attempt(partial(self._untag, name))
 
     def _untag(self, name: str) -> None:
-        self._report.images += self._engine.untag(name)
+        if removed := self._engine.untag(name):
+            self._report.images += removed
+            self._report_line(f"Removed image name {name}")
 
     def _report_removed(self) -> None:
         if self._report.images:

@@ -10,6 +10,7 @@ from typing import TextIO
 
 import click
 
+from receptor_runner.cli import output
 from receptor_runner.errors import OutputFailed
 
 log = logging.getLogger("receptor_runner")
@@ -65,7 +66,10 @@ class _Stderr(logging.StreamHandler[TextIO]):
             super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:
-        pass
+        if isinstance(sys.exc_info()[1], OSError):
+            output.give_up_stderr()
+        else:
+            super().handleError(record)
 
 
 def start_logging(options: LogOptions) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from receptor_runner.cli import logs
+from receptor_runner.cli import logs, output
 from receptor_runner.errors import RunnerError
 
 _RED, _RESET = "\x1b[31m", "\x1b[0m"
@@ -46,8 +46,10 @@ def _record(text: str) -> logging.LogRecord:
 
 
 def _write(text: str) -> None:
-    with contextlib.suppress(OSError, ValueError):
+    try:
         click.echo(text, err=True)
+    except OSError:
+        output.give_up_stderr()
 
 
 def error(failure: RunnerError) -> int:

@@ -19,20 +19,29 @@ _CANNOT_WRITE = frozenset({errno.EBADF, errno.EIO, errno.ENOSPC, errno.EPIPE})
 def fill_closed_streams() -> None:
     """Open /dev/null where stdin, stdout or stderr is closed, so that no other file gets its number.
 
-    Stdout and stderr are opened for reading only: writing to them fails, as it does where they are closed. A job's
-    results must not disappear into /dev/null with exit code 0.
+    Stdout is opened for reading only: writing to it fails, as it does where it is closed. A job's results must not
+    disappear into /dev/null with exit code 0.
     """
-    while (descriptor := os.open(os.devnull, os.O_RDONLY)) <= 2:
-        pass
-    os.close(descriptor)
-    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+    for name, flags, mode in (
+        ("stdin", os.O_RDONLY, "r"),
+        ("stdout", os.O_RDONLY, "w"),
+        ("stderr", os.O_WRONLY, "w"),
+    ):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 - for the whole process
+            # The lowest free number, which is the one of the closed stream.
+            descriptor = os.open(os.devnull, flags)
+            os.set_inheritable(descriptor, True)
+            setattr(sys, name, open(descriptor, mode, closefd=False))  # noqa: SIM115 - for the whole process
 
 
 def give_up_stdout() -> None:
     """Drop what stdout could not take: else the interpreter tries again when it exits, and fails with 120."""
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for the rest of the process
+
+
+def give_up_stderr() -> None:
+    """Drop what stderr could not take, likewise."""
+    sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - for the rest of the process
 
 
 def cannot_write(failure: OSError) -> OutputFailed:

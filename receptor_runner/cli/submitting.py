@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from receptor_runner.job import Job
     from receptor_runner.receptor.jobs.record import Record
     from receptor_runner.receptor.nodes.destination import Destination
+
+log = logging.getLogger("receptor_runner.cli")
 
 
 def submit_job(
@@ -36,6 +39,7 @@ def submit_job(
 
     with where.local_node() as local:  # an embedded one starts while the job is packed
         shipment = prepare(job, private_data_dir, include_artifacts=include_artifacts)
+        log.debug("packed %s: %d bytes", private_data_dir, shipment.archive.size if shipment.archive else 0)
         shipment.on_sent = UploadProgress().update
         try:
             for skipped in shipment.skipped:

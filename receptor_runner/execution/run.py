@@ -39,13 +39,13 @@ from receptor_runner.execution.isolation.paths import as_seen_inside
 from receptor_runner.execution.isolation.project_copy import copy_project
 from receptor_runner.execution.prompts import Answers
 from receptor_runner.execution.redaction import redact
-from receptor_runner.execution.rotation import rotate_artifacts
 from receptor_runner.execution.session import Cause, End, Limits, Session
 from receptor_runner.execution.sink import Sink
 from receptor_runner.execution.ssh_agent import SshAgent
 from receptor_runner.execution.start_failure import check_arguments, not_started
 from receptor_runner.job import Job
 from receptor_runner.outcome import RC_STOPPED, Outcome, Status
+from receptor_runner.rotation import rotate_artifacts
 from receptor_runner.system.cancel import CancelToken
 from receptor_runner.system.files import remove_tree
 

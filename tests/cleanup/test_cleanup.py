@@ -38,12 +38,15 @@ def reasons(report: Report, fate: Fate) -> dict[str, str]:
 
 
 def test_matching_directories_go_but_neither_files_nor_excluded_ones(tmp_path: Path) -> None:
-    """What matches and is a directory is removed and counted; a second run finds nothing."""
+    """What matches and is a directory is removed, named and counted; a second run finds nothing."""
     for name in ("awx_1", "awx_2", "awx_3", "awx_keep"):
         old(tmp_path / name)
     (tmp_path / "awx_file").write_text("x")
     report, told = clean(tmp_path, exclude_strings=("keep",), grace_period_min=0)
-    assert told == [f"Removed 3 private data dir(s) in pattern {tmp_path}/awx_*"]
+    assert told == [
+        *(f"Removed private data dir {tmp_path}/awx_{number}" for number in (1, 2, 3)),
+        f"Removed 3 private data dir(s) in pattern {tmp_path}/awx_*",
+    ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["awx_file", "awx_keep"]
     assert report.changed
     again, told = clean(tmp_path, exclude_strings=("keep",), grace_period_min=0)
@@ -154,7 +157,7 @@ def test_one_failure_does_not_stop_the_rest(tmp_path: Path) -> None:
     finally:
         subprocess.run(["chattr", "-i", stuck], check=True)
     assert reasons(report, Fate.FAILED) == {"awx_2": "Operation not permitted"}
-    assert told == [f"Removed 2 private data dir(s) in pattern {tmp_path}/awx_*"]
+    assert told[-1] == f"Removed 2 private data dir(s) in pattern {tmp_path}/awx_*"
     failure = report.failure()
     assert failure is not None
     assert failure.exit_code == 74
@@ -187,6 +190,7 @@ def test_registry_credentials_go_with_their_job(tmp_path: Path, monkeypatch: pyt
     assert told == [
         f"Removed associated registry auth dir {tmp_path}/ansible_runner_registry_*_ef",
         f"Removed associated registry auth dir {tmp_path}/ansible_runner_registry_42_ab",
+        f"Removed private data dir {tmp_path}/awx_1",
         f"Removed 1 private data dir(s) in pattern {tmp_path}/awx_*",
     ]
     assert sorted(path.name.rpartition("registry_")[2] for path in tmp_path.iterdir()) == [

@@ -41,14 +41,14 @@ def test_podman_is_asked_to_untag_each_name_alone(tmp_path: Path) -> None:
     podman = StandIn(tmp_path / "podman", "images*) echo 'q.io/a:1 q.io/a:2 <none>:<none>' | tr ' ' '\\n';;")
     report, told = podman.clean("q.io/a")
     assert podman.asked == [f"{NAMES} q.io/a", "untag q.io/a:1 q.io/a:1", "untag q.io/a:2 q.io/a:2"]
-    assert told == ["Removed 2 image(s)"]
+    assert told == ["Removed image name q.io/a:1", "Removed image name q.io/a:2", "Removed 2 image(s)"]
     assert report.changed
 
 
 def test_docker_counts_what_it_untagged(tmp_path: Path) -> None:
     """Other engines remove by name, and say how many names are gone (a stand-in for docker shows the words)."""
     docker = StandIn(tmp_path / "docker", "images*) echo q.io/a:1;;\nrmi*) echo 'Untagged: q.io/a:1';;")
-    assert docker.clean("q.io/a:1")[1] == ["Removed 1 image(s)"]
+    assert docker.clean("q.io/a:1")[1] == ["Removed image name q.io/a:1", "Removed 1 image(s)"]
     assert docker.asked == [f"{NAMES} q.io/a:1", "rmi q.io/a:1 -f"]
 
 
@@ -76,7 +76,7 @@ def test_one_failing_image_does_not_stop_the_others(tmp_path: Path) -> None:
         tmp_path / "podman", "*bad*) echo 'no  such\nthing' >&2; exit 125;;\nimages*) echo q.io/good:1;;"
     )
     report, told = podman.clean("q.io/bad", "q.io/good", prune=True)
-    assert told == ["Removed 1 image(s)"]
+    assert told == ["Removed image name q.io/good:1", "Removed 1 image(s)"]
     assert podman.asked[-1] == "image prune -f"
     failure = report.failure()
     assert isinstance(failure, WorkerFailed)
@@ -88,7 +88,7 @@ def test_a_dry_run_only_looks(tmp_path: Path) -> None:
     podman = StandIn(tmp_path / "podman", "*dangling*) echo 1; echo 2;;\nimages*) echo q.io/a:1;;")
     report, told = podman.clean("q.io/a:1", prune=True, dry_run=True)
     assert podman.asked == [f"{NAMES} q.io/a:1", "images --filter dangling=true --quiet"]
-    assert told == ["Would remove 1 image(s)", "Would prune 2 image(s)"]
+    assert told == ["Would remove image name q.io/a:1", "Would remove 1 image(s)", "Would prune 2 image(s)"]
     assert not report.changed
 
 

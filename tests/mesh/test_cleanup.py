@@ -23,7 +23,11 @@ def test_another_node_is_cleaned_up(commands: Commands, meshes: Meshes, kind: st
         "cleanup", *words, f"--file-pattern={tmp_path}/awx_*", "--exclude-strings", "2_b", "xyzzy"
     )
     assert (done.rc, done.stderr) == (0, "")
-    assert done.text == f"Removed 1 private data dir(s) in pattern {tmp_path}/awx_*\n(changed: True)\n"
+    assert done.text.splitlines() == [
+        f"Removed private data dir {tmp_path}/awx_1_a",
+        f"Removed 1 private data dir(s) in pattern {tmp_path}/awx_*",
+        "(changed: True)",
+    ]
 
     done = commands.ours("cleanup", *words, f"--file-pattern={tmp_path}/awx_*", "--dry-run", "--json")
     assert json.loads(done.text)["removed"] == [f"{tmp_path}/awx_2_b"]

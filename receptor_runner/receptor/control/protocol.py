@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from receptor_runner.receptor.control.results import Results
 from receptor_runner.receptor.control.submission import Submission
 from receptor_runner.receptor.control.unit import UnitStatus, WorkOrder
 
+log = logging.getLogger("receptor_runner.control")
+
+_EXCERPT_SIZE = 300
 _CREATED = re.compile(r"Work unit created with ID (.+)\. Send stdin data and EOF\.")
 _SLOW_LINK_BYTES_PER_S = 1024 * 1024
 
@@ -36,6 +40,11 @@ class Deadlines:
     reply_s: float = 15.0
     cancel_s: float = 30.0
     payload_s: float = 60.0
+
+
+def _excerpt(reply: object) -> str:
+    text = json.dumps(reply, default=str)
+    return text if len(text) <= _EXCERPT_SIZE else f"{text[:_EXCERPT_SIZE]}... ({len(text)} characters)"
 
 
 class Control:
@@ -164,13 +173,16 @@ class Control:
         """
         with self._connected() as connection:
             connection.reply_within(self._deadlines.reply_s)
+            log.debug("%s: work results %s from byte %d", self.address, unit_id, offset)
             stream, file = connection.get_work_results(unit_id, offset, return_socket=True)
             return Results(stream, file)
 
     def _command(self, command: str, deadline_s: float) -> dict[str, Any]:
         with self._connected() as connection:
             connection.reply_within(deadline_s)
+            log.debug("%s: %s", self.address, command)
             reply = connection.simple_command(command)
+            log.debug("%s: reply %s", self.address, _excerpt(reply))
         if not isinstance(reply, dict):
             raise NodeUnavailable(
                 f"the node at {self.address} sent an unexpected reply", cause=str(reply)[:200]

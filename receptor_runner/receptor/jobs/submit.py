@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from receptor_runner.errors import ContactLost, IdentExists, UsageError
+from receptor_runner.errors import ContactLost, IdentExists, RunnerError, UsageError
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.receptor.control.protocol import Control
 from receptor_runner.receptor.control.unit import WorkOrder
@@ -17,7 +18,10 @@ from receptor_runner.receptor.jobs.work_order import work_order
 from receptor_runner.receptor.nodes.destination import Destination, reach
 from receptor_runner.receptor.nodes.locate import LocalNode
 from receptor_runner.receptor.nodes.preflight import Route, assume_route, find_route
+from receptor_runner.rotation import rotate_artifacts
 from receptor_runner.transmit import Shipment
+
+log = logging.getLogger("receptor_runner.submit")
 
 _SOCKET_WITHIN_S = 10.0
 """How long a socket that does not exist is waited for: a node that starts again makes it soon, a typo never does."""
@@ -53,8 +57,24 @@ def start(
     _check_artifact_dir(shipment.job.artifact_dir)
     file = RecordFile(private_data_dir, shipment.job.ident)
     with file.locked():
-        active = _active(file, shipment.digest(), destination, rerun=rerun)
-        return active or _submit(shipment, file, destination, local, on_route)
+        if active := _active(file, shipment.digest(), destination, rerun=rerun):
+            return active
+        record = _submit(shipment, file, destination, local, on_route)
+        rotate_artifacts(
+            file.artifact_dir,
+            shipment.job.rotate_artifacts or 0,
+            lambda ident: _is_disposable(private_data_dir, ident),
+        )
+        return record
+
+
+def _is_disposable(private_data_dir: Path, ident: str) -> bool:
+    """Return whether a job's artifacts may be rotated away: with the record of a unit its last trace would go."""
+    try:
+        record = RecordFile(private_data_dir, ident).read()
+    except RunnerError:
+        return False
+    return record is None or (not record.is_active and (record.released or record.unit_id is None))
 
 
 def _check_artifact_dir(artifact_dir: str | None) -> None:
@@ -71,7 +91,9 @@ def _active(file: RecordFile, digest: str, destination: Destination, *, rerun: b
     record = file.read()
     if record and record.is_active and record.unit_id:
         if record.digest != digest:
-            raise _taken(file, "an active job whose options or inputs differ")
+            raise _taken(file, "an active job whose options or inputs differ").with_hint(
+                f"{file.way_back}, or use another ident"
+            )
         return record
     if record and record.stage is Stage.ABORTED:
         _forget(file, record, destination)
@@ -117,6 +139,7 @@ def _submit(
             work_type=route.work_type,
         )
     )
+    log.debug("job %s: node %s, work type %s, via %s", file.ident, route.node, route.work_type, local.socket)
     on_route(record, local)
     try:
         return _send(shipment, file, control, record, order)
@@ -152,6 +175,7 @@ def _send(shipment: Shipment, file: RecordFile, control: Control, record: Record
     def note_unit(unit_id: str) -> None:
         nonlocal record
         record = file.write(dataclasses.replace(record, unit_id=unit_id, stage=Stage.CREATED))
+        log.debug("job %s: unit %s created, sending the payload", file.ident, unit_id)
 
     def note_abortion(removed: bool) -> None:
         if removed:
@@ -160,4 +184,5 @@ def _send(shipment: Shipment, file: RecordFile, control: Control, record: Record
             file.write(dataclasses.replace(record, stage=Stage.ABORTED, outcome=_ABORTED))
 
     upload(control, order, shipment.chunks(), note_unit, note_abortion)
+    log.debug("job %s: all of the payload is sent", file.ident)
     return file.write(dataclasses.replace(record, stage=Stage.STARTED))

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from receptor_runner.execution.rotation import rotate_artifacts
+from receptor_runner.rotation import rotate_artifacts
 
 
 def make_artifacts(base: Path, *names: str) -> None:
@@ -29,6 +29,13 @@ def test_the_newest_are_kept_and_ones_own(tmp_path: Path, keep: int, expected: s
     make_artifacts(tmp_path, "1", "2", "3", "4")
     rotate_artifacts(tmp_path / "2", keep)
     assert left(tmp_path) == expected
+
+
+def test_what_may_not_be_removed_stays(tmp_path: Path) -> None:
+    """The caller can hold back directories, such as those of jobs that are still running."""
+    make_artifacts(tmp_path, "1", "2", "3", "4")
+    rotate_artifacts(tmp_path / "4", 1, lambda name: name != "2")
+    assert left(tmp_path) == {"2", "4"}
 
 
 def test_files_and_links_are_none_of_its_business(tmp_path: Path) -> None:
