@@ -11,8 +11,11 @@ import click
 from receptor_runner.cli.parameters import option, seconds
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from receptor_runner.receptor.control.retry import RetryPolicy
     from receptor_runner.receptor.nodes.destination import Destination
+    from receptor_runner.receptor.nodes.locate import LocalNode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +99,18 @@ class TargetOptions:
 
 
 _NO_SOCKET, _NO_TLS, _NO_TARGET = SocketOptions(), TlsOptions(), TargetOptions()
+
+
+def open_local_node(
+    local: SocketOptions, tls: TlsOptions, target: TargetOptions
+) -> AbstractContextManager[LocalNode]:
+    """Provide the local node that the options describe.
+
+    Only light modules are imported: an embedded node then starts while we import the others and pack the job.
+    """
+    from receptor_runner.receptor.nodes.locate import open_local_node
+
+    return open_local_node(local.socket, needs_mesh=bool(target.node or tls.tls_client))
 
 
 def destination(

@@ -13,7 +13,7 @@ from receptor_runner.cli.commands import Command
 from receptor_runner.cli.node_options import ConnectionOptions, SocketOptions, TlsOptions, destination
 
 if TYPE_CHECKING:
-    from receptor_runner.receptor.nodes.facts import WorkerWord
+    from receptor_runner.receptor.nodes.facts import WorkerReport
     from receptor_runner.receptor.nodes.mesh import MeshNode
 
 EPILOG = """\b
@@ -24,7 +24,7 @@ Examples:
 
 _HEADER = ("node", "route", "last seen", "tls", "work types")
 _HEADER_OF_INFO = ("cpus", "memory", "versions")
-_VERSIONS = {"receptor_runner_version": "receptor-runner", "runner_version": "ansible-runner"}
+_VERSIONS = {"receptor_runner_version": "receptor-runner", "ansible_core_version": "ansible-core"}
 
 
 @click.command(cls=Command, epilog=EPILOG)
@@ -54,46 +54,47 @@ def nodes(
     A work type that takes signed work only is marked `(signed)`. `last seen` is when the node last told what it
     offers, by its own clock; that happens once a minute, so of a node that has just come little is known yet.
     """
-    from receptor_runner.receptor.nodes.facts import ask_workers, list_nodes
+    from receptor_runner.receptor.nodes.facts import list_nodes, read_reports
 
     where = destination(connection, local, tls)
     with where.local_node() as node:
         control = where.control(node)
         found = list_nodes(control, where)
-        words = ask_workers(control, where, found, within_s=timeout) if info else None
+        reports = read_reports(control, where, found, within_s=timeout) if info else None
     if json_output:
-        output.data({"schema": 1, "nodes": [_describe(node, words) for node in found]})
+        output.data({"schema": 1, "nodes": [_describe(node, reports) for node in found]})
     else:
-        _print(found, words)
+        _print(found, reports)
 
 
-def _describe(node: MeshNode, words: Mapping[str, WorkerWord] | None) -> dict[str, Any]:
+def _describe(node: MeshNode, reports: Mapping[str, WorkerReport] | None) -> dict[str, Any]:
     """Return a node as programs read it."""
     described = {
         "node": node.node,
-        "asked": node.is_asked,
+        "local": node.is_local,
         "reachable": node.is_reachable,
         "next_hop": node.next_hop,
         "last_seen": node.last_seen,
         "tls": node.wants_tls if node.is_advertised else None,
         "work_types": [{"name": name, "signed": signed} for name, signed in node.work_types.items()],
     }
-    if words is not None:
-        word = words.get(node.node)
-        described["info"] = dict(word.facts) if word and word.facts else None
-        described["error"] = word.error if word else None
+    if reports is not None:
+        report = reports.get(node.node)
+        described["info"] = dict(report.facts) if report and report.facts else None
+        described["error"] = report.error if report else None
     return described
 
 
-def _print(found: list[MeshNode], words: Mapping[str, WorkerWord] | None) -> None:
-    rows = [[*_HEADER, *(_HEADER_OF_INFO if words is not None else ())]]
+def _print(found: list[MeshNode], reports: Mapping[str, WorkerReport] | None) -> None:
+    rows = [[*_HEADER, *(_HEADER_OF_INFO if reports is not None else ())]]
     rows += [
-        [*_cells(node), *(_info_cells(words.get(node.node)) if words is not None else ())] for node in found
+        [*_cells(node), *(_info_cells(reports.get(node.node)) if reports is not None else ())]
+        for node in found
     ]
     output.table(rows)
-    for name, word in sorted((words or {}).items()):
-        if word.error:
-            messages.note(f"warning: node {name}: {word.error}")
+    for name, report in sorted((reports or {}).items()):
+        if report.error:
+            messages.note(f"warning: node {name}: {report.error}")
 
 
 def _cells(node: MeshNode) -> list[str]:
@@ -108,15 +109,15 @@ def _cells(node: MeshNode) -> list[str]:
 
 
 def _route(node: MeshNode) -> str:
-    if node.is_asked:
-        return "asked"
+    if node.is_local:
+        return "local"
     if node.next_hop is None:
         return "none"
     return "direct" if node.next_hop == node.node else f"via {node.next_hop}"
 
 
 def _age(moment: str | None) -> str:
-    """Return how long ago a moment was, in words; its own text if it is no moment."""
+    """Return how long ago a moment was; a text that is not a moment as it is."""
     if moment is None:
         return "never"
     try:
@@ -127,12 +128,15 @@ def _age(moment: str | None) -> str:
     return f"{max(seconds, 0):.0f} s ago"
 
 
-def _info_cells(word: WorkerWord | None) -> list[str]:
-    facts = word.facts if word else {}
+def _info_cells(report: WorkerReport | None) -> list[str]:
+    facts = report.facts if report else {}
     if not facts:
-        return ["no answer" if word else "-", "-", "-"]
+        return ["no answer" if report else "-", "-", "-"]
     memory = facts.get("mem_in_bytes")
     versions = [f"{label} {facts[key]}" for key, label in _VERSIONS.items() if facts.get(key)]
+    if "receptor_runner_version" not in facts and "runner_version" in facts:
+        # Our own worker reports the ansible-runner whose streams it reads, since callers require the key.
+        versions.insert(0, f"ansible-runner {facts['runner_version']}")
     return [
         str(facts.get("cpu_count", "?")),
         f"{memory / 2**30:.1f} GiB" if isinstance(memory, int) else "?",

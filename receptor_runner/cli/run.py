@@ -17,6 +17,7 @@ from receptor_runner.cli.node_options import (
     TargetOptions,
     TlsOptions,
     destination,
+    open_local_node,
 )
 from receptor_runner.cli.submitting import submit_job
 
@@ -56,14 +57,12 @@ def run(
     The output is shown as it comes; the exit code is the job's own. If a job of the same ident is active already, it is
     attached to.
     """
-    where = destination(connection, local, tls, target)
-    following = JobFollowing(follow, where, json_output=json_output)
-    record = submit_job(
-        private_data_dir,
-        job.job(json_mode=json_mode),
-        where,
-        include_artifacts=job.include_artifacts,
-        rerun=rerun,
-    )
+    request = job.job(json_mode=json_mode)
+    with open_local_node(local, tls, target) as node:
+        where = destination(connection, local, tls, target)
+        following = JobFollowing(follow, where, json_output=json_output)
+        record = submit_job(
+            private_data_dir, request, where, node, include_artifacts=job.include_artifacts, rerun=rerun
+        )
     following.catch_signals()
     return following.follow(private_data_dir, record.ident)

@@ -15,6 +15,7 @@ from receptor_runner.cli.node_options import (
     TargetOptions,
     TlsOptions,
     destination,
+    open_local_node,
 )
 from receptor_runner.cli.submitting import submit_job
 
@@ -47,13 +48,12 @@ def submit(
     json_output: bool,
 ) -> None:
     """Start the job in DIR through Receptor and return at once."""
-    record = submit_job(
-        private_data_dir,
-        job.job(json_mode=json_mode),
-        destination(connection, local, tls, target),
-        include_artifacts=job.include_artifacts,
-        rerun=rerun,
-    )
+    request = job.job(json_mode=json_mode)
+    with open_local_node(local, tls, target) as node:
+        where = destination(connection, local, tls, target)
+        record = submit_job(
+            private_data_dir, request, where, node, include_artifacts=job.include_artifacts, rerun=rerun
+        )
     if json_output:
         output.data(job_view.describe(record))
     else:

@@ -18,12 +18,19 @@ if TYPE_CHECKING:
     from receptor_runner.job import Job
     from receptor_runner.receptor.jobs.record import Record
     from receptor_runner.receptor.nodes.destination import Destination
+    from receptor_runner.receptor.nodes.locate import LocalNode
 
 log = logging.getLogger("receptor_runner.cli")
 
 
 def submit_job(
-    private_data_dir: Path, job: Job, where: Destination, *, include_artifacts: bool, rerun: bool
+    private_data_dir: Path,
+    job: Job,
+    where: Destination,
+    local: LocalNode,
+    *,
+    include_artifacts: bool,
+    rerun: bool,
 ) -> Record:
     """Pack a job and submit it; return its record.
 
@@ -31,25 +38,23 @@ def submit_job(
         private_data_dir: the directory to send.
         job: what to run, with an ident.
         where: where it runs.
+        local: the local node.
         include_artifacts: send the artifacts of earlier jobs too.
         rerun: whether an ended job of the same ident may be replaced.
     """
     from receptor_runner.receptor.jobs.submit import start
     from receptor_runner.transmit import prepare
 
-    with where.local_node() as local:  # an embedded one starts while the job is packed
-        shipment = prepare(job, private_data_dir, include_artifacts=include_artifacts)
-        log.debug("packed %s: %d bytes", private_data_dir, shipment.archive.size if shipment.archive else 0)
-        shipment.on_sent = UploadProgress().update
-        try:
-            for skipped in shipment.skipped:
-                messages.note(f"warning: skipped {skipped}")
-            with _interruptible(private_data_dir, str(job.ident)):
-                return start(
-                    shipment, private_data_dir, where, local, rerun=rerun, on_route=job_view.note_route
-                )
-        finally:
-            shipment.close()
+    shipment = prepare(job, private_data_dir, include_artifacts=include_artifacts)
+    log.debug("packed %s: %d bytes", private_data_dir, shipment.archive.size if shipment.archive else 0)
+    shipment.on_sent = UploadProgress().update
+    try:
+        for skipped in shipment.skipped:
+            messages.note(f"warning: skipped {skipped}")
+        with _interruptible(private_data_dir, str(job.ident)):
+            return start(shipment, private_data_dir, where, local, rerun=rerun, on_route=job_view.note_route)
+    finally:
+        shipment.close()
 
 
 @contextlib.contextmanager

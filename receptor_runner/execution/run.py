@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -48,6 +47,7 @@ from receptor_runner.outcome import RC_STOPPED, Outcome, Status
 from receptor_runner.rotation import rotate_artifacts
 from receptor_runner.system.cancel import CancelToken
 from receptor_runner.system.files import remove_tree
+from receptor_runner.system.interpreter import script_directories
 
 
 def execute(
@@ -158,10 +158,10 @@ def _plan(
 
 
 def _findable(command: tuple[str, ...], env: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the command with a program that is found: on the job's PATH, else beside this interpreter."""
-    beside = Path(sys.executable).parent / command[0]
-    if shutil.which(command[0], path=env.get("PATH")) is None and os.access(beside, os.X_OK):
-        return (str(beside), *command[1:])
+    """Return the command with a program that is found: on the job's PATH, else where packages install scripts."""
+    if shutil.which(command[0], path=env.get("PATH")) is None:
+        installed = shutil.which(command[0], path=os.pathsep.join(map(str, script_directories())))
+        return (installed or command[0], *command[1:])
     return command
 
 

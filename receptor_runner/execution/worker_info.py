@@ -36,13 +36,28 @@ def _facts() -> tuple[dict[str, object], list[str]]:
         "runner_version": WIRE_VERSION,
         "receptor_runner_version": __version__,
     }
-    for key, read in (("mem_in_bytes", _memory_bytes), ("uuid", _node_uuid)):
+    readers = (
+        ("ansible_core_version", _ansible_core_version),
+        ("mem_in_bytes", _memory_bytes),
+        ("uuid", _node_uuid),
+    )
+    for key, read in readers:
         try:
             facts[key] = read()
         except (OSError, RuntimeError, ValueError, StopIteration) as error:
             facts[key] = None
             errors.append(f"{key}: {error}")
     return facts, errors
+
+
+def _ansible_core_version() -> str | None:
+    """Return the version of the ansible-core that is installed beside this package; None if there is none."""
+    import importlib.metadata
+
+    try:
+        return importlib.metadata.version("ansible-core")
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _memory_bytes() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import time
 from typing import TYPE_CHECKING
 
 from receptor_runner.node.work import refuse_signature
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 SHORTEST_WAIT_S = 0.01
 LONGEST_WAIT_S = 0.2
+BUSY_S = 1.0
+"""How long after its last output a unit is still looked at in short intervals."""
 _WAIT_GROWTH = 1.4
 _log = logging.getLogger("receptor_runner.node")
 
@@ -50,6 +53,7 @@ def stream_results(node: NodeState, connection: ClientConnection, work: WorkRequ
 
 def _follow(unit: Unit, output: _Output, connection: ClientConnection, position: int) -> None:
     wait_s = SHORTEST_WAIT_S
+    written_at = time.monotonic()
     while True:
         # Asked before the output is read: what was written before the end is then sure to be seen.
         is_over = unit.has_ended()
@@ -58,7 +62,11 @@ def _follow(unit: Unit, output: _Output, connection: ClientConnection, position:
             position += sent
         if is_over:
             return
-        wait_s = SHORTEST_WAIT_S if position > start else min(wait_s * _WAIT_GROWTH, LONGEST_WAIT_S)
+        if position > start:
+            written_at = time.monotonic()
+        # A job that has just said something is likely to go on, or to end; many silent ones must cost little.
+        is_busy = time.monotonic() - written_at < BUSY_S
+        wait_s = SHORTEST_WAIT_S if is_busy else min(wait_s * _WAIT_GROWTH, LONGEST_WAIT_S)
         connection.wait_while_present(wait_s)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import site
 import sys
+import sysconfig
 from pathlib import Path
 
 PACKAGE_ROOT = Path(__file__).absolute().parents[2]
@@ -18,6 +19,17 @@ def program_words() -> list[str]:
     if PACKAGE_ROOT in _site_directories():
         return [sys.executable, "-m", "receptor_runner"]
     return [sys.executable, str(PACKAGE_ROOT / "receptor_runner")]
+
+
+def script_directories() -> list[Path]:
+    """Return where the scripts of installed packages are, whether or not that is on PATH.
+
+    Beside the interpreter (a virtual environment), in the interpreter's and the user's script directories (distribution
+    packages, `pip install --user`), and in the target of `pip install --target`.
+    """
+    schemes = [sysconfig.get_default_scheme(), sysconfig.get_preferred_scheme("user")]
+    scripts = [Path(sysconfig.get_path("scripts", scheme)) for scheme in schemes]
+    return list(dict.fromkeys([Path(sys.executable).parent, *scripts, PACKAGE_ROOT / "bin"]))
 
 
 def _site_directories() -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import uuid
 from pathlib import Path
@@ -30,6 +31,7 @@ def test_the_keys_that_callers_read(home: Path) -> None:
     assert isinstance(facts["mem_in_bytes"], int)
     assert facts["errors"] == []
     assert isinstance(facts["receptor_runner_version"], str)
+    assert facts["ansible_core_version"] == importlib.metadata.version("ansible-core")
 
 
 def test_the_uuid_is_made_once_and_kept_private(home: Path) -> None:

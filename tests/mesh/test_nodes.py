@@ -35,11 +35,11 @@ def test_what_is_advertised(
     found = ask(commands, meshes.get(kind).control)
 
     assert list(found) == ["control", "hop", "worker"]
-    assert (found["control"]["asked"], found["control"]["next_hop"]) == (True, None)
+    assert (found["control"]["local"], found["control"]["next_hop"]) == (True, None)
     assert (found["hop"]["next_hop"], found["worker"]["next_hop"]) == ("hop", "hop")
     worker = found["worker"]
     assert worker["work_types"] == [{"name": "receptor-runner", "signed": is_signed}]
-    assert (worker["tls"], worker["reachable"], worker["asked"]) == (tls, True, False)
+    assert (worker["tls"], worker["reachable"], worker["local"]) == (tls, True, False)
     assert datetime.fromisoformat(worker["last_seen"]).tzinfo is not None
     assert "info" not in worker
 
@@ -52,7 +52,7 @@ def test_the_table(meshes: Meshes, commands: Commands) -> None:
 
     assert header.split("  ")[0] == "node"
     assert [line.split()[0] for line in lines] == ["control", "hop", "worker"]
-    assert "asked" in lines[0]
+    assert "local" in lines[0]
     assert "direct" in lines[1]
     assert all(word in lines[2] for word in ("via hop", "s ago", "yes", "receptor-runner (signed)"))
 

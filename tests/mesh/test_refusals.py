@@ -135,7 +135,7 @@ def test_without_tls(meshes: Meshes, client_of: Callable[[Daemon], Client]) -> N
     mesh = meshes.get("tls")
     client = client_of(mesh.control)
 
-    assert_refused(client.ask("run", *JOB, "--tls-client", ""), client, mesh, "wants TLS")
+    assert_refused(client.ask("run", *JOB, "--tls-client", ""), client, mesh, "requires TLS")
     done = client.ask("run", *UNCHECKED)
     assert_refused(done, client, mesh, "never started", "insecure connection to secure service")
 

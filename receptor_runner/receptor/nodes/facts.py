@@ -1,4 +1,4 @@
-"""Asking workers about themselves: `--worker-info` as a unit on each node, side by side, nothing left behind."""
+"""The facts of workers: `--worker-info` runs as a unit on every node at once, and each unit is removed."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from receptor_runner.receptor.nodes.preflight import Route
 
 _AT_ONCE = 16
 _TTL_MARGIN_S = 5
-"""How much later than ours the node's patience ends: it only counts if we are gone by then."""
+"""How much longer than we wait a node may take to start the unit; it counts only if this process dies meanwhile."""
 
-_QUESTION = "--worker-info"
+_PARAMS = "--worker-info"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerWord:
-    """What a worker says of itself, or why it says nothing.
+class WorkerReport:
+    """What a worker reports about its machine, or why there is no report.
 
     Attributes:
-        facts: `cpu_count`, `mem_in_bytes`, `runner_version`, ... by name; empty if it did not answer.
-        error: why it did not answer.
+        facts: `cpu_count`, `mem_in_bytes`, `runner_version`, ... by name; empty without a report.
+        error: why there is no report.
     """
 
     facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -42,33 +42,31 @@ class WorkerWord:
 
 
 def list_nodes(control: Control, destination: Destination) -> list[MeshNode]:
-    """Return the nodes of the mesh, the asked one first.
+    """Return the nodes of the mesh, the local node first.
 
     Raises:
-        NodeUnavailable: the asked node does not answer.
+        NodeUnavailable: the local node does not answer.
     """
-    status = destination.retry.call(lambda: control.status(*MESH_FIELDS), "asking for the mesh")
+    status = destination.retry.call(lambda: control.status(*MESH_FIELDS), "reading the mesh status")
     return list(read_nodes(status).values())
 
 
-def ask_workers(
+def read_reports(
     control: Control, destination: Destination, nodes: Iterable[MeshNode], *, within_s: float
-) -> dict[str, WorkerWord]:
-    """Ask the worker of each node that offers one; return their words by node.
-
-    A node that does not answer fails none of the others.
+) -> dict[str, WorkerReport]:
+    """Return the reports of all workers by node; one that does not answer does not affect the others.
 
     Args:
-        control: the node that is asked.
-        destination: how others are reached from there; its TLS client is for those that want TLS.
+        control: the local node.
+        destination: how the others are reached; its TLS client is used for those that require TLS.
         nodes: the nodes of the mesh.
         within_s: how long each may take.
     """
-    asked = next(node.node for node in nodes if node.is_asked)
+    local = next(node.node for node in nodes if node.is_local)
     routes = [
         Route(
             node=node.node,
-            asked=asked,
+            local=local,
             work_type=node.worker_type,
             wants_signature=node.work_types[node.worker_type],
             wants_tls=node.wants_tls,
@@ -77,36 +75,36 @@ def ask_workers(
         if node.worker_type
     ]
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        words = pool.map(lambda route: _ask(control, destination, route, within_s), routes)
-        return dict(zip((route.node for route in routes), words, strict=True))
+        reports = pool.map(lambda route: _report(control, destination, route, within_s), routes)
+        return dict(zip((route.node for route in routes), reports, strict=True))
 
 
-def _ask(control: Control, destination: Destination, route: Route, within_s: float) -> WorkerWord:
-    question = dataclasses.replace(
+def _report(control: Control, destination: Destination, route: Route, within_s: float) -> WorkerReport:
+    inquiry = dataclasses.replace(
         destination,
-        params=_QUESTION,
+        params=_PARAMS,
         ttl=f"{within_s + _TTL_MARGIN_S:g}s",
         tls_client=destination.tls_client if route.wants_tls else None,
     )
     try:
-        answer = _run(control, work_order(question, route, control), within_s)
-        return WorkerWord(facts=_read(answer))
+        output = _run(control, work_order(inquiry, route, control), within_s)
+        return WorkerReport(facts=_read(output))
     except RunnerError as error:
-        return WorkerWord(error=str(error))
+        return WorkerReport(error=str(error))
 
 
 def _run(control: Control, order: WorkOrder, within_s: float) -> bytes:
-    """Run a unit without input and return what it printed; it is gone afterwards."""
+    """Run a unit without input and return its output; the unit is removed."""
     policy = FollowPolicy(wait_timeout_s=within_s)
     output, status = run_unit(control, order, policy, RetryPolicy(deadline_s=within_s))
     if not output:
-        raise NodeUnavailable("its worker said nothing", cause=f"{status.state}: {status.detail}")
+        raise NodeUnavailable("the worker printed nothing", cause=f"{status.state}: {status.detail}")
     return output
 
 
-def _read(answer: bytes) -> dict[str, Any]:
-    """Read a worker's word: one YAML mapping, perhaps with lines of the node around it."""
-    text = answer.decode(errors="replace")
+def _read(output: bytes) -> dict[str, Any]:
+    """Return the one YAML mapping in the output; the node may have added lines of its own."""
+    text = output.decode(errors="replace")
     for candidate in (text, *text.splitlines()):
         try:
             facts = yaml.safe_load(candidate)
@@ -114,4 +112,4 @@ def _read(answer: bytes) -> dict[str, Any]:
             continue
         if isinstance(facts, dict) and "cpu_count" in facts:
             return facts
-    raise NodeUnavailable("its worker does not answer in YAML", cause=text.strip()[-200:] or None)
+    raise NodeUnavailable("the worker's report is not YAML", cause=text.strip()[-200:] or None)

@@ -1,4 +1,4 @@
-"""The nodes of a mesh, as the asked one knows them."""
+"""The nodes of a mesh, as the local node knows them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MESH_FIELDS = ("NodeID", "Advertisements", "RoutingTable", "KnownConnectionCosts")
-"""What of a node's status tells of the mesh."""
+"""The fields of a node's status that describe the mesh."""
 
 PREFERRED_WORK_TYPES = ("receptor-runner", "ansible-runner")
-"""Which work type is taken unless one is named; a worker of either kind understands the stream."""
+"""The work types that are used unless one is named, the preferred one first; both workers understand the stream."""
 
 CONTROL_SERVICE = "control"
-"""The service through which a node is given work by others."""
+"""The service through which other nodes submit work to a node."""
 
 _TLS_STREAM = 2
 
@@ -24,16 +24,16 @@ class MeshNode:
 
     Attributes:
         node: its id.
-        is_asked: whether it is the node that was asked.
-        next_hop: the neighbour through which the asked node reaches it; None for itself, or where no way leads.
-        is_advertised: whether it has told what it offers; a new node's word may take a minute.
+        is_local: whether it is the local node.
+        next_hop: the neighbor through which the local node reaches it; None for the local node, or without a route.
+        is_advertised: whether its advertisement has arrived; that of a new node may take a minute.
         wants_tls: whether its control service is behind TLS.
         work_types: the names of its work-commands, and whether each wants signed work.
-        last_seen: when it last told what it offers, by its own clock (RFC 3339).
+        last_seen: the time of its last advertisement, by its own clock (RFC 3339).
     """
 
     node: str
-    is_asked: bool = False
+    is_local: bool = False
     next_hop: str | None = None
     is_advertised: bool = False
     wants_tls: bool = False
@@ -42,8 +42,8 @@ class MeshNode:
 
     @property
     def is_reachable(self) -> bool:
-        """Whether a way leads to it."""
-        return self.is_asked or self.next_hop is not None
+        """Whether there is a route to it."""
+        return self.is_local or self.next_hop is not None
 
     @property
     def worker_type(self) -> str | None:
@@ -52,7 +52,7 @@ class MeshNode:
 
 
 def read_nodes(status: Mapping[str, Any]) -> dict[str, MeshNode]:
-    """Return the nodes of the mesh by id, the asked one first, the others by name.
+    """Return the nodes of the mesh by id, the local node first, the others by name.
 
     Args:
         status: the reply of the control service's `status`, at least with MESH_FIELDS.
@@ -75,7 +75,7 @@ def _read_node(name: str, own: str, next_hop: str | None, adverts: list[dict[str
     }
     return MeshNode(
         node=name,
-        is_asked=name == own,
+        is_local=name == own,
         next_hop=None if name == own else next_hop,
         is_advertised=bool(adverts),
         wants_tls=any(_is_control_behind_tls(advert) for advert in adverts),

@@ -1,4 +1,4 @@
-"""Before anything is uploaded: does the node exist, and does it offer what is wanted?"""
+"""Checks before anything is uploaded: the target node exists and offers the work type."""
 
 from __future__ import annotations
 
@@ -18,40 +18,40 @@ class Route:
     """Where a job goes.
 
     Attributes:
-        node: the node's id.
-        asked: the id of the node that was asked.
-        work_type: the work-command there.
+        node: the id of the target node.
+        local: the id of the local node.
+        work_type: the work type there.
         wants_signature: whether it advertises that it verifies signatures; None if that is not known.
         wants_tls: whether its control service is behind TLS; None if that is not known.
     """
 
     node: str
-    asked: str
+    local: str
     work_type: str
     wants_signature: bool | None = None
     wants_tls: bool | None = None
 
     @property
     def is_local(self) -> bool:
-        """Whether that is the node that was asked."""
-        return self.node == self.asked
+        """Whether the job runs on the local node."""
+        return self.node == self.local
 
 
 def find_route(control: Control, node: str | None, work_type: str | None, retry: RetryPolicy) -> Route:
     """Return the route to a node and a work type that it advertises.
 
-    A node that is known but has not yet advertised is waited for: adverts may lag by a minute.
+    A node that is known but has not advertised yet is waited for: advertisements may lag by a minute.
 
     Args:
-        control: the node that is asked.
-        node: the wanted node; by default the asked one.
-        work_type: the wanted work type; by default ours, else ansible-runner's.
+        control: the local node.
+        node: the target node; by default the local node.
+        work_type: the work type; by default ours, else ansible-runner's.
         retry: how long to wait.
 
     Raises:
         NodeUnavailable: no such node is known.
         Rejected: it does not offer that work type.
-        Unreachable: the asked node does not answer, or the wanted one does not advertise.
+        Unreachable: the local node does not answer, or the target node has not advertised.
     """
     return retry.call(lambda: _route(control.status(*MESH_FIELDS), node, work_type), "finding the node")
 
@@ -60,10 +60,10 @@ def assume_route(control: Control, node: str | None, work_type: str | None) -> R
     """Return the route to a node and a work type of which nothing is checked.
 
     Raises:
-        Unreachable: the asked node does not answer.
+        Unreachable: the local node does not answer.
     """
     own = str(control.status("NodeID").get("NodeID"))
-    return Route(node=_named(node, own), asked=own, work_type=work_type or PREFERRED_WORK_TYPES[0])
+    return Route(node=_named(node, own), local=own, work_type=work_type or PREFERRED_WORK_TYPES[0])
 
 
 def _named(node: str | None, own: str) -> str:
@@ -77,7 +77,7 @@ def _route(status: Mapping[str, Any], wanted: str | None, work_type: str | None)
     chosen = _work_type(target, work_type)
     return Route(
         node=target.node,
-        asked=own,
+        local=own,
         work_type=chosen,
         wants_signature=target.work_types[chosen],
         wants_tls=target.wants_tls,
@@ -87,13 +87,15 @@ def _route(status: Mapping[str, Any], wanted: str | None, work_type: str | None)
 def _target(nodes: Mapping[str, MeshNode], name: str) -> MeshNode:
     if name not in nodes:
         raise NodeUnavailable(
-            f"unknown node `{name}`", cause=f"the mesh knows: {_listed(nodes)}", hint=_nearest(name, nodes)
+            f"unknown node `{name}`",
+            cause=f"the nodes of the mesh are {_listed(nodes)}",
+            hint=_nearest(name, nodes),
         )
     target = nodes[name]
     if not target.is_reachable:
-        raise Unreachable(f"node `{name}` is known, but no way leads to it now")
+        raise Unreachable(f"there is no route to node `{name}` now")
     if not target.is_advertised:
-        raise Unreachable(f"node `{name}` is known but has not advertised its work types yet")
+        raise Unreachable(f"node `{name}` has not advertised its work types yet")
     return target
 
 

@@ -1,4 +1,4 @@
-"""Which TLS client a node uses towards others: its own receptor.yml says, where that can be found."""
+"""Which TLS client the local node uses towards the target node: its receptor.yml says so, if it can be found."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from receptor_runner.receptor.nodes.preflight import Route
 
 
 def find_tls_client(route: Route, control: Control, config: Path | None = None) -> str:
-    """Return the name of the one TLS client in the asked node's receptor.yml.
+    """Return the name of the only TLS client in the local node's receptor.yml.
 
     The file is the one that was named, else the one that the node's own process was started with, where that process
     is on this machine and the file may be read.
 
     Args:
         route: where the job goes.
-        control: the node that is asked.
+        control: the local node.
         config: its receptor.yml.
 
     Raises:
         ConfigError: the named file cannot be read, or is another node's.
         UsageError: there is no such file, or it names no TLS client, or several.
 
-    Source: a submit names a TLS client of the asked node, and the node does not say which ones it has.
+    Source: a submit names a TLS client of the local node, and the node does not list the ones it has.
     """
     path = config or _config_of_process(control)
     if path is None:
-        raise _missing(route, "the receptor.yml of the asked node cannot be found from here")
+        raise _missing(route, "the receptor.yml of the local node cannot be found")
     try:
-        names = _tls_clients(path, route.asked)
+        names = _tls_clients(path, route.local)
     except ConfigError as error:
         if config is not None:
             raise
@@ -44,9 +44,9 @@ def find_tls_client(route: Route, control: Control, config: Path | None = None) 
 
 def _missing(route: Route, cause: str, example: str = "NAME") -> UsageError:
     return UsageError(
-        f"node `{route.node}` wants TLS, and no TLS client is named",
+        f"node `{route.node}` requires TLS, and no TLS client was named",
         cause=cause,
-        hint=f"--tls-client {example}, a tls-client of node `{route.asked}`; or --config, its receptor.yml",
+        hint=f"--tls-client {example}, a tls-client of node `{route.local}`; or --config, its receptor.yml",
     )
 
 
@@ -59,8 +59,8 @@ def _tls_clients(path: Path, node_id: str) -> list[str]:
         raise ConfigError(f"{path} cannot be read", cause=str(error)) from error
     if document.node_id not in {"", node_id}:
         raise ConfigError(
-            f"{path} is not the receptor.yml of the asked node",
-            cause=f"it is that of node `{document.node_id}`, the asked one is `{node_id}`",
+            f"{path} is not the receptor.yml of the local node",
+            cause=f"it belongs to node `{document.node_id}`; the local node is `{node_id}`",
         )
     return [name for block in document.all("tls-client") if (name := block.text("name"))]
 

@@ -28,7 +28,7 @@ def order(
     node: str = "exec", *, signs: bool | None = False, tls: bool | None = False, **chosen: Any
 ) -> WorkOrder:
     """Return the order for a job on a node with these demands; nobody is asked."""
-    route = Route(node=node, asked="ctl", work_type="w", wants_signature=signs, wants_tls=tls)
+    route = Route(node=node, local="ctl", work_type="w", wants_signature=signs, wants_tls=tls)
     return work_order(Destination(**chosen), route, Control("/nowhere.sock"))
 
 

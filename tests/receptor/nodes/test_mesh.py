@@ -80,4 +80,4 @@ def test_which_work_type_takes_jobs(types: tuple[str, ...], chosen: str | None) 
 def test_a_bare_status() -> None:
     """A node without a mesh, whose lists are null, knows itself."""
     bare = {"NodeID": "n1", "Advertisements": None, "RoutingTable": None, "KnownConnectionCosts": None}
-    assert read_nodes(bare) == {"n1": MeshNode(node="n1", is_asked=True)}
+    assert read_nodes(bare) == {"n1": MeshNode(node="n1", is_local=True)}

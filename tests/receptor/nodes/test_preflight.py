@@ -66,7 +66,7 @@ def test_an_unknown_node_is_told_with_the_nearest() -> None:
     with pytest.raises(NodeUnavailable) as caught:
         route(known, "exec2")
     assert caught.value.hint == "did you mean `exec1`?"
-    assert caught.value.cause == "the mesh knows: ctl, exec1"
+    assert caught.value.cause == "the nodes of the mesh are ctl, exec1"
 
 
 def test_an_unknown_work_type_is_told_with_what_is_offered() -> None:

@@ -14,7 +14,7 @@ from receptor_runner.receptor.nodes.preflight import Route
 from receptor_runner.receptor.nodes.tls import find_tls_client
 from tests.harness import wait_until
 
-ROUTE = Route(node="exec", asked="ctl", work_type="w", wants_tls=True)
+ROUTE = Route(node="exec", local="ctl", work_type="w", wants_tls=True)
 NOBODY = Control("/nowhere.sock")
 ONE = "- node: {id: ctl}\n- tls-client: {name: mesh-client, cert: c, key: k}\n"
 TWO = ONE + "- tls-client: {name: other}\n"
@@ -71,7 +71,7 @@ def test_where_no_file_is_found(tmp_path: Path) -> None:
     """A node whose process is not seen leaves only the two options, and the error says which."""
     with pytest.raises(UsageError, match="cannot be found from here") as caught:
         find_tls_client(ROUTE, NOBODY)
-    assert caught.value.what == "node `exec` wants TLS, and no TLS client is named"
+    assert caught.value.what == "node `exec` requires TLS, and no TLS client was named"
 
 
 @pytest.fixture
