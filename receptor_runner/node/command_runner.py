@@ -180,7 +180,7 @@ def _finish(status_file: StatusFile, state: StoredUnitState, detail: str) -> Non
 
 
 def _record(status_file: StatusFile, state: StoredUnitState, detail: str, size: int) -> None:
-    # A unit whose directory somebody removed has nobody left to report to; its command still comes to an end.
+    # The unit may have been removed meanwhile; its command still runs to its end, which is reported to no one.
     try:
         status_file.update(state=state, detail=detail, stdout_size=size)
     except StatusUnreadable:

@@ -1,4 +1,4 @@
-"""One client connection: lines without read-ahead loss, the rest of the stream, and whether the client is there."""
+"""One client connection: lines without losing what follows them, the rest of the stream, and whether it is open."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class ClientConnection:
         """Send all of it.
 
         Raises:
-            ClientGone: nobody reads any more.
+            ClientGone: the client has closed the connection.
         """
         try:
             self._socket.sendall(data)
@@ -97,7 +97,7 @@ class ClientConnection:
             The number of bytes sent; 0 at the end of the file.
 
         Raises:
-            ClientGone: nobody reads any more.
+            ClientGone: the client has closed the connection.
             OSError: the file cannot be read there.
         """
         try:
@@ -119,8 +119,8 @@ class ClientConnection:
     def check_present(self, probe: bytes) -> bytes:
         """Make sure that a client that ended its side still reads.
 
-        A unix socket tells the two apart. TCP tells only when something is sent: then the first byte of the reply
-        goes ahead of the rest.
+        A unix socket shows the difference. TCP shows it only after something was sent: there the first byte of the
+        reply goes ahead of the rest.
 
         Args:
             probe: the reply that will be sent.
@@ -139,7 +139,7 @@ class ClientConnection:
         return probe
 
     def close(self) -> None:
-        """Close; what the client sent and nobody wanted is read first, or the client would see a reset."""
+        """Close. Unread input is drained first: closing with unread data sends a reset, which can discard our reply."""
         with contextlib.suppress(OSError):
             while self._socket.recv(CHUNK_BYTES, socket.MSG_DONTWAIT):
                 continue

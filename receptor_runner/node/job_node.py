@@ -1,4 +1,4 @@
-"""The node of one job, in a process of its own: started by a client, gone when nobody needs it any more.
+"""The node of one job, in a process of its own: started by a client, ended when it is no longer needed.
 
 The client that starts it holds the other end of its standard input, a socket. The node answers there once: one line of
 JSON, empty when it serves, or with the error that keeps it from serving. Afterwards the socket only shows whether that
@@ -34,7 +34,7 @@ _log = logging.getLogger("receptor_runner.node")
 
 
 def main(argv: list[str]) -> int:
-    """Serve the units of one job until nobody needs them.
+    """Serve the units of one job until they are no longer needed.
 
     Args:
         argv: the job's node directory, which holds its receptor.yml.
@@ -68,7 +68,7 @@ def _serve(directory: Path, starter: socket.socket) -> None:
     lifetime = JobLifetime(_idle_timeout_s(), starter, directory / SOCKET_NAME)
     with _claimed(directory) as descriptor:
         serve(settings, lifetime=lifetime, ready=lambda: _answer(starter, {}))
-        # Somebody may have removed the directory, and another node may be at work in its successor.
+        # The directory may have been removed, and another node may work in a new one of the same name.
         if directory.exists() and os.path.samestat(os.fstat(descriptor), directory.stat()):
             _remove_if_done(directory, settings)
 

@@ -19,7 +19,7 @@ class JobLifetime:
     """The node of one job is needed by its starter, by its clients, while the job runs, and until that is fetched.
 
     Args:
-        idle_timeout_s: how long units that have ended are served although nobody asks for them.
+        idle_timeout_s: how long ended units are served without any client.
         starter: the socket to the client that started the node; it is at its end once that client needs no node.
         control_socket: the path of the node's control socket.
     """
@@ -45,7 +45,7 @@ class JobLifetime:
             self._starter = None
 
     def is_over(self, store: UnitStore, clients: int) -> bool:
-        """Return whether nobody needs the node any more.
+        """Return whether the node is no longer needed.
 
         Args:
             store: the node's units.

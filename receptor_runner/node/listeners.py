@@ -82,7 +82,7 @@ def _listen_unix(path: Path, permissions: int) -> Iterator[socket.socket]:
 
 
 def _remove_stale(path: Path) -> None:
-    """Remove a socket that a dead node left; anything else is somebody's, and stays."""
+    """Remove the socket of a dead node; anything else stays, since it is not ours to remove."""
     if path.is_socket():
         path.unlink(missing_ok=True)
     elif path.exists() or path.is_symlink():

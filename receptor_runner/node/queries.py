@@ -1,4 +1,4 @@
-"""The commands that only ask: status, ping, traceroute, connect."""
+"""The commands that change nothing: status, ping, traceroute, connect."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NO_ROUTE = "no route to node"
 
 
 def show_status(node: NodeState, request: Request) -> dict[str, object]:
-    """Describe the node; a JSON request may ask for some fields only.
+    """Describe the node; a JSON request may select fields.
 
     Raises:
         Refused: parameters that status does not take.

@@ -1,4 +1,4 @@
-"""What the node answers when it will not do what it was asked."""
+"""How the node refuses a request."""
 
 from __future__ import annotations
 

@@ -176,7 +176,7 @@ def _need_integer(fields: dict[str, object], name: str) -> int:
     value = fields[name]
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return int(max(-_INT64, min(value, _INT64 - 1)))
-    # Receptor takes no number in a string either, whatever its error says.
+    # Receptor does not accept a number in a string either, although its error suggests it.
     if isinstance(value, str) and (problem := _describe_bad_integer(value)) is not None:
         raise Refused(problem)
     raise Refused(f"field {name} value {_show(value)} is not convertible to an int")

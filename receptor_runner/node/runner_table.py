@@ -48,8 +48,8 @@ class CommandRunner:
     """A living command runner.
 
     Attributes:
-        ended: set once the runner is gone and the unit's status says so.
-        cancelled: somebody asked for its end, so that a runner without a last word means Canceled.
+        ended: set once the runner is gone and the unit's status is final.
+        cancelled: a client canceled the unit: a runner that ends without a final status means Canceled then.
     """
 
     unit: Unit
@@ -84,7 +84,7 @@ class RunnerTable:
             try:
                 self._add(unit, runner_pid)
             except OSError:
-                # Nobody could watch it, so it must not come to start the command.
+                # It cannot be watched, so it must not start the command.
                 os.kill(runner_pid, signal.SIGKILL)
                 os.waitpid(runner_pid, 0)
                 raise
@@ -215,8 +215,8 @@ def _settle_in_time(unit: Unit, *, cancelled: bool) -> None:
 def _settle(unit: Unit, *, cancelled: bool) -> bool:
     """Whether the status of a unit without a runner is final now; the system may be short of something."""
     try:
-        if not _accept_last_word(unit, cancelled=cancelled):
-            _bury(unit, cancelled=cancelled)
+        if not _accept_final_status(unit, cancelled=cancelled):
+            _record_death(unit, cancelled=cancelled)
     except FileNotFoundError:
         return True
     except OSError as error:
@@ -225,11 +225,11 @@ def _settle(unit: Unit, *, cancelled: bool) -> bool:
     return True
 
 
-def _accept_last_word(unit: Unit, *, cancelled: bool) -> bool:
+def _accept_final_status(unit: Unit, *, cancelled: bool) -> bool:
     """Whether the runner left a final status; the runner's pid means nothing any more then."""
     try:
         if cancelled:
-            # The daemon's own runners know only this word for a cancel.
+            # A runner of the daemon that is canceled records Failed and Killed.
             unit.status_file.update(
                 state=StoredUnitState.CANCELED, detail=Detail.CANCELED, only_if=_was_killed
             )
@@ -243,7 +243,7 @@ def _was_killed(status: StoredUnitStatus) -> bool:
     return status.state is StoredUnitState.FAILED and status.detail == Detail.KILLED
 
 
-def _bury(unit: Unit, *, cancelled: bool) -> None:
+def _record_death(unit: Unit, *, cancelled: bool) -> None:
     end_orphans(str(unit.unit_dir), ORPHAN_PATIENCE_S)
     status = StoredUnitStatus(
         state=StoredUnitState.CANCELED if cancelled else StoredUnitState.FAILED,

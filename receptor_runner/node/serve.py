@@ -36,14 +36,14 @@ def serve(
     lifetime: JobLifetime | None = None,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run the node until it is told to stop, or until nobody needs it any more.
+    """Run the node until a signal stops it, or until it is no longer needed.
 
     SIGTERM and SIGINT end it; command runners go on and are found again by the next node on the same data
     directory.
 
     Args:
         settings: what to serve and where.
-        lifetime: says when nobody needs the node any more; None: stay.
+        lifetime: decides when the node is no longer needed; None: never.
         ready: called once clients can connect.
 
     Raises:
@@ -65,7 +65,7 @@ def serve(
 
 @contextlib.contextmanager
 def _stop_signals() -> Iterator[tuple[int, int]]:
-    """Provide a descriptor that becomes readable when the node is told to stop, and the one to write to for that.
+    """Provide a descriptor that becomes readable when a signal stops the node, and one that wakes its reader.
 
     The interpreter itself writes to it: a handler of ours would not run while the accept loop waits, had the signal
     come just before.

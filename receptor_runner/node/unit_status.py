@@ -48,7 +48,7 @@ class Detail:
 
 
 class StoredUnitStatus:
-    """What a status file says: the five keys of the daemon, in its order."""
+    """The content of a status file: the five keys of the daemon, in its order."""
 
     __slots__ = ("detail", "extra_data", "state", "stdout_size", "work_type")
 

@@ -48,7 +48,7 @@ class Unit:
         return StatusFile(str(self.unit_dir))
 
     def read_status(self) -> StoredUnitStatus:
-        """Return the status; a damaged one reads as a failure that says so.
+        """Return the status; a damaged one reads as Failed, with the reason in its detail.
 
         Raises:
             Refused: the unit is gone.
@@ -120,7 +120,7 @@ class UnitStore:
         return not self.list()
 
     def remove(self, unit: Unit) -> None:
-        """Remove a unit; from its first moment nobody finds the unit any more.
+        """Remove a unit; clients stop finding it before the first file is gone.
 
         Raises:
             OSError: the directory cannot be removed.
@@ -159,7 +159,7 @@ def fail_unreadable(unit: Unit) -> StoredUnitStatus:
 
 
 def fail_if_never_started(unit: Unit, size: int) -> bool:
-    """Fail a unit that was still Pending when its node ended; say whether it was."""
+    """Fail a unit that was still Pending when its node ended; return whether it was."""
     changed = unit.status_file.update(
         state=StoredUnitState.FAILED,
         detail=Detail.PENDING_AT_RESTART,

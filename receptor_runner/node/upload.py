@@ -39,7 +39,7 @@ def submit(node: NodeState, connection: ClientConnection, work: WorkRequest) -> 
 
     Raises:
         Refused: the request cannot be done; no unit was made, and the connection goes on.
-        ClientGone: the client left; its unit has failed and says so.
+        ClientGone: the client left; its unit is Failed, with that as its detail.
     """
     fields = work.fields or {}
     refuse_signature(work)
@@ -127,7 +127,7 @@ def _start(node: NodeState, unit: Unit, command: WorkCommand, connection: Client
 
 
 def _advance(unit: Unit, detail: str) -> bool:
-    """Whether the unit is still waiting for its start (nobody cancelled or released it); then take note of it."""
+    """Record the next step of a unit and return True, unless it was canceled or released meanwhile."""
     try:
         return unit.status_file.update(detail=detail, only_if=lambda status: status.launchable) is not None
     except FileNotFoundError:

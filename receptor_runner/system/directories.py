@@ -20,7 +20,7 @@ def state_directories(environment: Mapping[str, str] | None = None) -> Iterator[
     """Yield where this user's state may be kept, the preferred place first; nothing is created.
 
     Places that cannot be written are left out: a service may have no home at all, or `/`. For root so are places that
-    belong to somebody else: `sudo` keeps HOME, and what root created there would lock out its owner.
+    belong to another user: `sudo` may keep HOME, and what root creates there would lock out its owner.
 
     Args:
         environment: where XDG_STATE_HOME and HOME are looked up; by default this process's.

@@ -12,7 +12,7 @@ _SNAPSHOTS = 3
 
 
 class Process:
-    """What the process table says of one process.
+    """The entry of one process.
 
     Attributes:
         lives: whether it exists and is not merely waiting to be reaped.
@@ -106,7 +106,7 @@ def working_directories() -> dict[str, int]:
     for pid in _pids():
         try:
             found[os.readlink(f"/proc/{pid}/cwd")] = pid
-        except OSError:  # it has ended, or belongs to somebody else
+        except OSError:  # it has ended, or belongs to another user
             continue
     return found
 

@@ -70,7 +70,7 @@ def reach(record: Record) -> LocalNode:
     """Return the node to which a job was submitted. An embedded one is started again only if its unit may be there.
 
     Raises:
-        NodeUnavailable: the directory of an embedded node belongs to somebody else.
+        NodeUnavailable: the directory of an embedded node belongs to another user.
     """
     embedded = None
     if record.node_directory and not record.released:

@@ -39,7 +39,7 @@ _PROGRAM = str(PACKAGE_ROOT / "receptor_runner" / "node" / "start.py")
 
 
 class EmbeddedNode:
-    """The node of one job: a directory with its units, and a process that serves them while somebody needs it.
+    """The node of one job: a directory with its units, and a process that serves them while they are needed.
 
     The process has a session of its own, and the environment, umask, limits and interpreter of the caller that started
     it. It ends, and removes the directory, once its unit is released.
@@ -81,7 +81,7 @@ class EmbeddedNode:
         """Return once the node serves its socket; it is started if it does not.
 
         Raises:
-            NodeUnavailable: it does not start, or its directory belongs to somebody else.
+            NodeUnavailable: it does not start, or its directory belongs to another user.
             OutputFailed: its directory cannot be written.
         """
         with self._lock:
@@ -96,7 +96,7 @@ class EmbeddedNode:
         """Check that its directory, if it exists, is private to us: anybody may create one of its name in /tmp.
 
         Raises:
-            NodeUnavailable: it belongs to somebody else, or is open to others.
+            NodeUnavailable: it belongs to another user, or others may enter it.
         """
         with contextlib.suppress(FileNotFoundError):
             status = self.directory.lstat()
@@ -127,7 +127,7 @@ class EmbeddedNode:
                 self._wait_until_ready()
 
     def _begin(self) -> None:
-        """Start the process. It is told of our end by the socket that is its standard input."""
+        """Start the process. The socket that is its standard input shows it whether this client is still there."""
         self.close()
         _write_config(self.directory)
         self._lifeline, its_end = socket.socketpair()
@@ -248,4 +248,4 @@ def _read_line(source: socket.socket) -> bytes:
 
 def _last_line(path: Path) -> str:
     lines = path.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it ended without a word"
+    return lines[-1] if lines else "it exited without a message"
