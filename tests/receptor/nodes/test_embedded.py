@@ -374,6 +374,16 @@ def test_a_job_runs_as_its_caller(commands: Commands, caller: Caller, held: Path
     assert caller.directory("held") != Path(caller.record("second")["node_directory"])
 
 
+def test_the_same_job_again_keeps_its_node(caller: Caller, held: Path) -> None:
+    """A job that is active already is not started again, and the node that was begun for it leaves nothing."""
+    before = caller.record("held")
+    rc, said = caller.ask("submit", "-p", "test.yml", "-i", "held")
+    assert rc == 0, said
+    assert caller.record("held")["unit_id"] == before["unit_id"]
+    directory = caller.directory("held")
+    wait_until(lambda: list(directory.parent.iterdir()) == [directory], "only the first node is left")
+
+
 @pytest.mark.parametrize("loss", ["killed", "logout"])
 def test_attach_brings_the_node_back(caller: Caller, held: Path, loss: str, tmp_path: Path) -> None:
     """A node that was killed, or that a logout took with its runtime directory, is started again by attach."""
