@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
-import sys
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from receptor_runner.errors import UsageError
 from receptor_runner.receptor_config.values import DURATION, closest, read_setting_boolean
+from receptor_runner.system.interpreter import program_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -110,8 +111,8 @@ class Machine:
         if self.base_dir is None:
             return WORKER, ""
         script = _find_own_script()
-        # -P: no module is imported from the directory that the daemon starts the worker in.
-        return (script, "") if script else (sys.executable, "-P -m receptor_runner ")
+        program, *first = program_words()
+        return (script, "") if script else (program, f"{shlex.join(first)} ")
 
 
 def _find_own_script() -> str | None:

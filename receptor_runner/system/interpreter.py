@@ -15,9 +15,10 @@ def program_words() -> list[str]:
     """Return the words that start `receptor-runner` with this interpreter, for a command line without a shell.
 
     `-m receptor_runner` needs the package where Python looks by itself; elsewhere the path of the package does.
+    With `-P`, no module is imported from the directory that the program happens to start in.
     """
     if PACKAGE_ROOT in _site_directories():
-        return [sys.executable, "-m", "receptor_runner"]
+        return [sys.executable, "-P", "-m", "receptor_runner"]
     return [sys.executable, str(PACKAGE_ROOT / "receptor_runner")]
 
 

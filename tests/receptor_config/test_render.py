@@ -17,6 +17,10 @@ from receptor_runner.receptor_config.findings import Severity
 from receptor_runner.receptor_config.linter import check_text
 from receptor_runner.receptor_config.parse import parse
 from receptor_runner.receptor_config.render import list_templates, render
+from receptor_runner.system.interpreter import program_words
+
+WORKER_PARAMS = shlex.join([*program_words()[1:], "worker"])
+"""The parameters of a worker that was not installed with a script of its own, as in a source tree."""
 
 Form = Literal["v1", "v2"]
 
@@ -100,7 +104,7 @@ def test_local_defaults(tmp_path: Path) -> None:
     assert held["work-command"] == {
         "worktype": "receptor-runner",
         "command": sys.executable,
-        "params": "-P -m receptor_runner worker",
+        "params": WORKER_PARAMS,
         "allowruntimeparams": True,
     }
 
@@ -134,7 +138,7 @@ def test_worker_parameters() -> None:
     """A keepalive joins the worker's parameters."""
     held = blocks(render("local", {"keepalive_seconds": "30", "allow_runtime_params": "no"}))
 
-    assert held["work-command"]["params"] == "-P -m receptor_runner worker --keepalive-seconds 30"
+    assert held["work-command"]["params"] == f"{WORKER_PARAMS} --keepalive-seconds 30"
     assert held["work-command"]["allowruntimeparams"] is False
 
 
@@ -268,7 +272,7 @@ def test_a_file_for_this_machine_on_demand(tmp_path: Path) -> None:
     text = render("worker", settings, on_this_machine=True, base_dir=tmp_path)
     worker, cat = blocks_of(yaml.safe_load(text), "work-command")
 
-    assert (worker["command"], worker["params"]) == (sys.executable, "-P -m receptor_runner worker")
+    assert (worker["command"], worker["params"]) == (sys.executable, WORKER_PARAMS)
     assert cat["command"] == shutil.which("cat")
     assert blocks(text)["control-service"]["filename"] == str(tmp_path / "c.sock")
 

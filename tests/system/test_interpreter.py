@@ -18,7 +18,7 @@ from receptor_runner.system.interpreter import PACKAGE_ROOT, program_words, scri
 def test_an_installed_package_is_run_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a directory of site packages `-m` finds it."""
     monkeypatch.setattr(interpreter, "PACKAGE_ROOT", Path(site.getsitepackages()[0]))
-    assert program_words() == [sys.executable, "-m", "receptor_runner"]
+    assert program_words() == [sys.executable, "-P", "-m", "receptor_runner"]
 
 
 def test_a_package_elsewhere_is_run_by_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
