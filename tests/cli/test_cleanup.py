@@ -186,7 +186,7 @@ def test_the_worker_still_takes_its_options_and_helps_with_both(command_line: Co
     text = command_line.ours("worker", "--help").text
     assert "--keepalive-seconds" in text
     assert "cleanup" in text
-    assert command_line.ours("worker", "--worker-info").text.startswith("{cpu_count: ")
+    assert command_line.ours("worker", "--worker-info").text.startswith("{ansible_core_version: ")
     assert command_line.ours("worker", "nonsense").rc == 64
     assert command_line.ours("worker", "--keepalive-seconds", "5", "cleanup").text == "(changed: False)\n"
 

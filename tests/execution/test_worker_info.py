@@ -68,4 +68,4 @@ def test_both_workers_say_the_same(commands: Commands) -> None:
     ours = yaml.safe_load(done.text)
     assert done.rc == 0
     assert ours.items() >= peer.items()
-    assert ours.keys() - peer.keys() == {"receptor_runner_version"}
+    assert ours.keys() - peer.keys() == {"ansible_core_version", "receptor_runner_version"}

@@ -131,7 +131,7 @@ def test_an_unknown_work_type(meshes: Meshes, client_of: Callable[[Daemon], Clie
 
 
 def test_without_tls(meshes: Meshes, client_of: Callable[[Daemon], Client]) -> None:
-    """A node that wants TLS is not reached without: told by its advertisement, or by the asked node."""
+    """A node that requires TLS is not reached without: told by its advertisement, or by the local node."""
     mesh = meshes.get("tls")
     client = client_of(mesh.control)
 
@@ -147,7 +147,7 @@ def test_a_tls_client_where_none_is_wanted(meshes: Meshes, client_of: Callable[[
 
     done = client.ask("run", *JOB, "--tls-client", "mesh-client")
 
-    assert_refused(done, client, mesh, "not behind TLS", "--tls-client `mesh-client` was given")
+    assert_refused(done, client, mesh, "does not use TLS", "--tls-client `mesh-client` was given")
 
 
 def test_an_unknown_tls_client(meshes: Meshes, client_of: Callable[[Daemon], Client]) -> None:
@@ -219,7 +219,7 @@ def test_a_refusal_in_the_background(own_mesh: Mesh, client_of: Callable[[Daemon
 
     assert "unknown work type nosuch" in own_mesh.control.log.read_text()
     done = Finished(running.returncode, b"", stderr.decode())
-    assert_refused(done, client, own_mesh, "never started", "before its ttl ended", "log of the asked node")
+    assert_refused(done, client, own_mesh, "never started", "before its ttl ended", "log of the local node")
 
 
 def test_an_unknown_node(meshes: Meshes, client_of: Callable[[Daemon], Client]) -> None:

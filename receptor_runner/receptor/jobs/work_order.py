@@ -65,7 +65,7 @@ def _choose_tls_client(destination: Destination, route: Route, control: Control)
         return find_tls_client(route, control, destination.config)
     if chosen is None or wanted is None or bool(chosen) == wanted:
         return chosen or None
-    demand = "wants TLS" if wanted else "is not behind TLS"
+    demand = "requires TLS" if wanted else "does not use TLS"
     raise Rejected(
         f"the control service of node `{route.node}` {demand}",
         cause=f"it advertises so, and --tls-client `{chosen}` was given",

@@ -57,19 +57,19 @@ def test_nothing_is_guessed(tmp_path: Path, text: str, found: str) -> None:
     assert "--config" in str(caught.value.hint)
 
 
-def test_a_named_file_must_be_the_asked_nodes(tmp_path: Path) -> None:
+def test_a_named_file_must_be_the_local_nodes(tmp_path: Path) -> None:
     """Another node's TLS clients are not this one's; a file that is not there is told as such."""
     path = tmp_path / "receptor.yml"
     with pytest.raises(ConfigError, match="cannot be read"):
         find_tls_client(ROUTE, NOBODY, path)
     path.write_text(ONE.replace("ctl", "exec"))
-    with pytest.raises(ConfigError, match="that of node `exec`, the asked one is `ctl`"):
+    with pytest.raises(ConfigError, match="belongs to node `exec`; the local node is `ctl`"):
         find_tls_client(ROUTE, NOBODY, path)
 
 
 def test_where_no_file_is_found(tmp_path: Path) -> None:
     """A node whose process is not seen leaves only the two options, and the error says which."""
-    with pytest.raises(UsageError, match="cannot be found from here") as caught:
+    with pytest.raises(UsageError, match="cannot be found") as caught:
         find_tls_client(ROUTE, NOBODY)
     assert caught.value.what == "node `exec` requires TLS, and no TLS client was named"
 
@@ -92,7 +92,7 @@ def test_the_file_of_the_process(process: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         find_tls_client(ROUTE, Control(str(process)))
     config.write_text(ONE.replace("ctl", "somebody"))
-    with pytest.raises(UsageError, match=r"not the receptor\.yml of the asked node"):
+    with pytest.raises(UsageError, match=r"not the receptor\.yml of the local node"):
         find_tls_client(ROUTE, Control(str(process)))
     config.write_text(ONE)
     assert find_tls_client(ROUTE, Control(str(process))) == "mesh-client"
