@@ -14,7 +14,7 @@ from receptor_runner.errors import OutputFailed, RunnerError, StreamError, Usage
 from receptor_runner.handlers import Handlers, ignore, runner_config
 from receptor_runner.job import Job
 from receptor_runner.outcome import Outcome, Status
-from receptor_runner.plugins import tell_plugins
+from receptor_runner.plugins import with_plugins
 from receptor_runner.process import Processor, process
 from receptor_runner.runner import Runner
 from receptor_runner.system.pipes import read_file, write_all
@@ -170,7 +170,7 @@ def _worker(call: Call, runner: Runner, directory: Directory) -> None:
 
 def _process(call: Call, runner: Runner, _directory: Directory) -> None:
     source = call.streams.source()
-    handlers = tell_plugins(_handlers(call, runner), runner.config)
+    handlers = with_plugins(_handlers(call, runner), runner.config)
     processor = Processor(runner.artifact_dir, config=runner.config, handlers=handlers)
 
     def canceled() -> bool:

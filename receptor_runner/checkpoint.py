@@ -1,4 +1,4 @@
-"""From where the following of a job goes on after a crash."""
+"""Where to resume following a job after a crash."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from receptor_runner.stream.decoder import Position
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """From where a broken-off follow can go on.
+    """Where to resume a job that was not followed to its end.
 
     Attributes:
         position: the place in the stream.
         counter: the last event's counter.
         stdout_size: bytes of the artifact `stdout` written so far, or None once the worker's own has come.
-        status: the last status heard.
+        status: the latest status.
         explanation: what came with it.
         damaged: how many messages were damaged so far.
-        keepalives: how many signs of life came so far.
+        keepalives: how many keepalives came so far.
     """
 
     position: Position = field(default_factory=Position)

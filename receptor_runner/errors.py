@@ -1,8 +1,8 @@
-"""Everything that can go wrong, as one tree.
+"""All errors, as one tree.
 
     RunnerError                 70  the root; raised itself only for a bug of ours
     ├── UsageError              64  the call makes no sense
-    ├── StreamError             65  a stream that is broken or incomplete
+    ├── StreamError             65  a stream that is damaged or incomplete
     │   ├── ArchiveError        65  an archive inside a stream that cannot be extracted safely
     │   └── InputFailed         65  the stream could not be read on this side
     ├── MissingInput            66  a directory or file that must be there is not
@@ -12,8 +12,8 @@
     │   ├── NeverStarted        69  the node took the job but could not start it; nothing of it ran
     │   └── UnknownUnit         69  the node does not know that unit
     ├── IdentExists             73  an ident that is taken by another job
-    ├── OutputFailed            74  reading or writing failed (a closed output, a full disk)
-    ├── ContactLost             75  the job may still run, we no longer hear of it
+    ├── OutputFailed            74  writing failed (a closed output, a full disk)
+    ├── ContactLost             75  the job may still be running, contact is lost
     ├── WorkerFailed            76  the worker reports an error of its own
     ├── ConfigError             78  a configuration file that cannot be used
     └── Interrupted         130/143  we were asked to stop
@@ -33,7 +33,7 @@ class RunnerError(Exception):
     Args:
         what: what failed, with the name of the thing.
         cause: the underlying reason, as the peer, the system or the parser said it.
-        hint: a way on, preferably a command to run.
+        hint: what to do next, preferably a command to run.
     """
 
     exit_code = 70
@@ -75,10 +75,10 @@ class UsageError(RunnerError):
 
 
 class StreamError(RunnerError):
-    """A stream that is broken or ends too early.
+    """A stream that is damaged or incomplete.
 
     Args:
-        offset: the byte of the stream at which the trouble was noticed, if known.
+        offset: the byte of the stream at which this was noticed, if known.
     """
 
     exit_code = 65
@@ -133,19 +133,19 @@ class IdentExists(RunnerError):
 
 
 class OutputFailed(RunnerError):
-    """Reading or writing failed: a closed output, a full disk, a lost permission."""
+    """Writing failed: a closed output, a full disk, a missing permission."""
 
     exit_code = 74
 
 
 class ContactLost(RunnerError):
-    """The job may still run, but nothing is heard of it any more."""
+    """The job may still be running, but contact with it is lost."""
 
     exit_code = 75
 
 
 class WorkerFailed(RunnerError):
-    """The worker itself reports an error; the job has no verdict of its own."""
+    """The worker reports an error of its own; the job has no verdict."""
 
     exit_code = 76
 

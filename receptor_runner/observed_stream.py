@@ -1,4 +1,4 @@
-"""The result stream of a worker whose caller also wants to hear what it sends."""
+"""The result stream of a worker whose caller has handlers too."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from receptor_runner.system.pipes import Writable
 
 
 class ObservedStream(ResultStream):
-    """A result stream that tells handlers of each status and event.
+    """A result stream that calls handlers for each status and event.
 
     Args:
         output: where the bytes go.
         keepalive_s: seconds of silence after which a keepalive is sent; 0 for never.
-        stop: asked to stop the job when nobody reads any more.
-        handlers: whom to tell.
+        stop: requested when the reader is gone: the job is stopped.
+        handlers: the callbacks.
         config: what they are told of the job.
     """
 
@@ -35,12 +35,12 @@ class ObservedStream(ResultStream):
         self._config = config
 
     def status(self, status: dict[str, Any]) -> None:
-        """Send a status line, and tell of it."""
+        """Send a status line, and call the handler."""
         super().status(status)
         self._handlers.status_handler(status, runner_config=self._config)
 
     def event(self, event: dict[str, Any]) -> None:
-        """Send an event, and tell of it."""
+        """Send an event, and call the handler."""
         super().event(event)
         if self._handlers.event_handler:
             self._handlers.event_handler(event)

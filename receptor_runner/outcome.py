@@ -31,7 +31,7 @@ class Outcome:
     """The end of a job.
 
     Attributes:
-        status: the last word.
+        status: the final status.
         rc: the return code as the worker recorded it, or None where it recorded none.
         explanation: why, where the status alone does not say.
         warnings: what is wrong with the artifacts, although they were written: what was left out of them, or

@@ -1,4 +1,4 @@
-"""Plugins of ansible-runner, such as ansible-runner-http: told what `process` hears, without ansible-runner."""
+"""Plugins for ansible-runner, such as ansible-runner-http, called for statuses and events without ansible-runner."""
 
 from __future__ import annotations
 
@@ -48,23 +48,23 @@ def installed_plugins() -> list[Plugin]:
         try:
             found.append(Plugin(name=entry.name, module=entry.load()))
         except Exception as error:
-            log.warning("the plugin %s cannot be loaded: %s", entry.name, error)
+            log.warning("cannot load the plugin %s: %s", entry.name, error)
     return found
 
 
-def tell_plugins(handlers: Handlers, config: RunnerConfig) -> Handlers:
-    """Return handlers that also tell every installed plugin.
+def with_plugins(handlers: Handlers, config: RunnerConfig) -> Handlers:
+    """Return handlers that also call every installed plugin.
 
     Args:
         handlers: the caller's own.
-        config: what plugins are told of the job; they look for theirs in its `settings`, to which those of
-            `env/settings` are added.
+        config: what plugins are told of the job; their settings are in its `settings`, to which those of `env/settings`
+            are added.
 
     Raises:
-        ConfigError: there are plugins, and `env/settings` cannot be understood.
+        ConfigError: there are plugins, and `env/settings` cannot be parsed.
 
-    Source: ansible-runner's process tells its plugins of a status before, and of an event after, the caller's
-    handler. There a plugin that fails ends the reading of the results; here it is reported in the log.
+    Source: ansible-runner's process calls its plugins for a status before, and for an event after, the caller's
+    handler. There a plugin that fails ends the reading of the results; here it is logged.
     """
     plugins = installed_plugins()
     if not plugins:

@@ -30,7 +30,7 @@ Examples:
 def process(private_data_dir: Path, ident: str | None, quiet: bool) -> int:
     """Turn a worker's stream on stdin into artifacts below DIR, and exit with the job's return code."""
     from receptor_runner.handlers import Handlers, runner_config
-    from receptor_runner.plugins import tell_plugins
+    from receptor_runner.plugins import with_plugins
     from receptor_runner.process import Processor, process
     from receptor_runner.system.pipes import read_descriptor
 
@@ -41,7 +41,7 @@ def process(private_data_dir: Path, ident: str | None, quiet: bool) -> int:
         )
     display = output.JobOutput(quiet=quiet)
     config = runner_config(private_data_dir, ident)
-    handlers = tell_plugins(Handlers(display=display.show), config)
+    handlers = with_plugins(Handlers(display=display.show), config)
     processor = Processor(Path(config.artifact_dir), config=config, handlers=handlers)
     interrupts = _Interrupts()
     cancel = interrupts.cancel

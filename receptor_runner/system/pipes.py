@@ -1,4 +1,4 @@
-"""The edges at which the phases read and write bytes: descriptors and file objects."""
+"""Reading and writing streams: descriptors and file objects."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Writable(Protocol):
 
 
 def never() -> bool:
-    """Say that nobody asked to stop."""
+    """Return False: nobody asks to stop."""
     return False
 
 
@@ -42,7 +42,7 @@ def read_descriptor(descriptor: int, stopped: Callable[[], bool] = never, wake: 
 
     Args:
         descriptor: a pipe, socket, terminal or file.
-        stopped: asked before each read and five times a second.
+        stopped: called before each read and five times a second.
         wake: a descriptor that becomes readable when `stopped` is worth asking; -1 for none.
 
     Raises:
@@ -200,13 +200,13 @@ class DescriptorOutput:
 
 
 class AbandonableOutput(DescriptorOutput):
-    """A descriptor as an output that is given up when nobody reads although all is to end.
+    """A descriptor as an output that gives up when nobody reads and the worker has to end.
 
-    Only a pipe can be: it is opened once more, so that writing to it does not block and nobody else is affected.
+    Only a pipe can give up. It is opened once more, non-blocking: other holders of the pipe are not affected.
 
     Args:
         descriptor: where the bytes go.
-        ending: says whether all is to end.
+        ending: returns whether the worker has to end.
     """
 
     def __init__(self, descriptor: int, ending: Callable[[], bool]) -> None:
@@ -217,7 +217,7 @@ class AbandonableOutput(DescriptorOutput):
         """Write all of the bytes.
 
         Raises:
-            TimeoutError: all is to end, and for seconds nobody has read.
+            TimeoutError: the worker has to end, and nobody has read for two seconds.
         """
         view = memoryview(data)
         while view:
@@ -237,7 +237,7 @@ class AbandonableOutput(DescriptorOutput):
 
 
 def _opened_again(descriptor: int) -> int | None:
-    """Return another descriptor of a pipe's writing end, which does not block; None for what is no pipe."""
+    """Return a non-blocking descriptor of the same pipe's writing end; None for anything but a pipe."""
     with contextlib.suppress(OSError):
         if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
             return os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)

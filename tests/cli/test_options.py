@@ -45,7 +45,7 @@ def test_what_contradicts_itself_is_a_usage_error(
     assert said in done.stderr
 
 
-def test_the_command_line_outdoes_the_environment(commands: Commands, project: Project) -> None:
+def test_the_command_line_overrides_the_environment(commands: Commands, project: Project) -> None:
     """A target that only the environment names gives way to that of the command line."""
     commands.environment["RUNNER_PLAYBOOK"] = "usual.yml"
     sent = options(transmit(commands, project, "-m", "ping", "--hosts", "all"))

@@ -21,7 +21,7 @@ from receptor_runner.errors import (
 )
 from receptor_runner.handlers import Handlers, RunnerConfig, runner_config
 from receptor_runner.outcome import Outcome, Status
-from receptor_runner.plugins import tell_plugins
+from receptor_runner.plugins import with_plugins
 from receptor_runner.process import Processor
 from receptor_runner.receptor.jobs.follow_policy import FollowPolicy
 from receptor_runner.receptor.jobs.follower import Follower
@@ -113,7 +113,7 @@ class _Pursuit:
         processor = Processor(
             self._file.artifact_dir,
             config=self._config,
-            handlers=tell_plugins(self._following.handlers, self._config),
+            handlers=with_plugins(self._following.handlers, self._config),
             checkpoint=self._record.checkpoint,
         )
         try:
