@@ -1,4 +1,7 @@
-"""Splitting parameters as the daemon does: words, quotes, backslashes and comments, but no shell."""
+"""Splitting parameters as the daemon does: words, quotes, backslashes and comments, without a shell.
+
+Python's shlex differs in comments, in escapes within double quotes and in its errors, which clients see.
+"""
 
 from __future__ import annotations
 

@@ -31,6 +31,7 @@ class JobLifetime:
         self._idle_timeout_s = idle_timeout_s
         self._control_socket = control_socket
         self._inode: int | None = None
+        self._was_used = False
         self._starter: socket.socket | None = starter
         self._quiet_since = time.monotonic()
 
@@ -54,11 +55,15 @@ class JobLifetime:
         if not self._is_reachable():
             return True
         units = [] if clients else store.list()
-        if clients or self._starter or any(not unit.has_ended() for unit in units):
+        self._was_used = self._was_used or clients > 0
+        is_awaited = self._starter is not None and not self._was_used
+        if clients or is_awaited or any(not unit.has_ended() for unit in units):
             self._quiet_since = time.monotonic()
             return False
-        quiet_s = time.monotonic() - self._quiet_since
-        return quiet_s >= (self._idle_timeout_s if units else _BETWEEN_CALLS_S)
+        # The starter is waited for without a limit only while it packs the job. Later its end may never be seen: a
+        # process that it forked holds the socket too.
+        limit_s = self._idle_timeout_s if units or self._starter else _BETWEEN_CALLS_S
+        return time.monotonic() - self._quiet_since >= limit_s
 
     def _is_reachable(self) -> bool:
         """Return whether clients still find the node.

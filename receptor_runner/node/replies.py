@@ -27,7 +27,7 @@ def format_duration(nanoseconds: int) -> str:
 
 
 def _sort(value: object) -> object:
-    # Values that stand for structures of the daemon keep their order; only maps are sorted.
+    # Go's JSON encoder sorts the keys of maps, but writes the fields of structs in their order.
     if isinstance(value, Ordered):
         return {key: _sort(item) for key, item in value.items()}
     if isinstance(value, dict):

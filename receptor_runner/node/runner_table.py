@@ -198,7 +198,8 @@ def _spawn(unit: Unit, command: str) -> int:
 
 
 def _record_pid(unit: Unit, pid: int) -> None:
-    # The runner records its pid too, in case the node dies just here; this one is for the client that asks at once.
+    # The runner records its pid too, in case the node dies at this very point. Recorded here as well, so that a client
+    # that reads the status right after "Job Started" sees it.
     def is_unclaimed(status: StoredUnitStatus) -> bool:
         return not status.state.complete and status.pid == 0
 

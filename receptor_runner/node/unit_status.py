@@ -210,7 +210,7 @@ def measure_stdout(unit_dir: str) -> int:
 
 
 def encode_json(value: object) -> bytes:
-    """Encode as the daemon does: compact, UTF-8, the characters that HTML minds escaped."""
+    """Encode as the daemon does: compact UTF-8, with the escapes for HTML that Go's encoder applies by default."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")
