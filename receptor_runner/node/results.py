@@ -53,7 +53,7 @@ def stream_results(node: NodeState, connection: ClientConnection, work: WorkRequ
 
 def _follow(unit: Unit, output: _Output, connection: ClientConnection, position: int) -> None:
     wait_s = SHORTEST_WAIT_S
-    written_at = time.monotonic()
+    written_at = -BUSY_S
     while True:
         # Asked before the output is read: what was written before the end is then sure to be seen.
         is_over = unit.has_ended()
