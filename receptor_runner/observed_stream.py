@@ -16,9 +16,9 @@ class ObservedStream(ResultStream):
     Args:
         output: where the bytes go.
         keepalive_s: seconds of silence after which a keepalive is sent; 0 for never.
-        stop: requested when the reader is gone: the job is stopped.
-        handlers: the callbacks.
-        config: what they are told of the job.
+        stop: requested when nobody reads the stream any more.
+        handlers: called after each line is sent.
+        config: the job, as handlers see it.
     """
 
     def __init__(

@@ -11,14 +11,14 @@ from pathlib import Path
 def rotate_artifacts(
     artifact_dir: Path, keep: int, may_remove: Callable[[str], bool] = lambda _name: True
 ) -> None:
-    """Remove the oldest artifact directories beside a job's own, so that `keep` are left.
+    """Remove the oldest artifact directories, so that `keep` are left.
 
-    Plain files and links are left alone, and what cannot be removed stays.
+    Files and links are kept, and so is what cannot be removed.
 
     Args:
-        artifact_dir: the job's own, which counts and is never removed.
-        keep: how many are kept; 0 keeps all.
-        may_remove: asked with the name of each directory that is to go.
+        artifact_dir: the directory of the current job, which counts and is never removed.
+        keep: how many to keep; 0 keeps all.
+        may_remove: called with the name of each directory that would be removed.
     """
     if keep < 1:
         return

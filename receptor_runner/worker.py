@@ -1,4 +1,4 @@
-"""Phase 2: the stream from transmit comes in, the job runs, the stream for process goes out."""
+"""Phase 2: reads the transmit stream, runs the job, and writes the result stream."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BAD_ARCHIVE = "Failed to extract private data directory on worker."
 
 @dataclass(slots=True)
 class _Received:
-    """What came over the stream from transmit."""
+    """The content of a transmit stream."""
 
     options: dict[str, Any] | None = None
     archives: list[IO[bytes]] = field(default_factory=list)
@@ -66,21 +66,20 @@ def work(
     stop: CancelToken,
     defaults: dict[str, Any] | None = None,
 ) -> Outcome:
-    """Receive a job, run it, and send back all that it gives.
+    """Receive a job, run it, and send back its events and artifacts.
 
-    Whatever goes wrong, the stream to process ends with an error status and its end marker. A job whose stream
-    lacks its own end marker is never run. The end marker goes out before the private data dir is removed, which can
-    take seconds.
+    Whatever goes wrong, the result stream ends with an error status and its end marker. A job whose stream lacks the
+    end marker is never run. The end marker is sent before the private data dir is removed, which can take seconds.
 
     Args:
-        chunks: the stream from transmit.
-        stream: the stream to process; it is finished at the end.
+        chunks: the transmit stream.
+        stream: the result stream; it is finished at the end.
         directory: its private data dir.
-        stop: ends the job, or the reading of it.
-        defaults: options that the job's own ones override.
+        stop: stops the job, or the reading of it.
+        defaults: options that those of the job override.
 
     Raises:
-        RunnerError: the job could not be run (the stream has said so already), or nobody reads the stream.
+        RunnerError: the job could not be run (the stream ends with that error), or nobody reads the stream.
 
     Source: the message order and the texts of ansible-runner 2.4.3's worker, which there exits 0 whatever happens.
     """
@@ -105,7 +104,7 @@ def _error_status(error: Exception) -> dict[str, Any]:
 
 
 def _explanation(error: Exception) -> str:
-    """Return the reason in one line; the peer's own sentences stay as they are, with the detail behind them."""
+    """Return the reason in one line; ansible-runner's sentences come first, since callers match on them."""
     if not isinstance(error, RunnerError):
         return f"{type(error).__name__}: {error}"
     joint = " " if error.what.endswith(".") else ": "
@@ -137,7 +136,7 @@ def _work(
 
 @contextlib.contextmanager
 def _guarded(directory: WorkerDirectory) -> Iterator[tuple[Path, GuardianClient]]:
-    """Provide the directory and a guardian, which removes a temporary one also when this process is killed."""
+    """Provide the directory, and a guardian that removes a temporary one even if this process is killed."""
     with GuardianClient() as guardian:
         private_data_dir = directory.open()
         if directory.is_temporary:
@@ -152,20 +151,20 @@ def _guarded(directory: WorkerDirectory) -> Iterator[tuple[Path, GuardianClient]
 
 
 def _located(job: Job, directory: Path) -> Job:
-    """Return the job with its directories where they are here: relative ones are in the private data directory."""
+    """Return the job with absolute directories; relative ones start at the private data directory."""
     keys = ("project_dir", "artifact_dir")
     named: dict[str, Any] = {key: str(directory / value) for key in keys if (value := getattr(job, key))}
     return dataclasses.replace(job, **named)
 
 
 def _canceled(stream: ResultStream) -> Outcome:
-    explanation = "stopped before the job began"
+    explanation = "canceled before the job started"
     stream.status({"status": Status.CANCELED.value, "job_explanation": explanation})
     return Outcome(status=Status.CANCELED, rc=RC_STOPPED, explanation=explanation)
 
 
 def _receive(chunks: Iterator[bytes], received: _Received, stop: CancelToken) -> bool:
-    """Read until the end marker; return False if a stop came first."""
+    """Read until the end marker; return False if a stop was requested before."""
     decoder = Decoder()
     try:
         for chunk in chunks:
@@ -179,7 +178,7 @@ def _receive(chunks: Iterator[bytes], received: _Received, stop: CancelToken) ->
             return False
         decoder.check_complete()
         if received.options is None:
-            raise StreamError("it holds no job", cause="its end marker came before any options")
+            raise StreamError("the stream has no job", cause="its end marker came before any options")
         return True
     except ArchiveError as error:
         raise ArchiveError(BAD_ARCHIVE, cause=str(error), offset=error.offset) from error
@@ -188,7 +187,7 @@ def _receive(chunks: Iterator[bytes], received: _Received, stop: CancelToken) ->
             raise
         raise StreamError(BAD_STREAM, cause=str(error), offset=error.offset) from error
     except OSError as error:
-        raise OutputFailed("cannot keep the archive that came", cause=error.strerror) from error
+        raise OutputFailed("cannot store the received archive", cause=error.strerror) from error
 
 
 def _extract(received: _Received, directory: Path) -> None:
@@ -219,7 +218,7 @@ def _run(
 
 
 def _output_files(job: Job, directory: Path) -> frozenset[str]:
-    """Return what is no artifact of a job that suppresses its output: in a shared directory `process` keeps some."""
+    """Return the output files of a job that suppresses them: in a shared directory, `process` may have written some."""
     from receptor_runner.execution.inputs import read_inputs
 
     suppressed = read_inputs(job, directory).job.suppress_output_file

@@ -1,7 +1,7 @@
-"""Whose a private data directory is: marked as made by a worker, and claimed while a job runs in it.
+"""Marks private data directories that a worker created, and locks them while a job runs.
 
-Neither leaves a file in the directory, since callers compare its listing: the mark is an extended attribute, the claim
-a lock on the directory itself, which ends with the process whatever happens to it.
+Neither adds a file to the directory, since callers compare its listing: the mark is an extended attribute, and the
+claim is a lock on the directory itself, which ends with the process however that ends.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def mark(directory: Path) -> None:
-    """Mark a directory as made by a worker, where the filesystem can hold a mark."""
+    """Mark a directory as created by a worker, if the filesystem supports extended attributes."""
     with contextlib.suppress(OSError):
         os.setxattr(directory, _MARK, b"1")
 
 
 def is_marked(directory: Path) -> bool:
-    """Whether a worker made the directory: it says so, or is one of our own with a temporary directory's name."""
+    """Whether a worker created the directory: it is marked, or it is ours and has the name of a temporary one."""
     try:
         return bool(os.getxattr(directory, _MARK, follow_symlinks=False))
     except OSError:
@@ -44,7 +44,7 @@ def _has_temporary_name(directory: Path) -> bool:
 def claimed(directory: Path) -> Iterator[None]:
     """Claim a directory for a job; several jobs may share one.
 
-    A filesystem without locks gives no claim, and the job runs all the same.
+    On a filesystem without locks the job runs without a claim.
 
     Raises:
         OutputFailed: the directory was removed before it was claimed.
@@ -54,6 +54,7 @@ def claimed(directory: Path) -> Iterator[None]:
             descriptor = os.open(directory.resolve(), _DIRECTORY)
             stack.callback(os.close, descriptor)
             fcntl.flock(descriptor, fcntl.LOCK_SH)
+            # Between open and flock a clean-up may have removed the directory, and another job created it again.
             if not os.path.samestat(os.fstat(descriptor), directory.stat()):
                 raise _removed(directory)
         if not directory.exists():
@@ -64,17 +65,17 @@ def claimed(directory: Path) -> Iterator[None]:
 def _removed(directory: Path) -> OutputFailed:
     return OutputFailed(
         f"the private data directory {directory} was removed before its job began",
-        cause="somebody cleaned up",
+        cause="a clean-up removed it",
         hint="clean up with a --grace-period",
     )
 
 
 @contextlib.contextmanager
 def unclaimed(directory: Path) -> Iterator[bool]:
-    """Keep jobs out of a directory; say whether none runs in it.
+    """Keep jobs out of a directory; yield whether no job runs in it.
 
     Raises:
-        OSError: it cannot be opened, or its filesystem cannot tell.
+        OSError: it cannot be opened, or its filesystem has no locks.
     """
     descriptor = os.open(directory, _DIRECTORY)
     try:

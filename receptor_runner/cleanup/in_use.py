@@ -1,4 +1,4 @@
-"""Who uses a directory: a process that stands in it, a runner that was started in it, a mounted filesystem."""
+"""What uses a directory: a process that works in it, a runner that was started in it, a mounted filesystem."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 def user_of(directory: Path, working: Mapping[str, int]) -> str | None:
-    """Return who uses a directory, in words, or None.
+    """Return what uses a directory, as text, or None.
 
     Args:
         directory: a resolved path.
-        working: where processes stand.
+        working: the working directories of processes.
 
     Source: `ansible-runner start` writes its process id into `pid`; its worker writes none, but its ansible-playbook
-    stands in the project.
+    works in the project.
     """
     pid = _started_in(directory)
     pid = pid or next((pid for cwd, pid in working.items() if Path(cwd).is_relative_to(directory)), None)
@@ -28,7 +28,7 @@ def user_of(directory: Path, working: Mapping[str, int]) -> str | None:
 
 
 def _started_in(directory: Path) -> int | None:
-    """Return the process of an `ansible-runner start`, if it lives."""
+    """Return the process id of an `ansible-runner start` that is still running."""
     try:
         descriptor = os.open(directory / "pid", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with open(descriptor, "rb") as file:

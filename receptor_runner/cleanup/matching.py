@@ -1,4 +1,4 @@
-"""What a pattern matches: directories, and whether they are a worker's; links apart."""
+"""The directories that a pattern matches, and the symbolic links among them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from receptor_runner.cleanup.claims import is_marked
 _WILDCARD = re.compile(r"\[!?\]?[^]]*\]|[*?]")
 _WORD = re.compile(r"[^\W_]")
 _DEPTH = 2
-"""How deep below the root a directory is at least that goes although no worker marked it."""
+"""Directories at this depth or above are removed only if a worker marked them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,9 +20,9 @@ class Match:
     """A directory that a pattern matches.
 
     Attributes:
-        name: its path as the pattern gives it.
-        path: its path without links.
-        is_ours: whether a worker made it, or the pattern names it well enough.
+        name: its path as the pattern matched it.
+        path: its resolved path.
+        is_ours: a worker created it, or the pattern has a literal name.
     """
 
     name: str
@@ -31,9 +31,9 @@ class Match:
 
 
 def find(pattern: str) -> tuple[list[Match], list[str]]:
-    """Return the directories that a pattern matches, and the names to which only a link leads, both in order.
+    """Return the directories that a pattern matches, and the matches that are reached through a link, both sorted.
 
-    Links in front of the first wildcard count as meant. Files are left out.
+    Links before the first wildcard are followed. Files are ignored.
 
     Args:
         pattern: a glob; relative ones start at the current directory.
@@ -51,12 +51,12 @@ def _match(name: str, is_explicit: bool) -> Match:
 
 
 def _is_explicit(pattern: str) -> bool:
-    """Whether the last part of a pattern holds a letter or digit of its own beside wildcards."""
+    """Whether the last part of a pattern has a letter or digit outside of its wildcards."""
     return bool(_WORD.search(_WILDCARD.sub("", Path(pattern).name)))
 
 
 def _is_linked(name: str, pattern: str) -> bool:
-    """Whether a match is a link, or one of the parts that a wildcard matched is."""
+    """Whether a match, or a parent that a wildcard matched, is a link."""
     fixed = _fixed_parts(pattern)
     path = Path(name)
     return path.is_symlink() or any(
@@ -65,6 +65,6 @@ def _is_linked(name: str, pattern: str) -> bool:
 
 
 def _fixed_parts(pattern: str) -> int:
-    """Return how many parts of a pattern come before its first wildcard."""
+    """Return the number of path parts before the first wildcard."""
     parts = Path(pattern).parts
     return next((index for index, part in enumerate(parts) if glob.has_magic(part)), len(parts))

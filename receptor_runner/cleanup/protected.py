@@ -1,4 +1,4 @@
-"""Which directories are never removed, whatever a pattern matches."""
+"""The directories that are never removed, whatever a pattern matches."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ _DIRECTORIES = (
     "/var/lib",
     "/dev/shm",  # noqa: S108 - likewise
 )
-"""Directories that stay, while what is in them may go."""
+"""Directories that are kept; their content may be removed."""
 
 _TREES = ("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/sbin", "/sys", "/usr")
-"""Directories that stay with all that is in them."""
+"""Directories that are kept with all their content."""
 
 _FULL_OF_SYSTEM = ("/run/user", "/var", "/var/lib")
 _FULL_OF_HOMES = ("/home", "/Users", "/var/home")
 
 
 class Protected:
-    """What is protected on this machine, for this process."""
+    """The protected directories of this machine."""
 
     @cached_property
     def _kept(self) -> Mapping[Path, str]:
-        """The directories that are kept, each with the reason; so is everything above them."""
+        """The directories that are kept, each with the reason; all parents are kept too."""
         kept = dict.fromkeys(_both_ways(_homes()), _HOME)
         kept |= dict.fromkeys(_both_ways([*_DIRECTORIES, tempfile.gettempdir()]), _SYSTEM)
         kept |= dict.fromkeys(_both_ways(_output_directories()), _OUTPUT)
@@ -62,7 +62,7 @@ class Protected:
 
     @cached_property
     def _full(self) -> Mapping[Path, str]:
-        """The directories of which each single entry is kept, while what is deeper may go."""
+        """The directories whose direct entries are kept; what is deeper may be removed."""
         system = dict.fromkeys(_both_ways(_FULL_OF_SYSTEM), _SYSTEM)
         return system | dict.fromkeys(_both_ways(_FULL_OF_HOMES), _HOME)
 
@@ -84,10 +84,10 @@ class Protected:
         """Check that nothing is protected.
 
         Args:
-            paths: resolved paths, by the names that are told to a person.
+            paths: resolved paths, by the names to show.
 
         Raises:
-            UsageError: with all that is.
+            UsageError: it names all protected paths.
 
         Source: the sentences of ansible-runner's `worker cleanup`, which protects fewer directories.
         """
@@ -101,7 +101,7 @@ class Protected:
 
 
 def _both_ways(paths: Iterable[str | Path]) -> frozenset[Path]:
-    """Return paths as they are written and as they resolve."""
+    """Return the paths as they are written, and resolved."""
     given = [Path(path) for path in paths]
     return frozenset([*given, *(path.resolve() for path in given)])
 
@@ -114,7 +114,7 @@ def _homes() -> list[Path]:
 
 
 def _output_directories() -> list[Path]:
-    """Return where the files are that this command's own streams go to: as a work unit, its node's directory."""
+    """Return the directories of the files that our own output goes to; in a work unit, the unit's directory."""
     found = []
     for descriptor in range(3):
         with contextlib.suppress(OSError):

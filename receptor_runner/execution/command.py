@@ -1,4 +1,4 @@
-"""The command line, environment and working directory of a job: pure functions of what was read."""
+"""The command line, environment and working directory of a job, as pure functions of its inputs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CALLBACK_NAME = "receptor_runner_events"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is going to be executed.
+    """What to execute.
 
     Attributes:
         command: program and arguments.
@@ -44,10 +44,10 @@ def is_ad_hoc(job: Job) -> bool:
 
 
 def check_target(inputs: Inputs) -> None:
-    """Check that the job says one thing to run.
+    """Check that the job has one target.
 
     Raises:
-        ConfigError: it says none, or both a module and a playbook.
+        ConfigError: it has none, or both a module and a playbook.
 
     Source: ansible-runner's messages for the same cases.
     """
@@ -59,7 +59,7 @@ def check_target(inputs: Inputs) -> None:
 
 
 def build_command(inputs: Inputs, private_data_dir: Path) -> tuple[str, ...]:
-    """Return the argument vector, its parts in ansible-runner's order."""
+    """Return the argument vector, in ansible-runner's order."""
     job = inputs.job
     if inputs.raw_command is not None:
         return inputs.raw_command
@@ -101,7 +101,7 @@ def _target(job: Job) -> list[str]:
     if not job.module:
         return [str(job.playbook)]
     arguments = ["-a", job.module_args] if job.module_args is not None else []
-    hosts = [job.host_pattern] if job.host_pattern else []  # else the cmdline has it
+    hosts = [job.host_pattern] if job.host_pattern else []  # without one, the cmdline names the hosts
     return ["-m", job.module, *arguments, *hosts]
 
 
@@ -153,7 +153,7 @@ def _callback_variables(
 
 
 def fact_cache_directory(job: Job, artifact_dir: Path) -> Path | None:
-    """Return where ansible keeps facts, if that is a directory among the artifacts."""
+    """Return the fact cache's directory among the artifacts, or None if facts are kept elsewhere."""
     if job.fact_cache_type not in {None, "jsonfile"}:
         return None
     return artifact_dir / (job.fact_cache or "fact_cache")
@@ -173,12 +173,12 @@ def _roles_path(inputs: Inputs, private_data_dir: Path) -> str | None:
     carried = (inputs.job.envvars or {}).get("ANSIBLE_ROLES_PATH")
     if not carried or inputs.envvars.get("ANSIBLE_ROLES_PATH") != str(carried):
         return None
-    # a path that arrives beside the archive is relative to what was packed
+    # transmit sends these paths relative to roles/, wherever that is on the worker
     return ":".join(os.path.join(private_data_dir, "roles", item) for item in str(carried).split(":"))  # noqa: PTH118 - an absolute item stays
 
 
 def build_cwd(inputs: Inputs, env: Mapping[str, str], private_data_dir: Path) -> Path:
-    """Return the working directory: the project for playbooks, the private data dir for modules."""
+    """Return the working directory: the project for a playbook, the private data dir for a module."""
     project = Path(inputs.job.project_dir) if inputs.job.project_dir else private_data_dir / "project"
     if "AD_HOC_COMMAND_ID" in env or not project.is_dir():
         return private_data_dir

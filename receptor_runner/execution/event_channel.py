@@ -1,4 +1,4 @@
-"""The channel on which the callback plugin sends events: lines of JSON through a pipe."""
+"""The worker's end of the channel for events: lines of JSON through a pipe."""
 
 from __future__ import annotations
 
@@ -62,11 +62,11 @@ class EventChannel:
         return reads_terminal(ancestor, terminal.name)
 
     def read(self) -> list[dict[str, Any]]:
-        """Return the messages that are complete now, of one chunk at most."""
+        """Return the messages that are complete, from at most one read."""
         return [json.loads(line) for line in self._lines(self._available()) if line]
 
     def drain(self) -> Iterator[dict[str, Any]]:
-        """Yield the messages until the pipe is empty, whether or not somebody still has it open."""
+        """Yield messages until the pipe is empty, even if another process still has it open."""
         while data := self._available():
             yield from (json.loads(line) for line in self._lines(data) if line)
 
@@ -84,6 +84,6 @@ class EventChannel:
         return b""
 
     def close(self) -> None:
-        """Give the descriptors back."""
+        """Close the descriptors."""
         os.close(self.reader)
         os.close(self.writer)

@@ -1,4 +1,4 @@
-"""Puts events together: numbers them, places their text in the job's output, and keeps that output."""
+"""Completes events: numbers them, counts the lines of their text, and keeps the job's output file."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class OutputFile:
 
 
 class Assembler:
-    """Turns text and descriptions, as they come, into events with counter, lines and ident.
+    """Turns text, and the events of the callback plugin, into numbered events.
 
     Args:
         ident: the ident each event carries.
-        sink: takes the finished events.
-        output: keeps the output.
+        sink: receives the events.
+        output: the output file.
     """
 
     def __init__(self, *, ident: str, sink: Sink, output: OutputFile) -> None:
@@ -54,17 +54,17 @@ class Assembler:
 
     @property
     def unfinished_line(self) -> str:
-        """Text on the terminal that no line end has followed yet: where a prompt stands."""
+        """Text without a line end so far, such as a prompt."""
         return self._partial
 
     def add_text(self, text: str) -> None:
-        """Take text of the terminal; each line that is complete becomes a `verbose` event."""
+        """Add text that belongs to no event; each complete line becomes a `verbose` event."""
         head, newline, self._partial = (self._partial + text).rpartition("\n")
         for line in (head + newline).splitlines(keepends=True):
             self._add_verbose(line, line)
 
     def add_event(self, text: str, fields: dict[str, Any]) -> None:
-        """Take an event of the callback plugin, with all its text."""
+        """Add an event of the callback plugin."""
         self.flush()
         shown = text.rstrip("\r\n")
         self._add({"uuid": fields["uuid"]}, text, fields, shown + "\n" if shown else "")

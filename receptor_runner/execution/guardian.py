@@ -1,21 +1,21 @@
-"""The parent of everything a job starts: a process of its own that outlives whatever happens to the worker.
+"""The parent of all processes of a job: a process of its own, so that it survives the worker.
 
-It is run as a script with the number of a socket as its only argument, and needs nothing but the standard library.
-Every process of the job is its descendant, for it is a child subreaper: orphans come to it. So stopping can walk the
-whole tree, though ansible's forks leave their process group. When the worker dies, the socket closes: then the tree is
-killed and the directories that must not stay behind are removed.
+It runs as a script with the number of a socket as its only argument, and imports only the standard library. As a child
+subreaper it adopts orphans, so every process of the job stays its descendant: stopping walks the whole tree, although
+Ansible's forks leave their process group. When the worker dies, the socket closes; the guardian then kills the tree and
+removes the temporary directories.
 
-Requests and reports are lines of JSON; the descriptors of a request travel beside it.
+Requests and reports are lines of JSON; descriptors are sent along as ancillary data.
 
     spawn  {"do": "spawn", "name", "argv", "env", "cwd", "terminal", "descriptors": [target numbers], "stop"}
            -> {"name", "pid"} or {"name", "errno", "path"}; later {"name", "exited": wait status}
-           "stop" says how the job is stopped: null for signals to its tree, {"below": name} to interrupt what runs
+           "stop" is how to stop the job: null for signals to its tree, {"below": name} to interrupt what runs
            below a wrapper of that name, {"interrupt": argv, "remove": argv, "reclaim": argv} for a container
-    hold   {"do": "hold"}: keep the descriptor that comes along open until this process ends
+    hold   {"do": "hold"}: keep the descriptor that is sent along open until this process ends
     stop   {"do": "stop"} -> {"stopped": true, "left": [pids]}
     remove_on_exit  {"do": "remove_on_exit", "path"}: remove this directory if the worker dies
     over   {"do": "over"}: the job has ended; if the worker dies now, only its directories are removed
-    end    {"do": "end"}: kill what was started as a helper, leave the rest (asynchronous tasks live on), exit
+    end    {"do": "end"}: kill the helpers, leave the rest running (asynchronous tasks), exit
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def parents() -> dict[int, int]:
     for _attempt in range(SNAPSHOTS):
         found = _snapshot()
         if not set(found.values()) - found.keys() - {0}:
-            break  # else a parent ended while the table was read: whose child is its child now?
+            break  # A parent ended while we read the table, so some child has a new parent: read it again.
     return found
 
 
@@ -68,7 +68,7 @@ def _snapshot() -> dict[int, int]:
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
                 fields = (entry / "stat").read_text().rpartition(")")[2].split()
-                # a process shows as a zombie once its first thread has ended, though others live and have children
+                # Once its first thread ends, a process is a zombie, although other threads may live and have children.
                 if fields[0] != "Z" or int(fields[17]) > 1:
                     found[int(entry.name)] = int(fields[1])
     return found
@@ -84,7 +84,7 @@ def descendants(ancestor: int) -> set[int]:
 
 
 def send_signal(pids: set[int], number: int) -> None:
-    """Signal each process; those that are gone, or belong to another user, are none of our worry."""
+    """Signal each process; ignore those that are gone or belong to another user."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, number)
@@ -127,7 +127,7 @@ def is_shared(pid: int) -> bool:
 
 
 class Ladder:
-    """The way down: interrupt the job as Ctrl-C does, terminate its whole tree, kill what is left."""
+    """Stops a job in stages: interrupt it as Ctrl-C does, terminate its whole tree, kill what is left."""
 
     def __init__(self, now: float, below: str | None = None) -> None:
         self.stage = 0
@@ -135,7 +135,7 @@ class Ladder:
         self._below = below
 
     def step(self, now: float, job: int | None, tree: set[int]) -> bool:
-        """Do what is due now; return whether there is nothing more to do."""
+        """Take the next step if it is due; return whether the job is stopped."""
         if not tree:
             return True
         if self.stage == 0:
@@ -192,7 +192,7 @@ class ContainerLadder:
         self._deadline = 0.0
 
     def step(self, now: float, job: int | None, tree: set[int]) -> bool:
-        """Do what is due now; return whether there is nothing more to do."""
+        """Take the next step if it is due; return whether the job is stopped."""
         if self.command and self.command.is_running(now):
             return False
         if self._next in {self._interrupt, self._await, self._remove} and job is None:
@@ -240,11 +240,11 @@ class ContainerLadder:
 
 
 class Guardian:
-    """The loop: hears requests, starts processes, reaps them, reports, and cleans up when nobody listens any more."""
+    """The main loop: serves requests, starts and reaps processes, and cleans up once the worker is gone."""
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
-        self._heard = b""
+        self._buffer = b""
         self._received: list[int] = []
         self._names: dict[int, str] = {}
         self._removed_on_exit: list[Path] = []
@@ -256,6 +256,7 @@ class Guardian:
         self._wakeup = self._watch_children()
 
     def _watch_children(self) -> int:
+        # The handler does nothing: a signal without one would not wake select() through the descriptor.
         reader, writer = os.pipe()
         for descriptor in (reader, writer):
             os.set_blocking(descriptor, False)
@@ -272,21 +273,21 @@ class Guardian:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._wakeup, 4096)
             self._reap()
-            self._climb_down()
-            if control in ready and not self._hear():
+            self._take_next_step()
+            if control in ready and not self._receive():
                 self._clean_up()
         self._end_helpers()
 
-    def _hear(self) -> bool:
-        """Take what was requested; return False once the worker is gone."""
+    def _receive(self) -> bool:
+        """Serve the requests that have arrived; return False once the worker is gone."""
         try:
             data, descriptors, _flags, _address = socket.recv_fds(self._control, 1 << 16, 16)
         except ConnectionError:
             return False
-        for descriptor in descriptors:  # the flag that would say so at once is ignored by recv_fds
+        for descriptor in descriptors:  # recv_fds ignores MSG_CMSG_CLOEXEC
             os.set_inheritable(descriptor, False)
         self._received += descriptors
-        *lines, self._heard = (self._heard + data).split(b"\n")
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
         for line in lines:
             self._obey(json.loads(line))
         return bool(data)
@@ -313,7 +314,7 @@ class Guardian:
         return Ladder(time.monotonic(), plan.get("below"))
 
     def _report(self, **report: Any) -> None:
-        # a worker that is gone is noticed when it is next listened to
+        # If the worker is gone, the next read from it says so.
         with contextlib.suppress(ConnectionError):
             self._control.sendall(json.dumps(report).encode() + b"\n")
 
@@ -355,11 +356,10 @@ class Guardian:
 
     def _tree(self) -> set[int]:
         tree = descendants(os.getpid())
-        # A container is none of ours until its engine has given it up: its monitor and the engine's shared process
-        # are descendants too.
+        # The engine's monitor and its shared pause process are descendants too, but not ours to stop.
         return {pid for pid in tree if not is_shared(pid)} if self._stop_plan else tree
 
-    def _climb_down(self) -> None:
+    def _take_next_step(self) -> None:
         if self._ladder is None:
             return
         job = next((pid for pid, name in self._names.items() if name == JOB), None)
@@ -375,7 +375,7 @@ class Guardian:
             os.waitpid(pid, 0)
 
     def _clean_up(self) -> None:
-        """Leave nothing behind: the worker died."""
+        """Kill the processes of an unfinished job and remove the temporary directories: the worker died."""
         if not self._is_over:
             self._kill_all()
         self._remove_directories()
@@ -399,11 +399,11 @@ class Guardian:
                 remove_tree(path)
 
     def _end_container(self) -> None:
-        """Have the container removed before anything else: its engine's client and monitor are still needed for it."""
+        """Remove the container first: that still needs the engine's client and monitor."""
         self._ladder = self._new_ladder(graceful=False)
         while isinstance(self._ladder, ContainerLadder):
             self._reap()
-            self._climb_down()
+            self._take_next_step()
             time.sleep(KILL_PAUSE_S)
         self._ladder = None
 
@@ -452,7 +452,7 @@ def become(request: dict[str, Any], descriptors: dict[int, int], failed: int) ->
 
 
 def _arrange(descriptors: dict[int, int], failed: int) -> int:
-    """Put each descriptor at its number; all sources move out of the way first."""
+    """Put each descriptor at its number; first move all sources above the targets, which may overlap with them."""
     base = max((*descriptors, 2)) + 1
     sources = {target: fcntl.fcntl(source, fcntl.F_DUPFD, base) for target, source in descriptors.items()}
     failed = fcntl.fcntl(failed, fcntl.F_DUPFD_CLOEXEC, base)
@@ -464,7 +464,7 @@ def _arrange(descriptors: dict[int, int], failed: int) -> int:
 
 
 def main() -> None:
-    """Guard, until the socket says the end or closes."""
+    """Guard until the worker ends it, or dies."""
     for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
     adopt_orphans()

@@ -1,4 +1,4 @@
-"""The worker's end of the guardian: starts processes through it, hears how they end, has them stopped."""
+"""The worker's client of the guardian: starts processes, stops them, and reports how they ended."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ class Program:
     """A program to start.
 
     Attributes:
-        name: how the guardian's reports call it; `job` is what a stop is about, all else are helpers.
+        name: its name in reports; `job` is what `stop` stops, all others are helpers.
         argv: program and arguments; the program is looked up on the PATH of `env`.
         env: its whole environment.
         cwd: its working directory.
-        terminal: whether descriptor 2 becomes its controlling terminal.
-        descriptors: which descriptor of ours it gets, by the number it has there.
+        terminal: make descriptor 2 its controlling terminal.
+        descriptors: our descriptors that it inherits, by their numbers in the program.
         stop: how it is stopped, if not by signals to its processes.
     """
 
@@ -88,18 +88,17 @@ class Exit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stopped:
-    """A stop is complete; `left` are the processes that could not be killed."""
+    """A stop is complete, except for the processes in `left`, which could not be killed."""
 
     left: Sequence[int]
 
 
 class GuardianClient:
-    """A guardian process and the conversation with it.
+    """Starts a guardian process and talks to it.
 
-    It should be made as soon as there is something to guard, and closed when all is done. If this process dies
-    without closing it, every process of the job is killed and every temporary directory removed within seconds; so they
-    are when an exception ends its `with` block. If somebody kills the guardian, a process that adopts orphans kills
-    all below it instead.
+    Create it before there is anything to guard. If this process dies without closing it, or an exception ends its
+    `with` block, the guardian kills every process of the job and removes the temporary directories within seconds. If
+    the guardian itself is killed, a worker that adopts orphans kills them instead.
     """
 
     def __init__(self) -> None:
@@ -114,7 +113,7 @@ class GuardianClient:
                 start_new_session=True,
             )
         self._socket = ours
-        self._heard = b""
+        self._buffer = b""
 
     def __enter__(self) -> Self:
         return self
@@ -126,16 +125,16 @@ class GuardianClient:
             self._abandon()
 
     def fileno(self) -> int:
-        """Return the descriptor that is readable when there is a report."""
+        """Return a descriptor that is readable when a report has arrived."""
         return self._socket.fileno()
 
     @property
     def pid(self) -> int:
-        """The process id of the guardian, below which all processes of the job are."""
+        """The process id of the guardian, the ancestor of all processes of the job."""
         return self._process.pid
 
     def remove_on_exit(self, directory: Path) -> None:
-        """Have a directory removed if this process dies."""
+        """Register a directory that the guardian removes if this process dies."""
         self._request({"do": "remove_on_exit", "path": str(directory)})
 
     def job_is_over(self) -> None:
@@ -144,7 +143,7 @@ class GuardianClient:
             self._request({"do": "over"})
 
     def hold(self, descriptor: int) -> None:
-        """Have a descriptor kept open for as long as the guardian lives."""
+        """Keep a descriptor open for as long as the guardian lives."""
         self._request({"do": "hold"}, [descriptor])
 
     def spawn(self, program: Program) -> int:
@@ -171,30 +170,30 @@ class GuardianClient:
         return int(answer["pid"])
 
     def stop(self) -> None:
-        """Begin to stop the job; a `Stopped` report says when its last process is gone."""
+        """Start to stop the job; a `Stopped` report follows once its last process is gone."""
         self._request({"do": "stop"})
 
     @property
-    def has_heard(self) -> bool:
-        """Whether a report is here already, so that nobody need wait for `fileno()`."""
-        return b"\n" in self._heard
+    def has_report(self) -> bool:
+        """Whether a report was read already: `fileno()` does not become readable for it again."""
+        return b"\n" in self._buffer
 
     def reports(self) -> Iterator[Exit | Stopped]:
-        """Yield the reports that are here; waits only where there is none."""
+        """Yield the reports that have arrived; block only if there is none."""
         line: dict[str, Any] | None = self._line()
         while line is not None:
-            if (report := _understood(line)) is not None:
+            if (report := _report(line)) is not None:
                 yield report
-            line = self._line() if self.has_heard else None
+            line = self._line() if self.has_report else None
 
     def close(self) -> None:
-        """End helpers and guardian; what the job left running on purpose lives on."""
+        """End the helpers and the guardian; asynchronous tasks of the job go on."""
         with contextlib.suppress(RunnerError):
             self._request({"do": "end"})
         self._abandon()
 
     def _abandon(self) -> None:
-        """Leave all to the guardian, which kills every process and removes the temporary directories."""
+        """Close the connection: unless told to end, the guardian kills every process and removes the directories."""
         self._socket.close()
         if self._process.wait() and adopts_orphans():
             _kill_all_below()
@@ -205,7 +204,7 @@ class GuardianClient:
             sent = socket.send_fds(self._socket, [message], descriptors) if descriptors else 0
             self._socket.sendall(message[sent:])
         except OSError as error:
-            raise _gone() from error
+            raise _guardian_died() from error
 
     def _answer(self, name: str) -> Mapping[str, Any]:
         answer = self._line()
@@ -214,14 +213,14 @@ class GuardianClient:
         return answer
 
     def _line(self) -> dict[str, Any]:
-        while not self.has_heard:
+        while not self.has_report:
             data = self._receive()
             if not data:
-                raise _gone()
-            self._heard += data
-        line, _newline, self._heard = self._heard.partition(b"\n")
-        heard: dict[str, Any] = json.loads(line)
-        return heard
+                raise _guardian_died()
+            self._buffer += data
+        line, _newline, self._buffer = self._buffer.partition(b"\n")
+        report: dict[str, Any] = json.loads(line)
+        return report
 
     def _receive(self) -> bytes:
         try:
@@ -231,18 +230,18 @@ class GuardianClient:
 
 
 def _kill_all_below() -> None:
-    """Kill all descendants, which a dead guardian has left to us."""
+    """Kill all descendants: after the death of the guardian they are our children."""
     limit = time.monotonic() + KILL_LIMIT_S
     while (tree := descendants(os.getpid())) and time.monotonic() < limit:
         send_signal(tree, signal.SIGKILL)
         time.sleep(KILL_PAUSE_S)
 
 
-def _gone() -> RunnerError:
-    return RunnerError("the guardian of the job's processes is gone", cause="somebody killed it")
+def _guardian_died() -> RunnerError:
+    return RunnerError("the guardian of the job's processes died", cause="it was probably killed")
 
 
-def _understood(line: Mapping[str, Any]) -> Exit | Stopped | None:
+def _report(line: Mapping[str, Any]) -> Exit | Stopped | None:
     if "stopped" in line:
         return Stopped(left=line["left"])
     if "exited" in line:

@@ -1,4 +1,4 @@
-"""What a private data dir says about a job in `env/` and `args`, joined with what the job itself says."""
+"""The inputs of a job: its options merged with the files `env/*` and `args` of its private data dir."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ OVERRIDES = frozenset(
         "suppress_output_file",
     }
 )
-"""Settings that take the place of the job option of the same name."""
+"""Settings that override the job option of the same name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +42,15 @@ class Inputs:
     """A job with all its inputs read.
 
     Attributes:
-        job: the job, its options replaced where the settings say otherwise.
+        job: the job; settings have overridden its options.
         settings: all settings.
-        job_timeout_s: how long it may take.
-        idle_timeout_s: how long it may be silent.
-        prompt_timeout_s: how long it may wait for an answer that is not among the passwords.
-        passwords: answers by the pattern of the prompt, in the order in which they are tried.
+        job_timeout_s: the longest it may run.
+        idle_timeout_s: the longest it may print nothing.
+        prompt_timeout_s: how long it may wait at a prompt that no password matches.
+        passwords: the answer for each prompt pattern, in the order in which patterns are tried.
         envvars: environment variables from the job and the file.
-        ssh_key: a private key, as text.
-        cmdline: more command line arguments.
+        ssh_key: the text of a private key.
+        cmdline: additional command line arguments.
         raw_command: the whole command line, from the file `args`.
         extravars_file: `env/extravars`, if it exists.
     """
@@ -69,14 +69,14 @@ class Inputs:
 
 
 def read_inputs(job: Job, private_data_dir: Path) -> Inputs:
-    """Read `env/*` and `args` and join them with the job.
+    """Read `env/*` and `args` and merge them with the job.
 
-    Settings, passwords and environment variables of a file win over those of the job; a job's own ssh_key and
-    cmdline win over the file's. That is ansible-runner's precedence. Unlike there, settings that only the job gives
-    count, and a file that cannot be understood is an error.
+    As with ansible-runner, settings, passwords and environment variables of a file override those of the job, and a
+    job's ssh_key and cmdline override the files. Unlike there, settings of the job count without a file too, and a file
+    that cannot be parsed is an error.
 
     Raises:
-        ConfigError: a file is no mapping, not readable or has open quotes.
+        ConfigError: a file is not a mapping, or has unbalanced quotes.
     """
     env = private_data_dir / "env"
     settings = read_settings(private_data_dir, job.settings)
@@ -108,7 +108,7 @@ def _texts(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _seconds(settings: Mapping[str, Any], name: str) -> float | None:
-    """Return a limit of the settings; none, as with ansible-runner, if it is missing or 0."""
+    """Return a time limit of the settings; as with ansible-runner, 0 is no limit."""
     value = settings.get(name)
     if value is None:
         return None
@@ -116,7 +116,7 @@ def _seconds(settings: Mapping[str, Any], name: str) -> float | None:
         return float(value) or None
     except (TypeError, ValueError) as error:
         raise ConfigError(
-            f"the setting {name} is {value!r}", cause="a number of seconds is wanted"
+            f"invalid setting {name}: {value!r}", cause="expected a number of seconds"
         ) from error
 
 
@@ -124,7 +124,7 @@ def _words(text: str, path: Path) -> tuple[str, ...]:
     try:
         return tuple(shlex.split(text))
     except ValueError as error:
-        raise ConfigError(f"the command line {text!r} cannot be split", cause=f"{error} ({path})") from error
+        raise ConfigError(f"cannot split the command line {text!r}", cause=f"{error} ({path})") from error
 
 
 def _raw_command(path: Path) -> tuple[str, ...] | None:

@@ -1,4 +1,4 @@
-"""Finds prompts in what a job shows, and the answers to them."""
+"""Finds prompts in the output of a job, and their answers."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _ESCAPE_CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 
 
 class Answers:
-    """The passwords of a job, and the latest text in which their prompts are looked for.
+    """The passwords of a job, matched against its latest output.
 
-    Patterns are tried in their order, on the text since the last answer, first as it was shown and then without
-    colour codes, so that `^` finds a prompt that begins with one.
+    Patterns are tried in order on the text since the last answer, first as it was printed, then without color codes, so
+    that `^` matches a prompt that starts with one.
 
     Args:
-        passwords: answer by regular expression.
+        passwords: the answer for each regular expression.
 
     Raises:
-        ConfigError: a pattern is no regular expression.
+        ConfigError: a pattern is not a regular expression.
     """
 
     def __init__(self, passwords: Mapping[str, str]) -> None:
@@ -30,11 +30,11 @@ class Answers:
         self._shown = ""
 
     def show(self, text: str) -> None:
-        """Take text that was shown."""
+        """Add text that was printed."""
         self._shown = (self._shown + text)[-_WINDOW:]
 
     def find(self) -> str | None:
-        """Return the answer to the prompt that was shown, if one matches; it then counts as answered."""
+        """Return the answer if the latest text matches a pattern; that text is not matched again."""
         for text in (self._shown, _ESCAPE_CODE.sub("", self._shown)):
             for pattern, answer in self._answers:
                 if pattern.search(text):
@@ -44,12 +44,12 @@ class Answers:
 
     @property
     def is_timed_pause(self) -> bool:
-        """Whether the prompt is that of a `pause` which goes on by itself."""
+        """Whether the prompt is that of a `pause` with a time limit, which needs no answer."""
         return _TIMED_PAUSE in self._shown
 
     @property
     def last_line(self) -> str:
-        """The last line that was shown, in plain text: what a person would take for the prompt."""
+        """The last line that was printed, without color codes: probably the prompt."""
         lines = _ESCAPE_CODE.sub("", self._shown).strip().splitlines()
         return lines[-1].strip() if lines else ""
 
@@ -59,5 +59,5 @@ def _compiled(pattern: str) -> re.Pattern[str]:
         return re.compile(pattern, re.MULTILINE)
     except re.error as error:
         raise ConfigError(
-            f"the password prompt {pattern!r} is no regular expression", cause=str(error)
+            f"the password prompt {pattern!r} is not a regular expression", cause=str(error)
         ) from error

@@ -1,4 +1,4 @@
-"""Which environment variables of a job may be shown: those that cannot hold a secret."""
+"""Hides the values of environment variables that may hold secrets."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ HARMLESS = frozenset(
         "VIRTUAL_ENV",
     }
 )
-"""Names whose values are shown; every other value is hidden, since any name may carry a credential."""
+"""The variables whose values are shown; all others are hidden, since any may hold a credential."""
 
 
 def redact(env: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment with every value hidden that might be a secret."""
+    """Return the environment with every value hidden that may be a secret."""
     return {name: value if name in HARMLESS else REDACTED for name, value in env.items()}

@@ -1,4 +1,4 @@
-"""Runs a job: from its inputs to its outcome, with all news told and all artifacts written on the way."""
+"""Runs a job, from its inputs to its outcome: sends statuses and events, and writes the artifacts."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ def execute(
     Args:
         job: what to run.
         private_data_dir: its files.
-        ident: names its artifacts.
-        sink: takes status lines and events, in order; the final status before this returns.
-        stop: asks for the job to be stopped.
-        guardian: the guardian of the caller's directory, if it has one already.
+        ident: the name of its artifacts directory.
+        sink: receives status lines and events, in order; the final status before this returns.
+        stop: requests that the job be stopped.
+        guardian: a guardian that is running already; by default the job gets its own.
 
     Raises:
-        RunnerError: the job cannot be run as it is; nothing was told then.
+        RunnerError: the job cannot be run; no status was sent.
     """
     private_data_dir = private_data_dir.absolute()
     with ExitStack() as stack:
@@ -81,7 +81,7 @@ def execute(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A job that is ready to run: all that could be wrong with it is known to be right."""
+    """A job that is ready to run: its inputs are read and checked."""
 
     ident: str
     inputs: Inputs
@@ -103,7 +103,7 @@ class Prepared:
 
 
 def prepare(job: Job, private_data_dir: Path, ident: str) -> Prepared:
-    """Read, check and place a job's inputs, and plan its command."""
+    """Read and check a job's inputs, write its files, and plan its command."""
     artifact_dir = artifact_directory(private_data_dir, job.artifact_dir, ident).absolute()
     inputs = read_inputs(job, private_data_dir)
     isolation = choose_isolation(inputs.job, private_data_dir, artifact_dir, ident)
@@ -158,7 +158,7 @@ def _plan(
 
 
 def _findable(command: tuple[str, ...], env: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the command with a program that is found: on the job's PATH, else where packages install scripts."""
+    """Return the command; a program that is not on the job's PATH is taken from where packages install scripts."""
     if shutil.which(command[0], path=env.get("PATH")) is None:
         installed = shutil.which(command[0], path=os.pathsep.join(map(str, script_directories())))
         return (installed or command[0], *command[1:])
@@ -174,39 +174,39 @@ class Run:
         self._stop = stop
 
     def perform(self, guardian: GuardianClient) -> Outcome:
-        """Run the job, tell its news and write its artifacts."""
+        """Run the job, send its statuses and events, and write its artifacts."""
         for directory in filter(None, (self._prepared.plan.copy, self._prepared.plan.home)):
             guardian.remove_on_exit(directory)
         isolation = self._prepared.isolation
         isolation.open(guardian)
         self._program = isolation.wrap(self._prepared.plan)
-        self._tell_start()
-        self._lay_out()
+        self._send_start()
+        self._create_artifacts()
         output = self._open_output()
         assembler = Assembler(ident=self._prepared.ident, sink=self._sink, output=output)
         try:
-            self._tell(Status.RUNNING)
+            self._send(Status.RUNNING)
             outcome = self._run_programs(guardian, assembler)
         finally:
             output.close()
-        self._conclude(outcome)
+        self._finish(outcome)
         return outcome
 
     def _shown_plan(self) -> dict[str, object]:
         plan = self._prepared.plan
         return {"command": list(self._program.argv), "env": redact(plan.env), "cwd": str(plan.cwd)}
 
-    def _tell_start(self) -> None:
+    def _send_start(self) -> None:
         start: dict[str, object] = {"status": Status.STARTING.value, "runner_ident": self._prepared.ident}
         if self._prepared.inputs.job.suppress_output_file:
             start |= {"suppress_output_file": True}  # process cannot see the settings in the job's archive
         self._sink.status({**start, **self._shown_plan()})
 
-    def _tell(self, status: Status, explanation: str | None = None) -> None:
+    def _send(self, status: Status, explanation: str | None = None) -> None:
         line = {"status": status.value, "runner_ident": self._prepared.ident}
         self._sink.status(line | ({"job_explanation": explanation} if explanation else {}))
 
-    def _lay_out(self) -> None:
+    def _create_artifacts(self) -> None:
         directory = make_directory(self._prepared.artifact_dir)
         make_directory(directory / "job_events")
         facts = fact_cache_directory(self._prepared.inputs.job, directory)
@@ -225,7 +225,7 @@ class Run:
         return OutputFile(directory / "stdout", as_json=bool(job.json_mode))
 
     def _run_programs(self, guardian: GuardianClient, assembler: Assembler) -> Outcome:
-        """Run what the engine needs, ssh-add, if there is a key, then the job, each in a terminal of its own."""
+        """Run the isolation's preparation, ssh-add if there is a key, then the job, each in its own terminal."""
         agent, key = self._prepared.agent, self._prepared.inputs.ssh_key
         limits = self._limits()
         if preparation := self._prepared.isolation.preparation():
@@ -274,14 +274,14 @@ class Run:
         is_job = program is self._program
         return self._prepared.isolation.open_channel if is_job else EventChannel.inherited
 
-    def _conclude(self, outcome: Outcome) -> None:
+    def _finish(self, outcome: Outcome) -> None:
         directory = self._prepared.artifact_dir
         facts = fact_cache_directory(self._prepared.inputs.job, directory)
         if facts is not None:
             make_private(facts)  # Ansible makes the files of its cache readable for everybody
         write_atomically(directory / "status", outcome.status.value.encode())
         write_atomically(directory / "rc", str(outcome.rc).encode())
-        self._tell(outcome.status, outcome.explanation)
+        self._send(outcome.status, outcome.explanation)
 
 
 def _json(content: object) -> bytes:
@@ -289,18 +289,22 @@ def _json(content: object) -> bytes:
 
 
 def judge(end: End, program: str) -> Outcome:
-    """Return the outcome of a job whose program ended so.
+    """Return the outcome of a job.
 
-    A stopped job has return code 254, as with ansible-runner; one killed by signal n has 128+n.
+    Args:
+        end: how its program ended.
+        program: the name of the program.
+
+    Source: ansible-runner's return code for a stopped job, 254; a shell's for one killed by signal n, 128 + n.
     """
     left = f"; processes {', '.join(map(str, end.left))} could not be killed" if end.left else ""
     if end.cause is Cause.CANCELED:
         return Outcome(status=Status.CANCELED, rc=RC_STOPPED, explanation=left.removeprefix("; ") or None)
     if end.cause is Cause.UNANSWERED:
-        why = f"stopped, since {end.cause}: {end.last_line!r}{left}"
+        why = f"stopped: {end.cause}: {end.last_line!r}{left}"
         return Outcome(status=Status.FAILED, rc=RC_STOPPED, explanation=why)
     if end.cause is not Cause.EXITED:
-        return Outcome(status=Status.TIMEOUT, rc=RC_STOPPED, explanation=f"stopped, since {end.cause}{left}")
+        return Outcome(status=Status.TIMEOUT, rc=RC_STOPPED, explanation=f"stopped: {end.cause}{left}")
     assert end.exit is not None
     code = end.exit.code
     if code < 0:

@@ -1,4 +1,4 @@
-"""Runs one program in a terminal and hears it out: text, events, prompts, deadlines, its end."""
+"""Runs one program in a terminal: its text, its events, its prompts, its time limits, its end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TICK_S = 0.25
 SETTLE_S = 0.1
 DRAIN_LIMIT_S = 5.0
 RC_INTERRUPTED = 99
-"""With this ansible ends at Ctrl-C."""
+"""The exit code of Ansible after Ctrl-C."""
 
 LAST_TEXT = 4000
 CLEAR_LINE = "\x1b[K"
@@ -31,11 +31,11 @@ CLEAR_LINE = "\x1b[K"
 class Cause(StrEnum):
     """Why a program ended."""
 
-    EXITED = "it ended by itself"
-    CANCELED = "it was asked to stop"
-    JOB_TIMEOUT = "it took longer than its job_timeout"
-    IDLE_TIMEOUT = "it was silent for longer than its idle_timeout"
-    UNANSWERED = "it waits for an answer that the passwords do not hold"
+    EXITED = "it exited"
+    CANCELED = "it was canceled"
+    JOB_TIMEOUT = "it exceeded its job_timeout"
+    IDLE_TIMEOUT = "it printed nothing for its idle_timeout"
+    UNANSWERED = "no password matches its prompt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +44,10 @@ class End:
 
     Attributes:
         cause: why it ended.
-        exit: how; None if it never said.
+        exit: its exit status; None if it is unknown.
         left: the processes that could not be killed.
         last_line: the prompt at which it was stopped, if there was one.
-        last_text: the end of what it printed itself, which is where an engine says what failed.
+        last_text: the end of what it printed itself, which is where a container engine reports errors.
     """
 
     cause: Cause
@@ -59,7 +59,7 @@ class End:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """When a program has to end: at a moment of the monotonic clock, after a silence, after an unanswered prompt."""
+    """When a program is stopped: at a time of the monotonic clock, after no output, at an unanswered prompt."""
 
     deadline: float | None
     idle_timeout_s: float | None
@@ -67,15 +67,15 @@ class Limits:
 
 
 class Session:
-    """One program in a terminal, from its start until its last word is read.
+    """One program in a terminal, from its start until its last output is read.
 
     Args:
-        guardian: starts it and has it stopped.
-        assembler: takes its text and events.
+        guardian: starts and stops it.
+        assembler: receives its text and events.
         answers: the answers to its prompts.
-        limits: when it has to end.
-        stop: the request to stop it.
-        open_channel: opens the channel on which its events come.
+        limits: when to stop it.
+        stop: requests that it be stopped.
+        open_channel: opens the channel for its events.
     """
 
     def __init__(
@@ -101,13 +101,13 @@ class Session:
         self._stopped: Stopped | None = None
         self._may_prompt = False
         self._last_line = self._last_text = ""
-        self._heard_at = self._keys_since = time.monotonic()
+        self._last_output_at = self._keys_since = time.monotonic()
 
     def run(self, program: Program) -> End:
         """Run a program to its end.
 
         Args:
-            program: what to run; its descriptors are completed by the terminal and the channel.
+            program: what to run; the terminal and the channel are added to its descriptors.
 
         Raises:
             OSError: it cannot be started.
@@ -118,7 +118,7 @@ class Session:
             self._guardian.spawn(
                 replace(program, name=JOB, terminal=True, descriptors={**own, **program.descriptors})
             )
-            self._attend(terminal, channel)
+            self._follow(terminal, channel)
             self._drain(terminal, channel)
         left = tuple(self._stopped.left) if self._stopped else ()
         return End(
@@ -130,19 +130,19 @@ class Session:
         )
 
     def _why(self) -> Cause:
-        """Return why the program ended; who stopped the worker may have stopped the program too, which was faster."""
+        """Return why the program ended; a signal to the worker may have reached the program too, and ended it."""
         if self._cause is None and self._stop.requested and self._exit:
             stopped = self._exit.code < 0 or self._exit.code == RC_INTERRUPTED
             return Cause.CANCELED if stopped else Cause.EXITED
         return self._cause or Cause.EXITED
 
-    def _attend(self, terminal: Terminal, channel: EventChannel) -> None:
+    def _follow(self, terminal: Terminal, channel: EventChannel) -> None:
         with _watching(self._guardian, terminal.master, channel.reader) as poller:
             if self._cause is None:
                 poller.register(self._stop.fileno(), select.POLLIN)
             while not self._has_ended():
                 ready = {entry[0] for entry in poller.poll(self._pause_ms())}
-                self._hear(terminal, channel, ready)
+                self._read_output(terminal, channel, ready)
                 self._answer(terminal, channel)
                 if not self._stopping and (
                     cause := self._due(terminal, channel, self._stop.fileno() in ready)
@@ -150,7 +150,7 @@ class Session:
                     self._cause, self._last_line = cause, self._answers.last_line
                     poller.unregister(self._stop.fileno())
                     self._stop_all()
-                if self._guardian.fileno() in ready or self._guardian.has_heard:
+                if self._guardian.fileno() in ready or self._guardian.has_report:
                     self._take_reports()
 
     def _has_ended(self) -> bool:
@@ -161,9 +161,11 @@ class Session:
         self._guardian.stop()
 
     def _pause_ms(self) -> float:
-        return 0 if self._guardian.has_heard else TICK_S * 1000
+        return 0 if self._guardian.has_report else TICK_S * 1000
 
-    def _hear(self, terminal: Terminal, channel: EventChannel, ready: set[int]) -> None:
+    def _read_output(self, terminal: Terminal, channel: EventChannel, ready: set[int]) -> None:
+        # The events are read first, then the terminal: text that was written before an event can then be read, and
+        # goes before it.
         messages, text = channel.read_with_text(terminal) if channel.reader in ready else ([], "")
         if terminal.master in ready:
             text += terminal.read()
@@ -173,7 +175,7 @@ class Session:
             self._take(message)
         self._show(after)
         if text or messages:
-            self._heard_at = time.monotonic()
+            self._last_output_at = time.monotonic()
         self._may_prompt = self._may_prompt or bool(text)
 
     def _take(self, message: dict[str, Any]) -> None:
@@ -195,11 +197,11 @@ class Session:
         self._last_text = (self._last_text + text)[-LAST_TEXT:]
 
     def _answer(self, terminal: Terminal, channel: EventChannel) -> None:
-        """Type the answer to a prompt: when text came, or where a program takes single keys."""
+        """Type the answer to a prompt: after new text, or when a program reads single keys."""
         now = time.monotonic()
         if not channel.reads_keys(terminal):
             self._keys_since = now
-        # a program that switches to single keys throws away, at that moment, what was typed before
+        # A program that switches the terminal to single keys discards input that was typed before.
         takes_keys = now - self._keys_since >= SETTLE_S
         if (self._may_prompt or takes_keys) and (answer := self._answers.find()) is not None:
             terminal.type(answer)
@@ -211,7 +213,7 @@ class Session:
             return Cause.CANCELED
         if self._limits.deadline is not None and now >= self._limits.deadline:
             return Cause.JOB_TIMEOUT
-        silence_s = now - self._heard_at
+        silence_s = now - self._last_output_at
         if self._limits.idle_timeout_s is not None and silence_s >= self._limits.idle_timeout_s:
             return Cause.IDLE_TIMEOUT
         if silence_s >= self._limits.prompt_timeout_s and self._is_stuck(terminal, channel):
@@ -219,7 +221,7 @@ class Session:
         return None
 
     def _is_stuck(self, terminal: Terminal, channel: EventChannel) -> bool:
-        """Whether the program waits for an answer that nobody is going to give."""
+        """Whether the program waits for input that no password answers."""
         if channel.reads_keys(terminal):
             return not self._answers.is_timed_pause
         return bool(self._assembler.unfinished_line) and channel.awaits_input(terminal, self._guardian.pid)
@@ -230,12 +232,12 @@ class Session:
                 self._stopped = report
             elif report.name == JOB:
                 self._exit = report
-                # killed, it could not stop what it had started; a container outlives its engine's client
+                # A killed program left its children behind, and a container outlives the client of its engine.
                 if (report.code < 0 or self._ends_with_stop) and not self._stopping:
                     self._stop_all()
 
     def _drain(self, terminal: Terminal, channel: EventChannel) -> None:
-        """Read what is left; a stray process may hold terminal and channel open, so no end of file is awaited."""
+        """Read what is left, without waiting for end of file: a daemon may keep terminal and channel open."""
         limit = time.monotonic() + DRAIN_LIMIT_S
         while (text := terminal.read()) and time.monotonic() < limit:
             self._add_text(text)
@@ -247,10 +249,10 @@ class Session:
 
 
 def _around_events(text: str) -> tuple[str, str]:
-    """Split text that came together with events into what was written before them, and what after them.
+    """Split text that arrived together with events into the text before and the text after them.
 
-    An unfinished line is a prompt that followed an event, unless it ends in clearing its line: `pause` does that when
-    it has its answer.
+    An unfinished line is a prompt that followed an event, unless it ends with the code that clears its line, which
+    `pause` sends after it has its answer.
     """
     if text.endswith(CLEAR_LINE):
         return text, ""

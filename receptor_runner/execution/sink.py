@@ -1,4 +1,4 @@
-"""Where the statuses and events of a running job go."""
+"""The interface for the statuses and events of a running job."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any, Protocol
 
 
 class Sink(Protocol):
-    """Where a running job's news goes, in order; each call returns when the news is on its way."""
+    """Receives the statuses and events of a job, in order."""
 
     def status(self, status: dict[str, Any]) -> None:
-        """Take a status line: `{"status": ..., "runner_ident": ...}` and more."""
+        """Receive a status line: `{"status": ..., "runner_ident": ...}` and more."""
 
     def event(self, event: dict[str, Any]) -> None:
-        """Take one event, complete with counter, uuid and stdout."""
+        """Receive one event, complete with counter, uuid and stdout."""

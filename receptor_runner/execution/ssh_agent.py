@@ -1,4 +1,4 @@
-"""An ssh-agent for the time of one job, to which the job's private key is given through a pipe."""
+"""An ssh-agent for one job; it gets the job's private key through a pipe."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class SshAgent:
 
     @property
     def variables(self) -> dict[str, str]:
-        """The environment variables by which ssh finds the agent."""
+        """The environment variables that lead ssh to the agent."""
         return {"SSH_AUTH_SOCK": str(self._socket)}
 
     def start(self, guardian: GuardianClient) -> None:

@@ -1,4 +1,4 @@
-"""A pseudo terminal: what a job writes to its screen, and what is typed into it."""
+"""A pseudo terminal: what a job prints, and what is typed into it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _READ_CALLS = frozenset({"0", "3", "63"})
 
 
 class Terminal:
-    """A terminal of 24 rows and 80 columns that does not echo; the size and the silence are the peer's."""
+    """A terminal of 24 rows and 80 columns that does not echo; ansible-runner uses the same size."""
 
     def __init__(self) -> None:
         self.master, self.slave = os.openpty()
@@ -32,7 +32,7 @@ class Terminal:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def read(self) -> str:
-        """Return the text that is there now, and of a flood only a part; empty when there is none."""
+        """Return the text that is available, at most 4 MiB of it; empty if there is none."""
         parts = []
         for _ in range(_READS):
             data = self._available()
@@ -52,7 +52,7 @@ class Terminal:
 
     @property
     def reads_keys(self) -> bool:
-        """Whether the program takes each key by itself, as ansible's `pause` does, rather than whole lines."""
+        """Whether the program reads single keys rather than whole lines, as Ansible's `pause` does."""
         return not termios.tcgetattr(self.slave)[3] & termios.ICANON
 
     @property
@@ -61,13 +61,13 @@ class Terminal:
         return os.ttyname(self.slave)
 
     def close(self) -> None:
-        """Give the descriptors back."""
+        """Close the descriptors."""
         os.close(self.master)
         os.close(self.slave)
 
 
 def reads_terminal(ancestor: int, terminal: str) -> bool:
-    """Tell whether a process is blocked in reading a terminal.
+    """Return whether a process is blocked in a read from a terminal.
 
     Args:
         ancestor: the process below which to look.
@@ -77,7 +77,7 @@ def reads_terminal(ancestor: int, terminal: str) -> bool:
 
 
 def _reads(pid: int, terminals: set[str]) -> bool:
-    # a process that is gone, or that we may not look at, is not known to wait
+    # The process may be gone, or belong to another user.
     with contextlib.suppress(OSError, IndexError, ValueError):
         call, descriptor = Path(f"/proc/{pid}/syscall").read_text().split()[:2]
         return call in _READ_CALLS and os.readlink(f"/proc/{pid}/fd/{int(descriptor, 16)}") in terminals

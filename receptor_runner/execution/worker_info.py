@@ -1,4 +1,4 @@
-"""What a node offers to jobs, in the words that AWX reads."""
+"""The facts of a node, in the format that AWX reads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from receptor_runner._version import __version__
 
 WIRE_VERSION = "2.4.3"
-"""The ansible-runner whose streams and options this worker understands."""
+"""The version of ansible-runner that this worker is compatible with."""
 
 _PLAIN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+\.\d+\.\d+[0-9a-z.+]*").fullmatch
 _UUID_FILE = ".ansible_runner_uuid"

@@ -68,7 +68,7 @@ def test_the_jobs_key_and_command_line_win(tmp_path: Path) -> None:
 
 def test_open_quotes_are_an_error(tmp_path: Path) -> None:
     """A command line that cannot be split is an error that shows it."""
-    with pytest.raises(ConfigError, match="cannot be split"):
+    with pytest.raises(ConfigError, match="cannot split the command line"):
         read(tmp_path, cmdline="--limit 'oops")
 
 

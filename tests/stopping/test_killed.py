@@ -110,7 +110,7 @@ def test_a_killed_guardian(bench: Bench) -> None:
     os.kill(guardian, signal.SIGKILL)
     last = worker.finish()
     assert (last["status"], worker.process.returncode) == ("error", 70)
-    assert "the guardian of the job's processes is gone" in last["job_explanation"]
+    assert "the guardian of the job's processes died" in last["job_explanation"]
     bench.check_clean()
 
 
