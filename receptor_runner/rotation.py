@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
+
+from receptor_runner.system.files import remove_tree
 
 
 def rotate_artifacts(
@@ -27,4 +28,4 @@ def rotate_artifacts(
     old.sort(key=lambda entry: entry.stat(follow_symlinks=False).st_mtime, reverse=True)
     for entry in old[keep - 1 :]:
         if may_remove(entry.name):
-            shutil.rmtree(entry.path, ignore_errors=True)
+            remove_tree(Path(entry.path))
