@@ -50,8 +50,8 @@ def cleanup(
 ) -> int:
     """Clean up the machine of a node: `worker cleanup`, as a unit of work there.
 
-    The work-command of the node needs `allowruntimeparams: true`. What the worker there tells is printed, and its exit
-    code is the one of this command. `receptor-runner worker cleanup --help` says what goes and what stays.
+    The node's work-command needs `allowruntimeparams: true`. The output of the worker is printed, and its exit code is
+    the exit code of this command. See `receptor-runner worker cleanup --help` for what is removed and what is kept.
     """
     from receptor_runner.receptor.jobs.command_unit import run_command
 
@@ -63,14 +63,14 @@ def cleanup(
 
 
 def _terminated(number: int, _frame: FrameType | None) -> None:
-    raise Interrupted("terminated; the clean-up is stopped", signal_number=number)
+    raise Interrupted("terminated; the clean-up was stopped", signal_number=number)
 
 
 def _command(options: CleanupOptions, *, json_output: bool) -> str:
-    """Return the words for the worker, those that ansible-runner's knows in a way that both understand.
+    """Return the worker's command line, as far as possible in a form that ansible-runner's worker understands too.
 
-    Source: ansible-runner takes several words behind one option, does not split them, and of a repeated option only
-    the last; its grace period is a whole number.
+    Source: ansible-runner takes several words behind one option, does not split them, and uses only the last of a
+    repeated option; its grace period is a whole number.
     """
     words = ["cleanup", *_several("--exclude-strings", options.exclude_strings)]
     words += _several("--remove-images", options.remove_images)
@@ -93,7 +93,10 @@ def _several(option: str, words: tuple[str, ...]) -> list[str]:
 def _show(end: CommandEnd) -> int:
     output.line(end.text)
     if end.succeeded and not end.text.rpartition("\n")[2].startswith(_LAST_LINE):
-        raise WorkerFailed(f"the worker of node `{end.node}` did not clean up", cause="it does not say so")
+        raise WorkerFailed(
+            f"the worker of node `{end.node}` did not clean up",
+            cause="its output does not end with `(changed: ...)`",
+        )
     return _exit_code(end)
 
 
@@ -104,7 +107,7 @@ def _show_json(end: CommandEnd) -> int:
             output.data(report | {"node": end.node})
             return _exit_code(end)
     raise WorkerFailed(
-        f"the worker of node `{end.node}` gives no report",
+        f"the worker of node `{end.node}` sent no report",
         cause=f"{end.detail}: {end.text[-500:]}",
         hint="ansible-runner's worker knows neither --json nor --dry-run",
     )
@@ -121,6 +124,6 @@ def _read(line: str) -> dict[str, Any] | None:
 def _exit_code(end: CommandEnd) -> int:
     if end.succeeded:
         return 0
-    failure = WorkerFailed(f"the clean-up of node `{end.node}` is not complete", cause=end.detail)
+    failure = WorkerFailed(f"the clean-up of node `{end.node}` failed", cause=end.detail)
     messages.error(failure)
     return end.exit_code or failure.exit_code

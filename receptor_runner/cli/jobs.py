@@ -29,20 +29,22 @@ _CLEAR = "\x1b[H\x1b[2J"
 
 @click.command(cls=Command, epilog=EPILOG)
 @parameters.private_data_dir
-@click.option("--watch", is_flag=True, help="Show the list again and again until no job is active.")
+@click.option("--watch", is_flag=True, help="Refresh the list until no job is active.")
 @click.option(
     "--interval",
     type=parameters.Duration(0.1),
     default=1.0,
     show_default=True,
     metavar="SECONDS",
-    help="How often.",
+    help="Time between two refreshes.",
 )
-@click.option("--prune", is_flag=True, help="Release units that are left over; list what was removed.")
+@click.option("--prune", is_flag=True, help="Release units that are no longer needed, and list them.")
 @click.option(
-    "--orphans", is_flag=True, help="List units of the node that ran nothing and that no job knows."
+    "--orphans", is_flag=True, help="List units of the local node that never ran and belong to no job."
 )
-@click.option("--force", is_flag=True, help="Give up jobs whose node does not answer: it is gone for good.")
+@click.option(
+    "--force", is_flag=True, help="Give up jobs whose node does not answer because it is gone for good."
+)
 @parameters.takes("local", SocketOptions)
 @parameters.takes("connection", ConnectionOptions)
 @parameters.as_json
@@ -57,7 +59,7 @@ def jobs(
     connection: ConnectionOptions,
     json_output: bool,
 ) -> None:
-    """List the jobs that were submitted from DIR, as they were last seen."""
+    """List the jobs that were submitted from DIR, with their last known state."""
     where = destination(connection, local)
     if prune or orphans or force:
         from receptor_runner.receptor.jobs.prune import leftovers

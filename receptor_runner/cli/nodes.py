@@ -29,14 +29,14 @@ _VERSIONS = {"receptor_runner_version": "receptor-runner", "ansible_core_version
 
 @click.command(cls=Command, epilog=EPILOG)
 @parameters.takes("local", SocketOptions)
-@click.option("--info", is_flag=True, help="Ask the worker of each node about its machine and versions too.")
+@click.option("--info", is_flag=True, help="Also show the machine and the versions of each node's worker.")
 @click.option(
     "--timeout",
     type=parameters.Duration(1),
     default=20.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long each worker may take for its answer.",
+    help="How long to wait for each worker.",
 )
 @parameters.takes("tls", TlsOptions)
 @parameters.takes("connection", ConnectionOptions)
@@ -49,10 +49,10 @@ def nodes(
     connection: ConnectionOptions,
     json_output: bool,
 ) -> None:
-    """List the nodes of the mesh: how each is reached, when it was last seen, and what work it takes.
+    """List the nodes of the mesh: how each is reached, when it was last seen, and which work types it offers.
 
-    A work type that takes signed work only is marked `(signed)`. `last seen` is when the node last told what it
-    offers, by its own clock; that happens once a minute, so of a node that has just come little is known yet.
+    A work type that requires signed work is marked `(signed)`. `last seen` is when the node last advertised what it
+    offers, by its own clock. Nodes do so once a minute, so little is known yet of a node that has just joined.
     """
     from receptor_runner.receptor.nodes.facts import list_nodes, read_reports
 

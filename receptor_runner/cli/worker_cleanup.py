@@ -27,11 +27,12 @@ Examples:
 def cleanup(options: CleanupOptions, json_output: bool) -> int:
     """Remove private data directories and container images that were left on this machine.
 
-    WORDS are one or more words behind one option, or with commas or blanks between them, or the option repeated.
+    WORDS are one or more words behind one option, words separated by commas or blanks, or a repeated option.
 
-    A directory goes if a worker made it, or if it is at least two levels deep and the last part of GLOB holds a
-    letter or digit. It stays while a job or another process is in it. Links, files and mounted filesystems stay.
-    System and home directories, the current one and all above them are refused: then nothing is removed at all.
+    A directory is removed if a worker created it, or if it is at least two levels deep and the last part of GLOB
+    contains a letter or digit. It is kept while a job or another process uses it. Links, files and mounted filesystems
+    are kept. If GLOB matches a system or home directory, the current directory, or a parent of one of these, nothing is
+    removed at all.
 
     The last line is `(changed: True)` or `(changed: False)`. One failure does not stop the rest; the exit code is then
     74 if a directory could not be removed, 66 if the container engine is missing, 76 if it failed.
@@ -49,11 +50,11 @@ def cleanup(options: CleanupOptions, json_output: bool) -> int:
 
 
 def _conclude(report: Report) -> int:
-    """Tell what was left, then whether anything changed, on the last line even where stderr goes the same way."""
+    """Show what was kept, then whether anything changed: on the last line even if stderr goes to the same place."""
     from receptor_runner.cleanup.report import Fate
 
     for found in report.of(Fate.SKIPPED):
-        messages.note(f"warning: left {found.name}: {found.reason}")
+        messages.note(f"warning: kept {found.name}: {found.reason}")
     failure = report.failure()
     exit_code = messages.error(failure) if failure else 0
     output.line(f"(changed: {report.changed})")
