@@ -12,6 +12,7 @@ from typing import Any
 from receptor_runner.env_files import read_settings
 from receptor_runner.errors import RunnerError
 from receptor_runner.job import Job, check_ident
+from receptor_runner.stream.messages import Event
 
 EventHandler = Callable[[dict[str, Any]], Any]
 
@@ -120,9 +121,12 @@ class Handlers:
         status_handler: takes a status line and, as `runner_config`, the config.
         artifacts_handler: takes the path of the artifacts directory, once its archive is extracted.
         display: takes the text of an event, to show it.
+        observer: takes each event together with the line in which it came. It only looks: its result is ignored, and
+            the event's file holds what came.
     """
 
     event_handler: EventHandler | None = None
     status_handler: Callable[..., Any] = ignore
     artifacts_handler: Callable[[str], Any] = ignore
     display: Callable[[str], Any] = ignore
+    observer: Callable[[Event], Any] | None = None

@@ -86,7 +86,8 @@ class Processor:
         self.artifact_dir = artifact_dir
         self.config = config
         self._handlers = handlers or Handlers()
-        self._decoder = Decoder(start.position, whole_events=self._handlers.event_handler is not None)
+        wants_whole_events = bool(self._handlers.event_handler or self._handlers.observer)
+        self._decoder = Decoder(start.position, whole_events=wants_whole_events)
         self._counter = start.counter
         self._status = start.status
         self._explanation = start.explanation
@@ -306,6 +307,8 @@ class Processor:
             log.warning("the stream holds an event that cannot be kept: %r", event.raw[:EXCERPT_SIZE])
             return
         self._counter = counter
+        if self._handlers.observer:
+            self._handlers.observer(event)
         text = event.data.get("stdout")
         if isinstance(text, str) and text:
             self._show(text)

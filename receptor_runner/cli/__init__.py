@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from receptor_runner.cli import logs, messages, output
+from receptor_runner.cli import color, logs, messages, output
 from receptor_runner.cli.commands import LazyGroup
 from receptor_runner.errors import Interrupted, RunnerError, UsageError
 
@@ -58,6 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     output.fill_closed_streams()
     logs.start_logging(logs.LogOptions())
+    color.choose(color.When.AUTO)
     try:
         return _exit_code(cli.main(words, prog_name="receptor-runner", standalone_mode=False))
     except click.exceptions.Exit as stop:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import threading
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from receptor_runner.cli import job_view, messages, output, parameters
+from receptor_runner.cli import messages, parameters
 from receptor_runner.cli.commands import Command
 from receptor_runner.cli.follow_options import FollowOptions
 from receptor_runner.cli.following import JobFollowing
+from receptor_runner.cli.live.display import JobDisplay
 from receptor_runner.cli.node_options import ConnectionOptions, destination
+from receptor_runner.cli.output_options import OutputOptions
 from receptor_runner.errors import RunnerError, UsageError
+from receptor_runner.outcome import Status
 
 if TYPE_CHECKING:
     from receptor_runner.outcome import Outcome
@@ -31,14 +34,14 @@ Examples:
 @click.option("--all", "everything", is_flag=True, help="Follow all active jobs of DIR at once.")
 @parameters.takes("connection", ConnectionOptions)
 @parameters.takes("follow", FollowOptions)
-@parameters.as_json
+@parameters.takes("output", OutputOptions)
 def attach(
     private_data_dir: Path,
     ident: str | None,
     everything: bool,
     connection: ConnectionOptions,
     follow: FollowOptions,
-    json_output: bool,
+    output: OutputOptions,
 ) -> int:
     """Follow a submitted job until its end, from where the local artifacts stop.
 
@@ -48,25 +51,21 @@ def attach(
         raise UsageError(
             "attach needs either --ident or --all", hint=f"receptor-runner jobs {private_data_dir}"
         )
-    following = JobFollowing(follow, destination(connection), json_output=json_output)
-    following.catch_signals()
-    if ident is not None:
-        return following.follow(private_data_dir, ident)
-    return _attach_all(private_data_dir, following)
+    with JobDisplay(output.format(), one_job=not everything) as display:
+        following = JobFollowing(follow, destination(connection), display)
+        following.catch_signals()
+        if ident is not None:
+            return following.follow(private_data_dir, ident)
+        return _attach_all(private_data_dir, following, display)
 
 
-def _attach_all(private_data_dir: Path, following: JobFollowing) -> int:
+def _attach_all(private_data_dir: Path, following: JobFollowing, display: JobDisplay) -> int:
     from receptor_runner.receptor.jobs.follow import follow_all
     from receptor_runner.receptor.jobs.record import RecordFile, read_all
 
     idents = [record.ident for record in read_all(private_data_dir) if record.is_active and record.unit_id]
-    lock = threading.Lock()
-    ended = follow_all(
-        private_data_dir, idents, following.destination, lambda ident: following.of_many(ident, lock)
-    )
-    if following.json_output:
-        records = [RecordFile(private_data_dir, ident).require() for ident in idents]
-        output.data({"schema": 1, "jobs": [job_view.describe(record) for record in records]})
+    ended = follow_all(private_data_dir, idents, following.destination, following.of_many)
+    display.end_many([RecordFile(private_data_dir, ident).require() for ident in idents])
     code = max((_report(ident, end) for ident, end in sorted(ended.items())), default=0)
     following.check("see above for each job")
     return code
@@ -74,7 +73,8 @@ def _attach_all(private_data_dir: Path, following: JobFollowing) -> int:
 
 def _report(ident: str, end: Outcome | RunnerError) -> int:
     if isinstance(end, RunnerError):
-        messages.note(f"{ident}: " + "\n".join(end.lines()))
+        messages.note(f"{ident}: " + "\n".join(end.lines()), logging.ERROR)
         return end.exit_code
-    messages.note(f"{ident}: {end.status}" + (f": {end.explanation}" if end.explanation else ""))
+    level = logging.INFO if end.status is Status.SUCCESSFUL else logging.ERROR
+    messages.note(f"{ident}: {end.status}" + (f": {end.explanation}" if end.explanation else ""), level)
     return end.exit_code

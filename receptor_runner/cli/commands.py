@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import click
 
-from receptor_runner.cli import logs, output
+from receptor_runner.cli import color, logs, output
 from receptor_runner.errors import UsageError
 
 ELSEWHERE = {"start": "submit", "stop": "cancel", "is-alive": "jobs"}
@@ -37,7 +37,7 @@ def _common_parameters() -> list[click.Parameter]:
         callback=_print_version,
         help="Print the versions of receptor-runner, ansible-core and receptorctl.",
     )
-    return [*logs.parameters(), version]
+    return [color.parameter(), *logs.parameters(), version]
 
 
 class Command(click.Command):

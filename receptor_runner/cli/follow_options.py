@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 class FollowOptions:
     """How a job is followed."""
 
-    quiet: bool = option("-q", "--quiet", is_flag=True, help="Do not print the job's output.")
     keep: bool = option("--keep", is_flag=True, help="Keep the unit if the job does not succeed.")
     wait_timeout: float | None = seconds(
         "--wait-timeout", None, "Stop following after this; the job goes on."

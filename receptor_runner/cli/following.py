@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import signal
-import threading
-from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from receptor_runner.cli import job_view, messages, output, verdict
+from receptor_runner.cli import messages, verdict
 from receptor_runner.errors import ContactLost, Interrupted
 from receptor_runner.outcome import Outcome, Status
 
 if TYPE_CHECKING:
     from receptor_runner.cli.follow_options import FollowOptions
+    from receptor_runner.cli.live.display import JobDisplay
     from receptor_runner.receptor.jobs.follow import Following
     from receptor_runner.receptor.nodes.destination import Destination
 
@@ -30,16 +29,15 @@ class JobFollowing:
     Args:
         options: deadlines, and what becomes of the unit.
         where: how to reach the node.
-        json_output: print the job as one JSON object at the end, instead of its output.
+        display: shows the jobs.
     """
 
-    def __init__(self, options: FollowOptions, where: Destination, *, json_output: bool) -> None:
+    def __init__(self, options: FollowOptions, where: Destination, display: JobDisplay) -> None:
         from receptor_runner.receptor.jobs.follow import Following
 
-        self.json_output = json_output
         self.destination = where
         self.signal_number = 0
-        self._output = output.JobOutput(quiet=options.quiet or json_output)
+        self._display = display
         self._following = Following(policy=options.policy(), keep=options.keep)
 
     def catch_signals(self) -> None:
@@ -55,42 +53,27 @@ class JobFollowing:
         self._following.cancel.request()
         messages.note_at_once("canceling the job; waiting for its remaining output (press again to detach)")
 
-    def of_many(self, ident: str, lock: threading.Lock) -> Following:
-        """Return how to follow one job among many: each line of its output begins with its ident.
-
-        Args:
-            ident: the job.
-            lock: keeps the lines of different jobs apart.
-        """
-
-        def show_lines(text: str) -> None:
-            lines = text.splitlines(keepends=True)
-            with lock:
-                self._output.show("".join(f"{ident} | {line}" for line in lines))
-
-        return self._displaying(show_lines)
-
-    def _displaying(self, display: Callable[[str], None]) -> Following:
-        from receptor_runner.handlers import Handlers
-
-        return dataclasses.replace(self._following, handlers=Handlers(display=display))
+    def of_many(self, ident: str) -> Following:
+        """Return how to follow one job among many: each line of its output begins with its ident."""
+        return dataclasses.replace(self._following, handlers=self._display.handlers_of_many(ident))
 
     def follow(self, private_data_dir: Path, ident: str) -> int:
         """Follow the job to its end; return the exit code."""
         from receptor_runner.receptor.jobs.follow import follow
         from receptor_runner.receptor.jobs.record import RecordFile
 
+        file = RecordFile(private_data_dir, ident)
+        self._display.follows(file.require())
+        following = dataclasses.replace(self._following, handlers=self._display.handlers())
         try:
-            outcome = follow(private_data_dir, ident, self.destination, self._displaying(self._output.show))
+            outcome = follow(private_data_dir, ident, self.destination, following)
         except ContactLost as error:
             if self.signal_number:
                 raise Interrupted(
                     error.what, signal_number=self.signal_number, cause=error.cause, hint=error.hint
                 ) from error
             raise
-        if self.json_output:
-            output.data(job_view.describe(RecordFile(private_data_dir, ident).require()))
-        self._output.check()
+        self._display.end(file.require(), outcome, file.artifact_dir)
         return self._exit_code(outcome)
 
     def _exit_code(self, outcome: Outcome) -> int:

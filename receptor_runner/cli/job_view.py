@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from receptor_runner.cli import messages
@@ -32,6 +33,11 @@ def describe(record: Record) -> dict[str, Any]:
         "events": record.checkpoint.counter,
         "released": record.released,
     }
+
+
+def age_s(record: Record) -> float:
+    """Return how many seconds ago a job was recorded."""
+    return (datetime.now(UTC) - datetime.fromisoformat(record.created)).total_seconds()
 
 
 def note_route(record: Record, local: LocalNode) -> None:

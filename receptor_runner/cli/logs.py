@@ -11,6 +11,7 @@ from typing import TextIO
 import click
 
 from receptor_runner.cli import output
+from receptor_runner.cli.live.bottom_line import moved_aside
 from receptor_runner.errors import OutputFailed
 
 log = logging.getLogger("receptor_runner")
@@ -63,7 +64,8 @@ class _Stderr(logging.StreamHandler[TextIO]):
     def emit(self, record: logging.LogRecord) -> None:
         if sys.stderr is not None:
             self.stream = sys.stderr
-            super().emit(record)
+            with moved_aside():
+                super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:
         if isinstance(sys.exc_info()[1], OSError):

@@ -7,37 +7,37 @@ import logging
 import os
 import sys
 import traceback
-from typing import Any
 
 import click
 
-from receptor_runner.cli import logs, output
+from receptor_runner.cli import color, logs, output
+from receptor_runner.cli.live.bottom_line import moved_aside
 from receptor_runner.errors import RunnerError
 
 _RED, _RESET = "\x1b[31m", "\x1b[0m"
 
 
-def wants_color(stream: Any) -> bool:
-    """Decide on color: NO_COLOR, then FORCE_COLOR, then TERM=dumb, then whether the stream is a terminal."""
-    if os.environ.get("NO_COLOR"):
-        return False
-    if os.environ.get("FORCE_COLOR"):
-        return True
-    return os.environ.get("TERM") != "dumb" and stream.isatty()
+def note(text: str, level: int = logging.INFO) -> None:
+    """Write a note to stderr. Where nobody can read it, it is lost: nothing else may fail for that.
 
-
-def note(text: str) -> None:
-    """Write a note to stderr. Where nobody can read it, it is lost: nothing else may fail for that."""
+    Args:
+        text: the note.
+        level: of what importance it is: with `--output quiet` only errors are written.
+    """
+    if not logs.log.isEnabledFor(level):
+        return
     if logs.are_json():
-        logs.log.info(text)
+        logs.log.log(level, text)
     else:
         _write(logs.printable(text))
 
 
 def note_at_once(text: str) -> None:
     """Write a note from a signal handler, which may have interrupted another write to the same stream."""
+    if not logs.log.isEnabledFor(logging.INFO):
+        return
     line = logs.JsonFormatter().format(_record(text)) if logs.are_json() else text
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError), moved_aside():
         os.write(2, line.encode() + b"\n")
 
 
@@ -47,7 +47,8 @@ def _record(text: str) -> logging.LogRecord:
 
 def _write(text: str) -> None:
     try:
-        click.echo(text, err=True)
+        with moved_aside():
+            click.echo(text, err=True)
     except OSError:
         output.give_up_stderr()
 
@@ -61,7 +62,7 @@ def error(failure: RunnerError) -> int:
         logs.log.error(failure.what, extra={"facts": facts})
         return failure.exit_code
     first, *others = failure.lines()
-    if wants_color(sys.stderr):
+    if color.is_wanted(sys.stderr):
         first = first.replace("error:", f"{_RED}error:{_RESET}", 1)
     _write("\n".join([first, *others]))
     return failure.exit_code

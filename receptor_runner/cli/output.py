@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from receptor_runner.cli import color
 from receptor_runner.errors import OutputFailed
 
 _CANNOT_WRITE = frozenset({errno.EBADF, errno.EIO, errno.ENOSPC, errno.EPIPE})
@@ -77,9 +78,14 @@ def write(text: str) -> None:
         raise cannot_write(failure) from failure
 
 
+def json_line(value: Any) -> str:
+    """Return one JSON object for a program, as a line."""
+    return json.dumps(value, default=str) + "\n"
+
+
 def data(value: Any) -> None:
     """Print one JSON object for a program."""
-    line(json.dumps(value, default=str))
+    write(json_line(value))
 
 
 def table(rows: Sequence[Sequence[str]]) -> None:
@@ -92,14 +98,15 @@ def table(rows: Sequence[Sequence[str]]) -> None:
 class JobOutput:
     """The output of a job on stdout. A stdout that fails ends the display; job and artifacts go on."""
 
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
+    def __init__(self) -> None:
+        self._keeps_color = color.is_wanted(sys.stdout)
         self.failure: OSError | None = None
 
     def show(self, text: str) -> None:
-        """Print a piece of the job's output at once."""
-        if self._quiet or self.failure:
+        """Print a piece of the job's output at once, without its colors if stdout gets none."""
+        if self.failure:
             return
+        text = text if self._keeps_color else color.without_color(text)
         try:
             sys.stdout.buffer.write(text.encode(errors="surrogateescape"))
             sys.stdout.buffer.flush()

@@ -29,7 +29,7 @@ Examples:
 @click.option("-q", "--quiet", is_flag=True, help="Do not print the job's output.")
 def process(private_data_dir: Path, ident: str | None, quiet: bool) -> int:
     """Turn a worker's stream on stdin into artifacts below DIR, and exit with the job's return code."""
-    from receptor_runner.handlers import Handlers, runner_config
+    from receptor_runner.handlers import Handlers, ignore, runner_config
     from receptor_runner.plugins import with_plugins
     from receptor_runner.process import Processor, process
     from receptor_runner.system.pipes import read_descriptor
@@ -39,9 +39,9 @@ def process(private_data_dir: Path, ident: str | None, quiet: bool) -> int:
             "refusing to read a worker's stream from a terminal",
             hint=f"... | receptor-runner worker | receptor-runner process {private_data_dir}",
         )
-    display = output.JobOutput(quiet=quiet)
+    display = output.JobOutput()
     config = runner_config(private_data_dir, ident)
-    handlers = with_plugins(Handlers(display=display.show), config)
+    handlers = with_plugins(Handlers(display=ignore if quiet else display.show), config)
     processor = Processor(Path(config.artifact_dir), config=config, handlers=handlers)
     interrupts = _Interrupts()
     cancel = interrupts.cancel

@@ -11,6 +11,7 @@ from receptor_runner.cli.commands import Command
 from receptor_runner.cli.follow_options import FollowOptions
 from receptor_runner.cli.following import JobFollowing
 from receptor_runner.cli.job_options import JobOptions, json_mode, rerun
+from receptor_runner.cli.live.display import JobDisplay
 from receptor_runner.cli.node_options import (
     ConnectionOptions,
     SocketOptions,
@@ -19,6 +20,7 @@ from receptor_runner.cli.node_options import (
     destination,
     open_local_node,
 )
+from receptor_runner.cli.output_options import OutputOptions
 from receptor_runner.cli.submitting import submit_job
 
 EPILOG = """\b
@@ -37,9 +39,9 @@ Examples:
 @parameters.takes("tls", TlsOptions)
 @parameters.takes("connection", ConnectionOptions)
 @parameters.takes("follow", FollowOptions)
+@parameters.takes("output", OutputOptions)
 @json_mode
 @rerun
-@parameters.as_json
 def run(
     private_data_dir: Path,
     job: JobOptions,
@@ -48,21 +50,28 @@ def run(
     tls: TlsOptions,
     connection: ConnectionOptions,
     follow: FollowOptions,
+    output: OutputOptions,
     json_mode: bool,
     rerun: bool,
-    json_output: bool,
 ) -> int:
     """Pack the job in DIR, run it through Receptor, and bring its artifacts home.
 
-    The output is shown as it comes; the exit code is the job's own. If a job of the same ident is active already, it is
-    attached to.
+    The output is shown as it comes, on a terminal with a status line below it; the exit code is the job's own. If a job
+    of the same ident is active already, it is attached to.
     """
-    request = job.job(json_mode=json_mode)
-    with open_local_node(local, tls, target) as node:
-        where = destination(connection, local, tls, target)
-        following = JobFollowing(follow, where, json_output=json_output)
-        record = submit_job(
-            private_data_dir, request, where, node, include_artifacts=job.include_artifacts, rerun=rerun
-        )
-    following.catch_signals()
-    return following.follow(private_data_dir, record.ident)
+    wanted = job.job(json_mode=json_mode)
+    with JobDisplay(output.format()) as display:
+        with open_local_node(local, tls, target) as node:
+            where = destination(connection, local, tls, target)
+            following = JobFollowing(follow, where, display)
+            record = submit_job(
+                private_data_dir,
+                wanted,
+                where,
+                node,
+                display,
+                include_artifacts=job.include_artifacts,
+                rerun=rerun,
+            )
+        following.catch_signals()
+        return following.follow(private_data_dir, record.ident)

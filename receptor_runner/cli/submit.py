@@ -9,6 +9,7 @@ import click
 from receptor_runner.cli import job_view, output, parameters
 from receptor_runner.cli.commands import Command
 from receptor_runner.cli.job_options import JobOptions, json_mode, rerun
+from receptor_runner.cli.live.display import JobDisplay
 from receptor_runner.cli.node_options import (
     ConnectionOptions,
     SocketOptions,
@@ -17,6 +18,7 @@ from receptor_runner.cli.node_options import (
     destination,
     open_local_node,
 )
+from receptor_runner.cli.output_options import OutputFormat
 from receptor_runner.cli.submitting import submit_job
 
 EPILOG = """\b
@@ -48,11 +50,16 @@ def submit(
     json_output: bool,
 ) -> None:
     """Start the job in DIR through Receptor and return at once."""
-    request = job.job(json_mode=json_mode)
-    with open_local_node(local, tls, target) as node:
-        where = destination(connection, local, tls, target)
+    wanted = job.job(json_mode=json_mode)
+    with JobDisplay(OutputFormat.TEXT) as display, open_local_node(local, tls, target) as node:
         record = submit_job(
-            private_data_dir, request, where, node, include_artifacts=job.include_artifacts, rerun=rerun
+            private_data_dir,
+            wanted,
+            destination(connection, local, tls, target),
+            node,
+            display,
+            include_artifacts=job.include_artifacts,
+            rerun=rerun,
         )
     if json_output:
         output.data(job_view.describe(record))

@@ -10,11 +10,11 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from receptor_runner.cli import job_view, messages
-from receptor_runner.cli.progress import UploadProgress
+from receptor_runner.cli import messages
 from receptor_runner.errors import Interrupted
 
 if TYPE_CHECKING:
+    from receptor_runner.cli.live.display import JobDisplay
     from receptor_runner.job import Job
     from receptor_runner.receptor.jobs.record import Record
     from receptor_runner.receptor.nodes.destination import Destination
@@ -28,6 +28,7 @@ def submit_job(
     job: Job,
     where: Destination,
     local: LocalNode,
+    display: JobDisplay,
     *,
     include_artifacts: bool,
     rerun: bool,
@@ -39,6 +40,7 @@ def submit_job(
         job: what to run, with an ident.
         where: where it runs.
         local: the local node.
+        display: shows the progress.
         include_artifacts: send the artifacts of earlier jobs too.
         rerun: whether an ended job of the same ident may be replaced.
     """
@@ -47,12 +49,12 @@ def submit_job(
 
     shipment = prepare(job, private_data_dir, include_artifacts=include_artifacts)
     log.debug("packed %s: %d bytes", private_data_dir, shipment.archive.size if shipment.archive else 0)
-    shipment.on_sent = UploadProgress().update
+    shipment.on_sent = display.sent
     try:
         for skipped in shipment.skipped:
             messages.note(f"warning: skipped {skipped}")
         with _interruptible(private_data_dir, str(job.ident)):
-            return start(shipment, private_data_dir, where, local, rerun=rerun, on_route=job_view.note_route)
+            return start(shipment, private_data_dir, where, local, rerun=rerun, on_route=display.routed)
     finally:
         shipment.close()
 

@@ -11,7 +11,8 @@ import click
 from receptor_runner.cli import messages, parameters
 from receptor_runner.cli.commands import Command
 from receptor_runner.cli.job_options import JobOptions
-from receptor_runner.cli.progress import UploadProgress
+from receptor_runner.cli.live.display import JobDisplay
+from receptor_runner.cli.output_options import OutputFormat
 from receptor_runner.errors import UsageError
 
 EPILOG = """\b
@@ -49,8 +50,8 @@ def transmit(
         only_kwargs=only_kwargs,
         include_artifacts=job.include_artifacts,
     )
-    with closing(packed) as shipment:
-        shipment.on_sent = UploadProgress().update
+    with closing(packed) as shipment, JobDisplay(OutputFormat.TEXT) as display:
+        shipment.on_sent = display.sent
         for skipped in shipment.skipped:
             messages.note(f"warning: skipped {skipped}")
         write_all(DescriptorOutput(sys.stdout.fileno()), shipment.chunks())

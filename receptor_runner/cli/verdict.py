@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from receptor_runner.cli import messages
 from receptor_runner.errors import ContactLost, WorkerFailed
 from receptor_runner.outcome import Outcome, Status
@@ -19,5 +21,6 @@ def exit_code(outcome: Outcome) -> int:
     if not outcome.is_verdict:
         raise WorkerFailed("the worker reports an error", cause=outcome.explanation)
     if outcome.explanation:
-        messages.note(f"{outcome.status}: {outcome.explanation}")
+        level = logging.INFO if outcome.status is Status.SUCCESSFUL else logging.ERROR
+        messages.note(f"{outcome.status}: {outcome.explanation}", level)
     return outcome.exit_code

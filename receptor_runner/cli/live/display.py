@@ -1,0 +1,178 @@
+"""What is shown of a job: on stdout in the chosen format, on stderr for the person who waits."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from receptor_runner.cli import job_view, logs, messages, output, units
+from receptor_runner.cli.live.renderers import make_renderer
+from receptor_runner.cli.live.view import Phase, RunView
+from receptor_runner.cli.output_options import OutputFormat
+
+if TYPE_CHECKING:
+    from receptor_runner.handlers import Handlers
+    from receptor_runner.outcome import Outcome
+    from receptor_runner.recap import Recap
+    from receptor_runner.receptor.jobs.record import Record
+    from receptor_runner.receptor.nodes.locate import LocalNode
+    from receptor_runner.stream.messages import Event
+
+log = logging.getLogger("receptor_runner.display")
+
+_MOST_FAILURES = 10
+
+
+class JobDisplay:
+    """Shows one job from its upload to its end. Whatever goes wrong with that, the job and its artifacts go on.
+
+    Args:
+        output_format: what is printed.
+        one_job: whether it shows one job; many have no status line.
+    """
+
+    def __init__(self, output_format: OutputFormat, *, one_job: bool = True) -> None:
+        self.format = output_format
+        self._view = RunView(began=time.monotonic())
+        self._stdout = output.JobOutput()
+        is_quiet = output_format is OutputFormat.QUIET
+        if is_quiet:
+            logs.set_log_level("error")
+        self._renderer = make_renderer(self._view, self._stdout.show, may_be_live=one_job and not is_quiet)
+        self._lock = threading.Lock()
+        self._trouble = ""
+        self._is_broken = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove what is shown for the time of the job only."""
+        self._renderer.close()
+
+    def sent(self, sent: int, size: int) -> None:
+        """Take how many bytes of how many are uploaded."""
+        self._renderer.upload(self._view.take_upload(sent, size, time.monotonic()))
+
+    def routed(self, record: Record, local: LocalNode) -> None:
+        """Take where the job runs, and say so."""
+        self._view.node = record.node
+        job_view.note_route(record, local)
+
+    def follows(self, record: Record) -> None:
+        """Take which job is followed from now on."""
+        self._view.node = record.node
+        self._view.began = time.monotonic() - job_view.age_s(record)
+        if self._view.phase is Phase.PACKING:
+            self._view.phase = Phase.WAITING
+
+    def trouble(self, text: str) -> None:
+        """Take why nothing arrives; "" once it is over."""
+        if text == self._trouble:
+            return
+        now = time.monotonic()
+        lasted_s = self._view.line(now).trouble_s
+        self._view.take_trouble(text, now)
+        self._renderer.trouble(text or f"{self._trouble}: over after {units.duration(lasted_s)}")
+        self._trouble = text
+
+    def handlers(self) -> Handlers:
+        """Return the callbacks through which the job is shown."""
+        from receptor_runner.handlers import Handlers, ignore
+
+        is_text, is_events = self.format is OutputFormat.TEXT, self.format is OutputFormat.NDJSON
+        return Handlers(
+            display=self._renderer.output if is_text else ignore,
+            status_handler=self._take_status,
+            observer=self._take_event if is_events or self._renderer.needs_events else None,
+        )
+
+    def handlers_of_many(self, ident: str) -> Handlers:
+        """Return the callbacks through which one job among many is shown, each in a thread of its own."""
+
+        def show_lines(text: str) -> None:
+            lines = text.splitlines(keepends=True)
+            with self._lock:
+                self._renderer.output("".join(f"{ident} | {line}" for line in lines))
+
+        handlers = self.handlers()
+        return (
+            dataclasses.replace(handlers, display=show_lines)
+            if self.format is OutputFormat.TEXT
+            else handlers
+        )
+
+    def _take_status(self, data: dict[str, Any], **_config: object) -> None:
+        self._view.take_status(data)
+        if self.format is OutputFormat.NDJSON:
+            with self._lock:
+                self._renderer.output(output.json_line(data))
+
+    def _take_event(self, event: Event) -> None:
+        if self.format is OutputFormat.NDJSON:
+            with self._lock:
+                self._renderer.output(event.raw.decode(errors="surrogateescape") + "\n")
+        if self._is_broken:
+            return
+        try:
+            self._view.take_event(event.data)
+        except Exception:
+            self._is_broken = True
+            log.debug("the status line stops here: event %r", event.raw[:200], exc_info=True)
+
+    def end(self, record: Record, outcome: Outcome, artifacts: Path) -> None:
+        """Show how the job ended.
+
+        Raises:
+            OutputFailed: not all of its output could be written to stdout.
+        """
+        self.close()
+        if self.format in {OutputFormat.JSON, OutputFormat.NDJSON}:
+            output.data(job_view.describe(record))
+        elif self.format is OutputFormat.TEXT:
+            for line in self._summary(record, outcome, artifacts):
+                messages.note(line)
+        self._stdout.check()
+
+    def end_many(self, records: list[Record]) -> None:
+        """Show how many jobs ended.
+
+        Raises:
+            OutputFailed: likewise.
+        """
+        self.close()
+        if self.format in {OutputFormat.JSON, OutputFormat.NDJSON}:
+            output.data({"schema": 1, "jobs": [job_view.describe(record) for record in records]})
+        self._stdout.check()
+
+    def _summary(self, record: Record, outcome: Outcome, artifacts: Path) -> Iterator[str]:
+        from receptor_runner.recap import read_recap
+
+        recap = read_recap(artifacts)
+        took = "" if recap.duration_s is None else f" in {units.duration(recap.duration_s)}"
+        counts = f"; {describe_hosts(recap)}" if recap.hosts else ""
+        yield f"{outcome.status} on {record.node}{took}{counts}"
+        for host, task in self._view.failures[:_MOST_FAILURES]:
+            yield f"failed: {host}: {task}"
+        if (more := len(self._view.failures) - _MOST_FAILURES) > 0:
+            yield f"and {more} more failures"
+        yield f"artifacts: {artifacts}"
+
+
+def describe_hosts(recap: Recap) -> str:
+    """Return on how many hosts a job ran and how that went: `3 hosts, 1 changed, 1 failed`."""
+    words = ["1 host" if recap.hosts == 1 else f"{recap.hosts} hosts"]
+    words += [f"{recap.changed} changed"] if recap.changed else []
+    words += [f"{recap.failed} failed"] if recap.failed else []
+    return ", ".join(words)

@@ -1,0 +1,127 @@
+"""The status line, drawn with rich."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.progress_bar import ProgressBar
+from rich.text import Text
+
+from receptor_runner.cli import color, units
+from receptor_runner.cli.live.view import HostCounts, Phase, RunView, StatusLine, Upload
+
+_BAR_WIDTH = 20
+_NARROW = 70
+"""Below this width the upload goes without a bar."""
+
+_SEPARATOR = " \N{MIDDLE DOT} "
+_ASCII = str.maketrans({"\N{MIDDLE DOT}": "-", "\N{HORIZONTAL ELLIPSIS}": "~"})
+
+
+class StatusLineRenderer:
+    """Draws the status line of a job.
+
+    Args:
+        view: the job.
+    """
+
+    def __init__(self, view: RunView) -> None:
+        self._view = view
+        wants_color = color.is_wanted(sys.stderr)
+        self._console = Console(
+            file=sys.stderr,
+            force_terminal=True,
+            color_system="auto" if wants_color else None,
+            no_color=not wants_color,
+            highlight=False,
+            markup=False,
+            emoji=False,
+        )
+
+    def __call__(self, width: int) -> tuple[str, int]:
+        """Return the line for a terminal of so many columns, and how many of them it takes."""
+        line = self._view.line(time.monotonic())
+        usable = width - 1  # the last column stays free: terminals differ in what they do after it
+        parts = _upload(line.upload, usable) if line.upload else [_status(line, usable)]
+        with self._console.capture() as capture:
+            for part in parts:
+                self._console.print(part, end="", soft_wrap=True)
+        columns = sum(part.width or 0 if isinstance(part, ProgressBar) else part.cell_len for part in parts)
+        text = capture.get()
+        return text if self._console.encoding.startswith("utf") else text.translate(_ASCII), columns
+
+
+def _status(line: StatusLine, width: int) -> Text:
+    right = _counts(line.hosts)
+    right.append(("  " if right else "") + units.clock(line.elapsed_s))
+    room = width - right.cell_len - 2
+    if room < 8:  # nothing useful fits beside the numbers
+        right.truncate(width, overflow="ellipsis")
+        return right
+    left = _fitting(_descriptions(line), room)
+    left.truncate(room, overflow="ellipsis", pad=True)
+    return Text.assemble(left, "  ", right)
+
+
+def _descriptions(line: StatusLine) -> Iterable[Text]:
+    """Yield what the job does, from the full form to the shortest."""
+    node = [Text(line.node, "bold")] if line.node else []
+    if line.trouble:
+        trouble = Text(f"{line.trouble} for {units.duration(line.trouble_s)}", "bold yellow")
+        yield _joined([*node, trouble])
+        yield trouble
+    elif line.phase is not Phase.RUNNING or not (line.play or line.task):
+        yield _joined([*node, Text(line.phase.value)])
+    else:
+        task = [Text(line.task)] if line.task else []
+        yield _joined([*node, Text(line.play, "dim"), *task])
+        yield _joined([*node, *(task or [Text(line.play)])])
+        yield _joined(task or [Text(line.play)])
+
+
+def _joined(parts: list[Text]) -> Text:
+    joined = Text()
+    for part in parts:
+        joined = Text.assemble(joined, (_SEPARATOR, "dim"), part) if joined else part
+    return joined
+
+
+def _fitting(candidates: Iterable[Text], room: int) -> Text:
+    chosen = Text()
+    for chosen in candidates:
+        if chosen.cell_len <= room:
+            break
+    return chosen
+
+
+def _counts(hosts: HostCounts) -> Text:
+    shown = [Text(f"{hosts.ok} ok", "green")] if hosts.ok else []
+    shown += [Text(f"{hosts.changed} changed", "yellow")] if hosts.changed else []
+    shown += [Text(f"{hosts.failed} failed", "bold red")] if hosts.failed else []
+    return Text("  ").join(shown)
+
+
+def _upload(upload: Upload, width: int) -> list[Text | ProgressBar]:
+    share = f"{100 * upload.sent // max(upload.size, 1):>3} %"
+    done = Text(f"uploading {units.size(upload.sent)} of {units.size(upload.size)}  ")
+    rest = Text(f"  {share}  {units.size(upload.rate)}/s")
+    if upload.left_s is not None:
+        rest.append(f"  {units.duration(upload.left_s)} left")
+    if width < _NARROW:
+        text = Text.assemble(done, rest)
+        text.truncate(width, overflow="ellipsis")
+        return [text]
+    bar_width = min(_BAR_WIDTH, max(width - done.cell_len - rest.cell_len, 1))
+    # Colors of the terminal's own palette, which its owner chose for its background.
+    bar = ProgressBar(
+        total=max(upload.size, 1),
+        completed=upload.sent,
+        width=bar_width,
+        style="bright_black",
+        complete_style="green",
+        finished_style="green",
+    )
+    return [done, bar, rest]

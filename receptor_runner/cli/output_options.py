@@ -1,0 +1,51 @@
+"""What a command that runs a job prints: `--output`, and its two short forms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import click
+
+from receptor_runner.cli.parameters import option
+from receptor_runner.errors import UsageError
+
+
+class OutputFormat(StrEnum):
+    """What is printed of a job."""
+
+    TEXT = "text"
+    """Its output, as it comes."""
+    JSON = "json"
+    """One object at the end."""
+    NDJSON = "ndjson"
+    """Each status line and event as it comes, one JSON object a line, then the object of `json`."""
+    QUIET = "quiet"
+    """Errors, and nothing else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputOptions:
+    """What is printed of a job. `--json` and `--quiet` are the names that ansible-runner's users know."""
+
+    output: str | None = option(
+        "--output",
+        type=click.Choice([entry.value for entry in OutputFormat]),
+        help="text (default): the job's output; json: one object at the end; ndjson: one event per line; "
+        "quiet: errors only.",
+    )
+    json: bool = option("--json", is_flag=True, help="The same as --output json.")
+    quiet: bool = option("-q", "--quiet", is_flag=True, help="The same as --output quiet.")
+
+    def format(self) -> OutputFormat:
+        """Return the format that the options name.
+
+        Raises:
+            UsageError: they name more than one.
+        """
+        named = {OutputFormat(self.output)} if self.output else set()
+        named |= {OutputFormat.JSON} if self.json else set()
+        named |= {OutputFormat.QUIET} if self.quiet else set()
+        if len(named) > 1:
+            raise UsageError(f"conflicting output formats: {' and '.join(sorted(named))}")
+        return named.pop() if named else OutputFormat.TEXT
