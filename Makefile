@@ -34,8 +34,8 @@ format: $(VENV)/.developer ## format the code and mend what can be mended
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-bench: $(VENV)/.developer ## measure against ansible-runner, side by side
-	$(BIN)/python scripts/bench
+bench: $(VENV)/.developer ## measure against ansible-runner, and rewrite docs/performance.md
+	$(BIN)/python scripts/bench --write
 
 build: $(VENV)/.developer ## build the wheel and the source distribution
 	$(BIN)/python -m build
