@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from pybase64 import b64decode
 
 from receptor_runner.errors import ArchiveError, StreamError
@@ -55,24 +54,6 @@ class Position:
     ended: bool = False
 
 
-class _EventLine(msgspec.Struct, gc=False):
-    """What of a line tells that it is an event and nothing else, and what writing its files needs."""
-
-    counter: int
-    uuid: str
-    event: str | None = None
-    stdout: str | None = None
-    status: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    zipfile: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    eof: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    kwargs: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-
-
-_event_line = msgspec.json.Decoder(_EventLine).decode
-_whole_line = msgspec.json.Decoder().decode
-_NOT_TAKEN = (msgspec.DecodeError, ValueError, RecursionError)
-
-
 class Decoder:
     """Turns bytes, in pieces of any size, into messages.
 
@@ -88,6 +69,7 @@ class Decoder:
     def __init__(self, position: Position | None = None, *, whole_events: bool = True) -> None:
         start = position or Position()
         self._whole_events = whole_events
+        self._read_event: Callable[[bytes], Event | None] | None = None
         self._offset = self._began = start.offset
         self._size = start.archive_size
         self._received = start.archive_received
@@ -165,8 +147,7 @@ class Decoder:
                 raise StreamError("a line of the stream has no end", offset=self._offset)
             return False
         line = bytes(self._buffer[:end])
-        # msgspec does not check the text that it skips, but text of ASCII only cannot be wrong
-        if line.isascii() and (event := self._event(line)):
+        if event := self._event(line):
             self._advance(end + 1)
             yield event
             return True
@@ -186,15 +167,14 @@ class Decoder:
 
     def _event(self, line: bytes) -> Event | None:
         """Return the event that a line is, or None where json has to look: at another message, at NaN, at damage."""
-        try:
-            found = _event_line(line)
-            if not (found.counter and found.uuid) or found.event == "keepalive" or _is_more(found):
-                return None
-            if self._whole_events:
-                return Event(_whole_line(line), line)
-        except _NOT_TAKEN:
+        if b'"counter"' not in line or not line.isascii():
             return None
-        return Event({"counter": found.counter, "uuid": found.uuid, "stdout": found.stdout}, line)
+        if self._read_event is None:
+            # imported for the first event: a worker reads none, and should not wait for it
+            from receptor_runner.stream.event_lines import read_event, read_reduced_event
+
+            self._read_event = read_event if self._whole_events else read_reduced_event
+        return self._read_event(line)
 
     def _pieces(self, line: bytes) -> Iterator[Message]:
         """Yield the objects and the noise of a line that is not exactly one JSON value."""
@@ -284,12 +264,6 @@ class Decoder:
         if len(data) != min(count // 4 * 3, self._size - self._received):
             raise ArchiveError("the stream's archive is damaged", cause="wrong length", offset=self._offset)
         return data
-
-
-def _is_more(line: _EventLine) -> bool:
-    """Whether a line has a key that makes it another kind of message."""
-    unset = msgspec.UNSET
-    return not (line.status is line.zipfile is line.eof is line.kwargs is unset)
 
 
 def _first_object(text: str, start: int) -> int:
