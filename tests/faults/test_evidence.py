@@ -1,4 +1,4 @@
-"""What the status of a unit on the asked node proves over time."""
+"""What the status of a unit on the local node proves over time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ POLICY = FollowPolicy(runner_timeout_s=5, results_timeout_s=50, cancel_timeout_s
 
 
 def local(state: str, detail: str = "", extra: object = None, size: int = 0) -> UnitStatus:
-    """Return the status of a unit that runs on the asked node."""
+    """Return the status of a unit that runs on the local node."""
     reply = {"StateName": state, "Detail": detail, "StdoutSize": size, "WorkType": "x", "ExtraData": extra}
     return UnitStatus.from_reply(reply)
 

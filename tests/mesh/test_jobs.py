@@ -61,7 +61,7 @@ def test_a_failed_job_has_its_own_code(meshes: Meshes, client_of: Callable[[Daem
 
 
 def test_submit_then_attach(mesh: Mesh, client: Client) -> None:
-    """`submit` returns with the unit of the asked node, `attach` brings the job home."""
+    """`submit` returns with the unit of the local node, `attach` brings the job home."""
     submitted = client.ask("submit", "-p", "test.yml", "-i", "job", "--node", "worker")
     assert submitted.text.split() == ["job", "worker", client.record()["unit_id"]], submitted.stderr
     assert mesh.control.ask(f"work status {client.record()['unit_id']}")["WorkType"] == "remote"
@@ -131,7 +131,7 @@ def test_the_receptor_yml_may_be_named(meshes: Meshes, client_of: Callable[[Daem
 
     wrong = client.ask("run", *where, "-i", "wrong", "--config", str(mesh.worker.config))
     assert (wrong.rc, client.project.artifacts("wrong").exists()) == (78, False)
-    assert "it is that of node `worker`, the asked one is `control`" in wrong.stderr
+    assert "it belongs to node `worker`; the local node is `control`" in wrong.stderr
 
     client.commands.environment["RECEPTORCTL_CONFIG"] = str(mesh.control.config)
     assert client.ask("run", *where, "-i", "job").rc == 0

@@ -92,9 +92,9 @@ def scenes(
 
 
 def test_a_daemon_dies_and_comes_back(scenes: dict[str, Scene]) -> None:
-    """The asked node, the hop or the worker is killed under the results: all is there, and nothing twice.
+    """The local node, the hop or the worker is killed under the results: all is there, and nothing twice.
 
-    A client that follows goes on with the asked node when it is back; the asked node goes on with the others.
+    A client that follows goes on with the local node when it is back; the local node goes on with the others.
     """
     for scene in scenes.values():
         scene.keep_what_is_sent()

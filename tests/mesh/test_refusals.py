@@ -151,7 +151,7 @@ def test_a_tls_client_where_none_is_wanted(meshes: Meshes, client_of: Callable[[
 
 
 def test_an_unknown_tls_client(meshes: Meshes, client_of: Callable[[Daemon], Client]) -> None:
-    """A TLS client that the asked node does not have is refused at once."""
+    """A TLS client that the local node does not have is refused at once."""
     mesh = meshes.get("tls")
     client = client_of(mesh.control)
 
@@ -207,7 +207,7 @@ def test_a_firewall(walled: Mesh, client_of: Callable[[Daemon], Client]) -> None
 
 
 def test_a_refusal_in_the_background(own_mesh: Mesh, client_of: Callable[[Daemon], Client]) -> None:
-    """Where the worker refuses only when it is back, and the asked node merely logs that, the ttl ends the wait."""
+    """Where the worker refuses only when it is back, and the local node merely logs that, the ttl ends the wait."""
     client = client_of(own_mesh.control)
     own_mesh.worker.stop(signal.SIGKILL)
     await_cut(own_mesh)

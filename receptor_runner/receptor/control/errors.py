@@ -65,7 +65,7 @@ ERRORS = (
         text="signature is empty",
         error=Rejected,
         what="the node takes signed work only",
-        hint="--signwork, and work-signing in the receptor.yml of the asked node",
+        hint="--signwork, and work-signing in the receptor.yml of the local node",
     ),
     ErrorRow(
         kind=RuntimeError,

@@ -115,9 +115,9 @@ class WorkOrder:
         node: where it runs; None for the node that is asked.
         work_type: the name of the work-command there.
         params: further words for its command line.
-        tls_client: the TLS configuration of the asked node with which it reaches the other.
+        tls_client: the TLS configuration of the local node with which it reaches the other.
         ttl: how long a remote unit may wait for its start, as a Go duration.
-        sign: whether the asked node signs the request.
+        sign: whether the local node signs the request.
     """
 
     node: str | None = None

@@ -55,7 +55,7 @@ def leftovers(
     Args:
         private_data_dir: whose jobs.
         destination: deadlines and retries.
-        prune: whether each is also removed; by force if a node behind the asked one cannot be asked.
+        prune: whether each is also removed; by force if a node behind the local node does not answer.
         force: whether jobs count whose own node does not answer; they are given up then.
     """
     for record in list(read_all(private_data_dir)):

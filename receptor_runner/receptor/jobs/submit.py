@@ -161,7 +161,7 @@ def choose_route(control: Control, destination: Destination) -> Route:
     """Return where work goes, checked against what the mesh advertises unless that is not wanted.
 
     Raises:
-        NodeUnavailable: no such node is known, or it does not offer the work type, or the asked one does not answer.
+        NodeUnavailable: no such node is known, or it does not offer the work type, or the local node does not answer.
     """
     destination.retry.at_most(_SOCKET_WITHIN_S).call(control.check_socket, "finding the socket")
     if destination.preflight:

@@ -22,7 +22,7 @@ _LAG = "an advertisement may be a minute old: --no-preflight skips this check"
 
 
 def work_order(destination: Destination, route: Route, control: Control) -> WorkOrder:
-    """Return what the asked node is told to run; what was not chosen is found from the target's advertisement.
+    """Return what the local node submits; what was not chosen is found from the target's advertisement.
 
     Args:
         destination: what was chosen.

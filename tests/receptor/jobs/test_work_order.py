@@ -18,7 +18,7 @@ CONFIG = "- node: {id: ctl}\n- tls-client: {name: mesh-client}\n"
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    """The receptor.yml of the asked node, with one TLS client."""
+    """The receptor.yml of the local node, with one TLS client."""
     path = tmp_path / "receptor.yml"
     path.write_text(CONFIG)
     return path
@@ -33,7 +33,7 @@ def order(
 
 
 def test_a_local_job_wants_nothing_of_the_mesh() -> None:
-    """On the asked node itself neither signature nor TLS nor ttl mean anything."""
+    """On the local node itself neither signature nor TLS nor ttl mean anything."""
     local = order("ctl", signs=True, tls=True, sign=True, tls_client="x", ttl="5s", params="--a")
     assert local == WorkOrder(work_type="w", params="--a")
 

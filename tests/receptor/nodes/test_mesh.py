@@ -31,7 +31,7 @@ STATUS: dict[str, Any] = {
 
 
 def test_all_that_are_known_are_listed() -> None:
-    """Nodes that advertise, are routed or are only named by others; the asked one first."""
+    """Nodes that advertise, are routed or are only named by others; the local node first."""
     assert list(read_nodes(STATUS)) == ["ctl", "exec", "gone", "hop"]
 
 
@@ -53,7 +53,7 @@ def test_only_the_control_service_counts_for_tls() -> None:
 
 
 def test_what_is_reachable() -> None:
-    """The asked node itself, and whatever a way leads to."""
+    """The local node itself, and whatever a way leads to."""
     found = read_nodes(STATUS)
     assert {name: node.is_reachable for name, node in found.items()} == {
         "ctl": True,

@@ -47,7 +47,7 @@ def test_our_work_type_is_preferred() -> None:
 
 
 def test_the_asked_node_is_local() -> None:
-    """No node, `localhost` and its own id all mean the asked node."""
+    """No node, `localhost` and its own id all mean the local node."""
     known = Known(advert("ctl", "receptor-runner"))
     for name in (None, "localhost", "LocalHost", "ctl"):
         assert route(known, name).is_local

@@ -1,4 +1,4 @@
-"""Which TLS client the asked node has: from the receptor.yml that was named, or that its process was started with."""
+"""Which TLS client the local node has: from the receptor.yml that was named, or that its process was started with."""
 
 from __future__ import annotations
 
