@@ -91,6 +91,7 @@ def test_stdout_grows_through_a_pipe(
     assert b"after" in sent
 
 
+@pytest.mark.slow
 def test_stdout_grows_through_a_node(
     commands: Commands, project: Project, gate: Gate, node: ServedNode
 ) -> None:

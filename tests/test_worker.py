@@ -338,7 +338,10 @@ class TestKeepalives:
         """Without the option, with 0, or with 0 against the environment, none is sent."""
         assert self.count(bench, "--keepalive-seconds", "0", interval="1") == 0
 
-    @pytest.mark.parametrize(("words", "interval"), [(["--keepalive-seconds", "1"], None), ([], "1")])
+    @pytest.mark.parametrize(
+        ("words", "interval"),
+        [(["--keepalive-seconds", "1"], None), pytest.param([], "1", marks=pytest.mark.slow)],
+    )
     def test_one_a_second(self, bench: Bench, words: list[str], interval: str | None) -> None:
         """With an interval of a second, by option or environment, there are some, at most one a second."""
         started = time.monotonic()

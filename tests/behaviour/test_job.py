@@ -110,6 +110,7 @@ def test_role_with_variables(transport: Transport, project: Project) -> None:
     assert event["event_data"]["role"] == "greet"
 
 
+@pytest.mark.slow
 def test_job_timeout_is_254(transport: Transport, project: Project) -> None:
     """A job that takes longer than allowed is stopped: exit code 254, status timeout, artifacts complete."""
     project.playbook("- command: sleep 600")
@@ -176,6 +177,7 @@ def test_executable_inventory(transport: Transport, project: Project) -> None:
     assert ran.named("runner_on_ok")[0]["event_data"]["host"] == "scripted"
 
 
+@pytest.mark.slow
 def test_large_incompressible_file(transport: Transport, project: Project) -> None:
     """Twenty megabytes that do not compress arrive unchanged, there and back."""
     import hashlib

@@ -55,6 +55,7 @@ def test_submit_returns_and_attach_follows(client: Client, gate: Gate) -> None:
     assert unit not in client.units()
 
 
+@pytest.mark.slow
 def test_submit_says_json(client: Client, gate: Gate) -> None:
     """With `--json`, submit, attach and release each print one object with the job's state."""
     gate.open()

@@ -77,6 +77,7 @@ def test_a_limit_that_is_not_a_number_costs_no_event(workplace: Workplace, limit
     assert "MAX_EVENT_RES is not a number, using 700000" in " ".join(ran.told.text.split())
 
 
+@pytest.mark.slow
 def test_a_second_playbook_starts_without_play_and_task(workplace: Workplace) -> None:
     """What is reported between two playbooks names neither a play nor a task of the first one."""
     first = workplace.playbook("- debug: msg=x")
@@ -149,6 +150,7 @@ def test_any_text_arrives_as_it_is(workplace: Workplace, text: str) -> None:
     assert shown["event_data"]["task"].split("\t")[0] in shown["stdout"] + ran.told.text
 
 
+@pytest.mark.slow
 def test_the_error_of_a_hidden_result_is_hidden_too(workplace: Workplace) -> None:
     """The message with which a no_log task fails is shown nowhere, in a loop neither, whatever shows the output."""
     name = workplace.playbook(

@@ -89,6 +89,7 @@ def test_a_notification_is_an_event(workplace: Workplace) -> None:
     assert [(data["name"], data["is_conditional"]) for data in starts] == [("change", False), ("later", True)]
 
 
+@pytest.mark.slow
 def test_asynchronous_tasks_are_polled_in_events(workplace: Workplace) -> None:
     """A task that is waited for tells each look at it, and its end, with the id of the job."""
     gate = workplace.path / "open"
@@ -130,6 +131,7 @@ def test_all_events_are_plain_data(workplace: Workplace) -> None:
     assert json.loads(json.dumps(events)) == events
 
 
+@pytest.mark.slow
 def test_many_files_and_handles_are_given_back(workplace: Workplace) -> None:
     """A run leaves nothing open: no warning about a resource comes up."""
     with warnings.catch_warnings():
@@ -137,6 +139,7 @@ def test_many_files_and_handles_are_given_back(workplace: Workplace) -> None:
         workplace.run(binary="true")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("again", [1, 2])
 def test_an_inventory_of_the_job_replaces_the_one_before(workplace: Workplace, again: int) -> None:
     """Inventory text of a second job takes the place of the first's."""

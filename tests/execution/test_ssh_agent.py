@@ -39,6 +39,7 @@ def test_the_key_is_in_an_agent(workplace: Workplace, tmp_path: Path) -> None:
     assert "test-key" in listed(workplace)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("passphrase", ["", "open sesame"])
 def test_a_signed_certificate_is_in_the_agent(workplace: Workplace, tmp_path: Path, passphrase: str) -> None:
     """With a certificate among the artifacts the agent offers key and certificate, and the key is in no file."""

@@ -81,6 +81,7 @@ def test_the_plugin_defines_callback_methods_only() -> None:
     assert not [node for node in attributes if isinstance(node.value, ast.Name) and node.value.id == "self"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("callback", bundled_callbacks())
 def test_every_bundled_callback_can_be_the_base(workplace: Workplace, callback: str) -> None:
     """Whatever displays the output, the same events arrive and the job succeeds."""

@@ -97,6 +97,7 @@ def test_without_a_last_word(lab: Lab) -> None:
     check_canceled(lab)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_during_the_upload(lab: Lab, number: signal.Signals) -> None:
     """A signal during the upload removes the unit before it can start; the same command runs the job later."""

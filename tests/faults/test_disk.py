@@ -122,6 +122,7 @@ def test_shortened_stdout(lab: Lab) -> None:
     assert contents(lab.artifacts) == wanted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["missing", "shortened"])
 def test_damaged_spool(lab: Lab, change: str) -> None:
     """An archive's half that is missing or shorter than the checkpoint says is fetched again."""
@@ -175,6 +176,7 @@ def test_damaged_record(lab: Lab) -> None:
     assert lab.runs == 1
 
 
+@pytest.mark.slow
 def test_missing_record(lab: Lab) -> None:
     """Without its record a job is not known: 66, and its artifacts keep its ident from being used by accident."""
     unit = broken_off(lab)
@@ -188,6 +190,7 @@ def test_missing_record(lab: Lab) -> None:
     assert lab.runs == 1
 
 
+@pytest.mark.slow
 def test_half_written_record(lab: Lab) -> None:
     """What a client that was killed in the middle of writing its record leaves is swept away."""
     broken_off(lab)

@@ -79,6 +79,7 @@ def test_killed_during_the_results(lab: Lab) -> None:
     assert contents(lab.artifacts) == wanted
 
 
+@pytest.mark.slow
 def test_killed_and_away(lab: Lab) -> None:
     """A node that stays away: exit 75 within the deadline, the way back, and `attach` completes later."""
     client = lab.start("run", *QUICK)
@@ -194,6 +195,7 @@ def test_pending_at_restart(lab: Lab) -> None:
     assert lab.runs == 0
 
 
+@pytest.mark.slow
 def test_gone_for_good(lab: Lab) -> None:
     """A node that is gone for good: its jobs are kept until `--force` gives them up."""
     lab.ask("submit")

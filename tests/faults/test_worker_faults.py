@@ -110,6 +110,7 @@ def test_silence_after_keepalives(lab: Lab) -> None:
     assert (attached.rc, lab.runs) == (0, 1), attached.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("work_type", "rc", "texts"),
     [
@@ -142,6 +143,7 @@ def test_stdout_closed_early(lab: Lab) -> None:
     assert "last status: running" in ran.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["event_handler", "status_handler", "cancel_callback"])
 def test_a_handler_that_raises(lab: Lab, name: str) -> None:
     """A program whose handler fails hears of it, and the job is stopped, for nobody would follow it any more."""

@@ -24,16 +24,12 @@ from tests.interop.workers import (
 
 CASES = INPUTS | EVENTS
 FAST = {
-    "failures",
     "inventory-as-dict",
-    "json-mode",
     "loops",
     "module",
     "playbook-as-dict",
     "prompts",
     "role",
-    "unicode",
-    "warnings",
 }
 """The jobs that the fast tests run."""
 IDENT = "job"

@@ -91,9 +91,9 @@ def test_our_worker_between_the_peers_phases(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("transmit", "process", "rm"),
     [
-        ("receptor-runner", "receptor-runner", ""),
+        pytest.param("receptor-runner", "receptor-runner", "", marks=pytest.mark.slow),
         ("receptor-runner", "receptor-runner", "--rm "),
-        ("ansible-runner", "receptor-runner", "--rm "),
+        pytest.param("ansible-runner", "receptor-runner", "--rm ", marks=pytest.mark.slow),
         # ansible-runner's process is gone by the time receptorctl says that it released the unit
         ("receptor-runner", "ansible-runner", ""),
     ],
@@ -135,7 +135,9 @@ def default_datadir_alone() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("default_datadir_alone")
-@pytest.mark.parametrize("command", ["receptor-runner", "ansible-runner"])
+@pytest.mark.parametrize(
+    "command", ["receptor-runner", pytest.param("ansible-runner", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("kind", NODE_KINDS)
 def test_receptors_own_introduction(
     kind: str, command: str, environment: dict[str, str], short_dir: Path

@@ -74,6 +74,7 @@ def test_while_the_job_runs(bench: Bench, tmp_path: Path) -> None:
     assert not socket.parent.exists()
 
 
+@pytest.mark.slow
 def test_while_the_archive_is_sent(bench: Bench) -> None:
     """The directory is removed although the job itself had ended."""
     bench.project.playbook(FILL.format(size=60_000_000))
@@ -83,6 +84,7 @@ def test_while_the_archive_is_sent(bench: Bench) -> None:
     check_nothing_left(bench, worker)
 
 
+@pytest.mark.slow
 def test_directories_that_cannot_be_written_go_too(bench: Bench) -> None:
     """Read-only directories of a project do not keep it on the disk of a worker without special rights."""
     if shutil.which("setpriv") is None:
@@ -114,6 +116,7 @@ def test_a_killed_guardian(bench: Bench) -> None:
     bench.check_clean()
 
 
+@pytest.mark.slow
 def test_a_named_directory_stays(bench: Bench, tmp_path: Path) -> None:
     """A directory that was to be kept is kept; one that was to be deleted is removed."""
     kept, removed = tmp_path / "kept", tmp_path / "removed"
@@ -128,6 +131,7 @@ def test_a_named_directory_stays(bench: Bench, tmp_path: Path) -> None:
     wait_until(lambda: not removed.exists(), "the removed directory is gone")
 
 
+@pytest.mark.slow
 def test_the_kill_reaches_a_worker_that_is_stopping(bench: Bench) -> None:
     """Receptor's SIGKILL after its SIGINT leaves no more than a SIGKILL alone."""
     worker = bench.begin(f"- command: {bench.stubborn()}", signs=2)

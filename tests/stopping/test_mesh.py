@@ -11,7 +11,7 @@ from tests.harness import Census, Commands, Project, ServedNode, wait_until
 from tests.stopping.conftest import Bench
 
 
-@pytest.mark.parametrize("way", ["cancel", "release"])
+@pytest.mark.parametrize("way", ["cancel", pytest.param("release", marks=pytest.mark.slow)])
 def test_stopping_through_a_node(
     bench: Bench, commands: Commands, project: Project, node: ServedNode, tmp_path: Path, way: str
 ) -> None:

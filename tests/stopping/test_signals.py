@@ -111,6 +111,7 @@ def test_while_everything_runs_that_a_task_can_start(bench: Bench) -> None:
     bench.check_clean()
 
 
+@pytest.mark.slow
 def test_a_second_signal_changes_nothing(bench: Bench) -> None:
     """Signals that come while the job is being stopped do not cut the stream short."""
     worker = bench.begin(f"- command: {bench.stubborn()}", signs=2)
@@ -124,6 +125,7 @@ FILL = "- shell: head -c {size} /dev/urandom > $AWX_ISOLATED_DATA_DIR/big\n"
 HUNDRED_MB = 100_000_000
 
 
+@pytest.mark.slow
 def test_a_stop_with_big_artifacts_is_over_before_receptor_kills(
     bench: Bench, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
@@ -173,7 +175,7 @@ def test_ansible_killed_by_a_signal(bench: Bench) -> None:
     bench.check_clean()
 
 
-@pytest.mark.parametrize("setting", ["job_timeout", "idle_timeout"])
+@pytest.mark.parametrize("setting", ["job_timeout", pytest.param("idle_timeout", marks=pytest.mark.slow)])
 def test_a_timeout_stops_everything(bench: Bench, setting: str) -> None:
     """Both timeouts stop the whole tree: status timeout, 254, and which limit it was."""
     bench.project.write("env/settings", json.dumps({setting: 4}))
@@ -187,6 +189,7 @@ def test_a_timeout_stops_everything(bench: Bench, setting: str) -> None:
     bench.check_clean()
 
 
+@pytest.mark.slow
 def test_while_nobody_reads(bench: Bench) -> None:
     """A worker whose reader has fallen asleep stops its job all the same, and ends with 74 and an error."""
     bench.project.playbook(
@@ -202,6 +205,7 @@ def test_while_nobody_reads(bench: Bench) -> None:
     bench.check_clean()
 
 
+@pytest.mark.slow
 def test_an_ended_job_leaves_what_it_started_on_purpose(bench: Bench) -> None:
     """A job that ends by itself leaves its asynchronous tasks running; worker and guardian are gone."""
     worker = bench.begin(f"- command: {bench.stubborn(with_child=False)}\n  async: 300\n  poll: 0")

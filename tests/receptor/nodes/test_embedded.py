@@ -398,6 +398,7 @@ def test_attach_brings_the_node_back(caller: Caller, held: Path, loss: str, tmp_
     wait_until(gone(caller.directory("held")), "nothing is left of the node")
 
 
+@pytest.mark.slow
 def test_cancel_brings_the_node_back(caller: Caller, held: Path) -> None:
     """A job whose node was killed can be canceled."""
     kill(caller.directory("held"))
@@ -407,6 +408,7 @@ def test_cancel_brings_the_node_back(caller: Caller, held: Path) -> None:
     assert rc == 254, said
 
 
+@pytest.mark.slow
 def test_release_brings_the_node_back(caller: Caller, held: Path) -> None:
     """A job whose node was killed can be released, and nothing of it stays."""
     directory = caller.directory("held")
@@ -416,6 +418,7 @@ def test_release_brings_the_node_back(caller: Caller, held: Path) -> None:
     wait_until(gone(directory), "nothing is left of the node")
 
 
+@pytest.mark.slow
 def test_jobs_brings_the_node_back(caller: Caller, held: Path) -> None:
     """The list of jobs without a use any more asks the node of each."""
     kill(caller.directory("held"))
