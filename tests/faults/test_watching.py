@@ -57,7 +57,7 @@ def test_the_status_file(lab: Lab) -> None:
     assert set(seen) <= {"started", "ended"}
     ended = lab.record
     assert (ended["stage"], ended["released"]) == ("ended", True)
-    assert ended["outcome"] == {"status": "successful", "rc": 0, "explanation": None}
+    assert ended["outcome"] == {"status": "successful", "rc": 0, "explanation": None, "warnings": []}
     assert ended["updated"] > running["updated"]
 
 
