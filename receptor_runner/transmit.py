@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from receptor_runner.job_files import (
     relative_to,
     role_as_play,
 )
-from receptor_runner.stream.archive import MemoryFile, PackedArchive, pack
+from receptor_runner.stream.archive import MemoryFile, PackedArchive, Tree, pack, pack_trees
 from receptor_runner.stream.encoder import EOF_LINE, encode_archive, encode_line
 
 ENV_FILES = ("envvars", "extravars", "passwords", "settings", "ssh_key", "cmdline")
@@ -116,6 +116,47 @@ def prepare(
     return Shipment(translation.job, pack(root, wanted=wanted, extra=translation.files))
 
 
+def prepare_trees(job: Job, trees: Iterable[Tree], files: Mapping[str, MemoryFile]) -> Shipment:
+    """Pack a job whose files come from several places and whose paths are those of the worker already.
+
+    Args:
+        job: what to run.
+        trees: what the private data directory on the worker is made of.
+        files: files from memory, by their place in it.
+
+    Raises:
+        MissingInput: a file cannot be read.
+    """
+    job, options = options_as_files(job, lambda _key: False)
+    return Shipment(job, pack_trees(trees, extra={**files, **options}))
+
+
+def options_as_files(job: Job, exists: Callable[[str], bool]) -> tuple[Job, dict[str, MemoryFile]]:
+    """Return a job without the options that travel as files below `env/`, and these files.
+
+    Secrets stay out of the options that way, which are often logged.
+
+    Args:
+        job: what to run.
+        exists: whether the private data directory has a file of that name below `env/`, which wins.
+    """
+    changes: dict[str, Any] = {}
+    files: dict[str, MemoryFile] = {}
+    for key in () if job.suppress_env_files else ENV_FILES:
+        value = getattr(job, key)
+        if not value or exists(key) or (key == "extravars" and isinstance(value, str)):
+            continue
+        changes[key] = None
+        if key == "envvars" and "ANSIBLE_ROLES_PATH" in value:
+            # the worker resolves this one, and only where it arrives as an option
+            changes[key] = {"ANSIBLE_ROLES_PATH": value["ANSIBLE_ROLES_PATH"]}
+            value = {name: value[name] for name in value if name != "ANSIBLE_ROLES_PATH"}
+        if value:
+            text = value if isinstance(value, str) else json.dumps(value)
+            files[f"env/{key}"] = MemoryFile(text.encode("utf-8", "surrogateescape"))
+    return dataclasses.replace(job, **changes), files
+
+
 def _travels(root: Path, job: Job, *, include_artifacts: bool) -> Callable[[str], bool]:
     """Return the rule that says what of the private data directory is shipped."""
     inputs = [path for path in _inputs_among_artifacts(job) if (root / path).exists()]
@@ -168,7 +209,7 @@ class _Translation:
         self._translate_inventory()
         self._translate_directories()
         self._translate_roles_path()
-        if self.has_archive and not self.job.suppress_env_files:
+        if self.has_archive:
             self._move_options_to_files()
         self._check_files()
 
@@ -241,23 +282,8 @@ class _Translation:
         return os.path.relpath(inside, "roles") if inside else path
 
     def _move_options_to_files(self) -> None:
-        """Move options to files below `env/`: secrets stay out of the options, which are often logged."""
-        for key in ENV_FILES:
-            value = getattr(self.job, key)
-            if value and not (self.root / "env" / key).exists():
-                self._move_to_file(key, value)
-
-    def _move_to_file(self, key: str, value: Any) -> None:
-        kept = None
-        if key == "envvars":  # the worker resolves this one, and only where it arrives as an option
-            kept = {name: value[name] for name in value if name == "ANSIBLE_ROLES_PATH"} or None
-            value = {name: value[name] for name in value if name != "ANSIBLE_ROLES_PATH"}
-        elif key == "extravars" and isinstance(value, str):
-            return
-        self._set(**{key: kept})
-        if value:
-            content = value if isinstance(value, str) else json.dumps(value)
-            self._add(JobFile(name=f"env/{key}", content=content))
+        self.job, files = options_as_files(self.job, lambda key: (self.root / "env" / key).exists())
+        self.files |= files
 
     def _check_files(self) -> None:
         """Refuse files that the worker could not write, because a parent is no directory."""

@@ -12,6 +12,8 @@ from receptor_runner.cli.commands import LazyGroup
 from receptor_runner.errors import Interrupted, RunnerError, UsageError
 
 COMMANDS = {
+    "playbook": "Run playbooks as ansible-playbook does, on a node",
+    "adhoc": "Run one module on hosts as ansible does, on a node",
     "transmit": "Pack a job into a stream on stdout (phase 1)",
     "worker": "Run the job of a stream on stdin, send the results to stdout (phase 2)",
     "process": "Turn a worker's stream on stdin into artifacts (phase 3)",

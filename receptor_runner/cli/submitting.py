@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from receptor_runner.receptor.jobs.record import Record
     from receptor_runner.receptor.nodes.destination import Destination
     from receptor_runner.receptor.nodes.locate import LocalNode
+    from receptor_runner.transmit import Shipment
 
 log = logging.getLogger("receptor_runner.cli")
 
@@ -44,16 +45,40 @@ def submit_job(
         include_artifacts: send the artifacts of earlier jobs too.
         rerun: whether an ended job of the same ident may be replaced.
     """
-    from receptor_runner.receptor.jobs.submit import start
     from receptor_runner.transmit import prepare
 
     shipment = prepare(job, private_data_dir, include_artifacts=include_artifacts)
-    log.debug("packed %s: %d bytes", private_data_dir, shipment.archive.size if shipment.archive else 0)
+    return submit_shipment(private_data_dir, shipment, where, local, display, rerun=rerun)
+
+
+def submit_shipment(
+    private_data_dir: Path,
+    shipment: Shipment,
+    where: Destination,
+    local: LocalNode,
+    display: JobDisplay,
+    *,
+    rerun: bool,
+) -> Record:
+    """Submit a packed job and give its archive back; return its record.
+
+    Args:
+        private_data_dir: where its artifacts go.
+        shipment: the job, with an ident.
+        where: where it runs.
+        local: the local node.
+        display: shows the progress.
+        rerun: whether an ended job of the same ident may be replaced.
+    """
+    from receptor_runner.receptor.jobs.submit import start
+
+    ident = str(shipment.job.ident)
+    log.debug("packed job %s: %d bytes", ident, shipment.archive.size if shipment.archive else 0)
     shipment.on_sent = display.sent
     try:
         for skipped in shipment.skipped:
             messages.note(f"warning: skipped {skipped}")
-        with _interruptible(private_data_dir, str(job.ident)):
+        with _interruptible(private_data_dir, ident):
             return start(shipment, private_data_dir, where, local, rerun=rerun, on_route=display.routed)
     finally:
         shipment.close()

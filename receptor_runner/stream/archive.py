@@ -8,7 +8,7 @@ import os
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -72,22 +72,41 @@ def _everything(_name: str) -> bool:
     return True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """A directory or a file that travels.
+
+    Attributes:
+        root: the directory, or the file.
+        place: its name in the archive; "" for a directory whose content stands at the top.
+        wanted: decides by relative name (with `/`) whether a file, link or directory travels; a directory that does
+            not travel is not entered.
+    """
+
+    root: Path
+    place: str = ""
+    wanted: Callable[[str], bool] = _everything
+
+
 def pack(
     root: Path,
     *,
     wanted: Callable[[str], bool] = _everything,
     extra: Mapping[str, MemoryFile] | None = None,
 ) -> PackedArchive:
-    """Pack a directory.
+    """Pack a directory: `pack_trees` for one tree, whose content stands at the top of the archive."""
+    return pack_trees([Tree(root=root, wanted=wanted)], extra=extra)
+
+
+def pack_trees(trees: Iterable[Tree], *, extra: Mapping[str, MemoryFile] | None = None) -> PackedArchive:
+    """Pack directories and files.
 
     Sockets, devices, FIFOs, files that vanish meanwhile, names that are no UTF-8 and directories nested too deep
     are left out and reported; links travel as links. Nothing is written anywhere but to an anonymous temporary file.
 
     Args:
-        root: the directory; it has no entry itself.
-        wanted: decides by relative name (with `/`) whether a file, link or directory travels; a directory that does
-            not travel is not entered.
-        extra: relative name to a file from memory; it replaces one of that name on disk.
+        trees: what travels; their places do not overlap.
+        extra: name to a file from memory; it replaces one of that name on disk.
 
     Raises:
         MissingInput: a file is there but cannot be read.
@@ -99,7 +118,7 @@ def pack(
     spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_MEMORY)  # noqa: SIM115 - it lives on in the result
     packed = PackedArchive(0, spool)
     try:
-        _fill(packed, root, wanted, extra or {})
+        _fill(packed, trees, extra or {})
     except OSError as error:
         spool.close()
         raise OutputFailed("packing failed", cause=error.strerror or str(error)) from error
@@ -109,16 +128,36 @@ def pack(
     return packed
 
 
-def _fill(
-    packed: PackedArchive, root: Path, wanted: Callable[[str], bool], added: Mapping[str, MemoryFile]
-) -> None:
+def list_files(trees: Iterable[Tree]) -> Iterator[tuple[str, int]]:
+    """Yield the name in the archive and the size, in bytes, of each file and link that would travel."""
+    for tree in trees:
+        for found in _entries(tree, []):
+            if not found.is_directory:
+                yield found.name, found.entry.stat(follow_symlinks=False).st_size
+
+
+def _fill(packed: PackedArchive, trees: Iterable[Tree], added: Mapping[str, MemoryFile]) -> None:
     with ZipWriter(packed.file) as archive:
-        for entry in _walk(root, wanted, packed.skipped):
-            if entry.name not in added:
-                _add(archive, entry, packed.skipped)
+        for tree in trees:
+            for entry in _entries(tree, packed.skipped):
+                if entry.name not in added:
+                    _add(archive, entry, packed.skipped)
         for name, file in added.items():
             archive.add(Meta(name, stat.S_IFREG | file.mode, time.time()), file.content)
     packed.size = packed.file.tell()
+
+
+def _entries(tree: Tree, skipped: list[str]) -> Iterator[_Found]:
+    """Yield what is in a tree, by its names in the archive."""
+    if not tree.place:
+        yield from _walk(tree.root, tree.wanted, skipped)
+    elif tree.root.is_dir():
+        for found in _walk(tree.root, tree.wanted, skipped):
+            yield found._replace(name=f"{tree.place}/{found.name}")
+    else:
+        for entry in _listing(tree.root.parent, skipped):
+            if entry.name == tree.root.name:
+                yield _Found(tree.place, entry, is_directory=False)
 
 
 class _Found(NamedTuple):

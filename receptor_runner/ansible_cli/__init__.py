@@ -1,0 +1,1 @@
+"""The command lines of ansible-playbook and ansible: what they name on this machine, and how they read on a node."""

@@ -1,0 +1,58 @@
+"""`receptor-runner adhoc`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from receptor_runner.ansible_cli.options import ADHOC_OPTIONS
+from receptor_runner.cli import parameters
+from receptor_runner.cli.ansible_options import takes_command_line
+from receptor_runner.cli.commands import Command
+from receptor_runner.cli.follow_options import FollowOptions
+from receptor_runner.cli.node_options import (
+    ConnectionOptions,
+    SocketOptions,
+    TargetOptions,
+    TlsOptions,
+    destination,
+)
+from receptor_runner.cli.project_options import ProjectOptions
+from receptor_runner.cli.project_run import run_in_project
+
+if TYPE_CHECKING:
+    from receptor_runner.ansible_cli.command_line import CommandLine
+
+EPILOG = """\b
+Examples:
+  receptor-runner adhoc all -m ping
+  receptor-runner adhoc web -i inventory.ini -b -a 'systemctl restart nginx' --node exec1
+"""
+
+
+@click.command(cls=Command, epilog=EPILOG)
+@takes_command_line("ansible", ADHOC_OPTIONS, "PATTERN", many=False)
+@parameters.takes("project", ProjectOptions)
+@parameters.takes("local", SocketOptions)
+@parameters.takes("target", TargetOptions)
+@parameters.takes("tls", TlsOptions)
+@parameters.takes("connection", ConnectionOptions)
+@parameters.takes("follow", FollowOptions)
+@parameters.as_json
+def adhoc(
+    command_line: CommandLine,
+    project: ProjectOptions,
+    local: SocketOptions,
+    target: TargetOptions,
+    tls: TlsOptions,
+    connection: ConnectionOptions,
+    follow: FollowOptions,
+    json_output: bool,
+) -> int:
+    """Run one module on hosts as ansible does, but on a node.
+
+    Takes ansible's options. What travels is the same as with `playbook`.
+    """
+    where = destination(connection, local, tls, target)
+    return run_in_project(command_line, project, where, follow, json_output=json_output)

@@ -1,0 +1,93 @@
+"""Running a command line of Ansible's on a node: planned, packed, submitted, followed."""
+
+from __future__ import annotations
+
+import heapq
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from receptor_runner.cli import messages, output
+from receptor_runner.cli.terminal import PersonAtTerminal
+from receptor_runner.job import check_ident, new_ident
+
+if TYPE_CHECKING:
+    from receptor_runner.ansible_cli.command_line import CommandLine
+    from receptor_runner.ansible_cli.plan import Plan
+    from receptor_runner.cli.follow_options import FollowOptions
+    from receptor_runner.cli.project_options import ProjectOptions
+    from receptor_runner.receptor.nodes.destination import Destination
+
+_LARGEST = 10
+
+
+def run_in_project(
+    command: CommandLine,
+    options: ProjectOptions,
+    where: Destination,
+    follow: FollowOptions,
+    *,
+    json_output: bool,
+) -> int:
+    """Run a command line on a node; return the exit code.
+
+    Args:
+        command: the command line.
+        options: the job's name, and where its artifacts go.
+        where: where it runs.
+        follow: how it is followed.
+        json_output: print the job as one JSON object at the end, instead of its output.
+    """
+    from receptor_runner.ansible_cli.plan import make_plan
+    from receptor_runner.ansible_cli.shipment import pack_plan
+    from receptor_runner.cli.following import JobFollowing
+    from receptor_runner.cli.submitting import submit_shipment
+
+    plan = make_plan(command, _current_directory(), os.environ, PersonAtTerminal())
+    if options.list_files:
+        return _list_files(plan, json_output=json_output)
+    ident = check_ident(options.ident or new_ident())
+    directory = options.artifacts or _user_directory()
+    following = JobFollowing(follow, where, json_output=json_output)
+    record = submit_shipment(
+        directory, lambda: pack_plan(plan, ident, messages.note), where, rerun=options.rerun
+    )
+    following.catch_signals()
+    return following.follow(directory, record.ident)
+
+
+def _user_directory() -> Path:
+    from receptor_runner.system.directories import state_directories
+
+    return next(iter(state_directories()))
+
+
+def _current_directory() -> Path:
+    """Return the directory in which the command was typed, by the name that the person uses for it."""
+    named = os.environ.get("PWD", "")
+    return Path(named) if named and os.path.realpath(named) == str(Path.cwd()) else Path.cwd()
+
+
+def _list_files(plan: Plan, *, json_output: bool) -> int:
+    from receptor_runner.ansible_cli.shipment import trees_of
+    from receptor_runner.stream.archive import list_files
+
+    files = sorted(list_files(trees_of(plan, messages.note)))
+    if json_output:
+        output.data({"schema": 1, "files": [{"name": name, "size": size} for name, size in files]})
+        return 0
+    for name, size in files:
+        output.line(f"{_size(size):>10}  {name}")
+    output.line(f"{_size(sum(size for _name, size in files)):>10}  in {len(files)} files; the largest:")
+    for name, size in heapq.nlargest(_LARGEST, files, key=lambda file: file[1]):
+        output.line(f"{_size(size):>10}  {name}")
+    return 0
+
+
+def _size(size: int) -> str:
+    number = float(size)
+    for unit in ("B", "KiB", "MiB"):
+        if number < 1024:
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1024
+    return f"{number:.1f} GiB"
