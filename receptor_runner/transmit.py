@@ -6,13 +6,15 @@ import dataclasses
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from receptor_runner.artifacts import CERTIFICATE_NAME, RESERVED_NAMES
-from receptor_runner.errors import MissingInput, RunnerError, UsageError
+from receptor_runner.errors import MissingInput, UsageError
+from receptor_runner.ignore import runner_ignore
 from receptor_runner.job import Job, check_ident
 from receptor_runner.job_files import (
     InventorySource,
@@ -26,7 +28,8 @@ from receptor_runner.job_files import (
     relative_to,
     role_as_play,
 )
-from receptor_runner.stream.archive import MemoryFile, PackedArchive, Tree, pack, pack_trees
+from receptor_runner.outside import Outside, translate_files
+from receptor_runner.stream.archive import MemoryFile, PackedArchive, Tree, pack_trees
 from receptor_runner.stream.encoder import EOF_LINE, encode_archive, encode_line
 
 ENV_FILES = ("envvars", "extravars", "passwords", "settings", "ssh_key", "cmdline")
@@ -113,7 +116,8 @@ def prepare(
     if only_kwargs:
         return Shipment(translation.job)
     wanted = _travels(root, job, include_artifacts=include_artifacts)
-    return Shipment(translation.job, pack(root, wanted=wanted, extra=translation.files))
+    trees = [Tree(root=root, wanted=wanted), *translation.outside.as_trees()]
+    return Shipment(translation.job, pack_trees(trees, extra=translation.files))
 
 
 def prepare_trees(job: Job, trees: Iterable[Tree], files: Mapping[str, MemoryFile]) -> Shipment:
@@ -158,12 +162,13 @@ def options_as_files(job: Job, exists: Callable[[str], bool]) -> tuple[Job, dict
 
 
 def _travels(root: Path, job: Job, *, include_artifacts: bool) -> Callable[[str], bool]:
-    """Return the rule that says what of the private data directory is shipped."""
+    """Return the rule that says what of the private data directory travels; `.runnerignore` counts if it is there."""
+    ignored = runner_ignore(root)
     inputs = [path for path in _inputs_among_artifacts(job) if (root / path).exists()]
 
     def travels(name: str) -> bool:
         if name != "artifacts" and not name.startswith("artifacts/"):
-            return True
+            return not ignored(name)
         parts = name.split("/")
         if len(parts) == 3 and parts[2] in RESERVED_NAMES:
             return False
@@ -191,12 +196,14 @@ class _Translation:
         root: the private data dir, an absolute path.
         has_archive: whether files can be added to an archive; without one, data stays in the options.
         files: the files that exist in the archive only, by name.
+        outside: files outside of the private data dir that travel too.
     """
 
     job: Job
     root: Path
     has_archive: bool
     files: dict[str, MemoryFile] = field(default_factory=dict)
+    outside: Outside = field(default_factory=Outside)
 
     def perform(self) -> None:
         """Translate everything.
@@ -207,6 +214,8 @@ class _Translation:
         """
         self._translate_playbook()
         self._translate_inventory()
+        self._translate_extravars()
+        self._translate_cmdline()
         self._translate_directories()
         self._translate_roles_path()
         if self.has_archive:
@@ -248,20 +257,49 @@ class _Translation:
             return source.path
         if file:
             return self._add(file) if self.has_archive else source.given
-        raise self._missing_inventory(source.given)
+        return self._outside_inventory(source.given)
 
-    def _missing_inventory(self, given: str) -> RunnerError:
-        if Path(given).is_absolute() and exists(Path(given)):
-            return UsageError(
-                f"inventory {given} is outside of the private data directory",
-                cause="it would not exist on the worker",
-                hint=f"cp -r {given} {self.root / 'inventory'}/",
-            )
+    def _outside_inventory(self, given: str) -> str:
+        path = Path(os.path.abspath(given))
+        if exists(path):
+            return str(self.outside.place_inventory(path)) if self.has_archive else str(path)
         near = nearest_name(given, self.root)
-        return MissingInput(
+        raise MissingInput(
             f"no inventory `{given}` in {self.root}",
             hint=f"did you mean `{near}`?" if near else f"for a host of that name add a comma: `{given},`",
         )
+
+    def _translate_extravars(self) -> None:
+        """Let a file of variables outside travel; the worker reads the option as a path from its own directory."""
+        extravars = self.job.extravars
+        if self.has_archive and isinstance(extravars, str) and (path := self._outside_path(extravars)):
+            self._set(extravars=str(self.outside.place(path)))
+
+    def _translate_cmdline(self) -> None:
+        """Let the files travel that the command line names, if they lie outside."""
+        if not self.has_archive or not self.job.cmdline:
+            return
+        try:
+            words = shlex.split(self.job.cmdline)
+        except ValueError:
+            return  # the worker says what is wrong with it
+        translated = list(translate_files(words, self._file_of_cmdline))
+        if translated != words:
+            self._set(cmdline=shlex.join(translated))
+
+    def _file_of_cmdline(self, name: str) -> str:
+        """Return a file as it is named from the directory in which the worker runs Ansible."""
+        path = self._outside_path(name)
+        if path is None:
+            return name
+        directory = self.job.project_dir or ("project" if (self.root / "project").is_dir() else ".")
+        start = "." if self.job.module else relative_to(directory, self.root) or "."
+        return os.path.relpath(self.outside.place(path), start)
+
+    def _outside_path(self, text: str) -> Path | None:
+        """Return the path of a file or directory that a text names, if it is absolute and lies outside."""
+        path = Path(os.path.normpath(text))
+        return path if path.is_absolute() and not path.is_relative_to(self.root) and exists(path) else None
 
     def _translate_directories(self) -> None:
         for key in ("project_dir", "artifact_dir"):

@@ -214,15 +214,61 @@ def test_inventories_from_memory(send: Send) -> None:
     assert send(playbook="p", inventory=long).files["inventory/hosts"].count(b"\n") == 1000
 
 
-def test_an_inventory_outside_is_refused(send: Send, tmp_path: Path) -> None:
-    """An inventory that would not exist on the worker is an error that says where to put it."""
-    (tmp_path / "elsewhere").write_text("a")
-    with pytest.raises(UsageError, match="outside") as caught:
-        send(playbook="p", inventory=str(tmp_path / "elsewhere"))
-    assert str(tmp_path / "elsewhere") in str(caught.value.hint)
+def test_an_inventory_outside_travels(send: Send, tmp_path: Path) -> None:
+    """It gets a place of its own on the worker, and the variables beside it do too."""
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "group_vars").mkdir(parents=True)
+    (elsewhere / "group_vars" / "all.yml").write_text("a: 1")
+    (elsewhere / "hosts").write_text("a")
+    sent = send(playbook="p", inventory=str(elsewhere / "hosts"))
+    assert sent.kwargs["inventory"] == "outside/0/hosts"
+    assert sent.files["outside/0/hosts"] == b"a"
+    assert sent.files["outside/0/group_vars/all.yml"] == b"a: 1"
+
+
+def test_an_inventory_that_does_not_exist_is_refused(send: Send) -> None:
+    """A typo is said before anything is sent; `localhost` is a host wherever one is."""
     with pytest.raises(MissingInput, match="no inventory `nope`"):
         send(playbook="p", inventory="nope")
     assert send(playbook="p", inventory="localhost").files["inventory/hosts"].startswith(b"localhost ")
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("-e @{0} --diff", "-e @../outside/0/file --diff"),
+        ("--extra-vars=@{0}", "--extra-vars=@../outside/0/file"),
+        ("--private-key {0} --vault-password-file={0}", None),
+        ("-e file={0} --start-at-task {0}", "-e file={0} --start-at-task {0}"),
+        ("-e @/nowhere -i hosts,", "-e @/nowhere -i hosts,"),
+        ("'open", "'open"),
+    ],
+)
+def test_files_of_the_command_line_travel(send: Send, tmp_path: Path, given: str, sent: str | None) -> None:
+    """Files outside that options name are named by their place; every other word stays as it is."""
+    file = tmp_path / "file"
+    file.write_text("x: 1")
+    both = "--private-key ../outside/0/file --vault-password-file=../outside/0/file"
+    job = send(playbook="p", cmdline=given.format(file), suppress_env_files=True)
+    assert job.kwargs["cmdline"] == (both if sent is None else sent.format(file))
+    assert ("outside/0/file" in job.files) is ("outside" in job.kwargs["cmdline"])
+
+
+def test_a_vars_file_outside_travels(send: Send, tmp_path: Path) -> None:
+    """`extravars` may be the name of a file."""
+    (tmp_path / "vars.yml").write_text("x: 1")
+    sent = send(playbook="p", extravars=str(tmp_path / "vars.yml"))
+    assert sent.kwargs["extravars"] == "outside/0/vars.yml"
+    assert sent.files["outside/0/vars.yml"] == b"x: 1"
+
+
+def test_runnerignore_counts_if_it_is_there(send: Send, project: Project) -> None:
+    """Its rules are those of .gitignore; without it everything travels, what git ignores too."""
+    project.write("project/.gitignore", "*.log\n")
+    project.write("project/run.log", "")
+    assert "project/run.log" in send(playbook="test.yml").files
+    project.write(".runnerignore", "*.log\n")
+    assert "project/run.log" not in send(playbook="test.yml").files
 
 
 def test_a_file_that_has_no_place_is_refused(send: Send, project: Project, tmp_path: Path) -> None:

@@ -10,18 +10,14 @@ from pathlib import Path, PurePosixPath
 
 from receptor_runner.ansible_cli.project import Project
 from receptor_runner.errors import MissingInput
+from receptor_runner.outside import Outside
 from receptor_runner.stream.archive import MemoryFile
 
 PROJECT = PurePosixPath("project")
 """Where the project is in the private data directory on the node."""
 
-OUTSIDE = PurePosixPath("outside")
-"""Below this are files that lie outside of the project on this machine."""
-
 SECRETS = PurePosixPath("secrets")
 """Below this are files that exist in memory only on this machine."""
-
-_INVENTORY_NEIGHBOURS = ("group_vars", "host_vars")
 
 
 @dataclass(slots=True)
@@ -33,13 +29,13 @@ class Places:
         node_cwd: Ansible's working directory on the node, relative to the private data directory.
 
     Attributes:
-        trees: what lies outside of the project, by its place in the private data directory.
+        outside: what lies outside of the project and travels.
         files: files from memory, by their place there.
     """
 
     project: Project
     node_cwd: PurePosixPath
-    trees: dict[str, Path] = field(default_factory=dict)
+    outside: Outside = field(default_factory=Outside)
     files: dict[str, MemoryFile] = field(default_factory=dict)
 
     def local(self, name: str) -> Path:
@@ -65,20 +61,11 @@ class Places:
 
     def of_file(self, path: Path) -> str:
         """Return what a local file or directory is called on the node, from Ansible's working directory there."""
-        return self.on_node(self._inside(path) or self._outside(path, path))
+        return self.on_node(self._inside(path) or self.outside.place(path))
 
     def of_inventory(self, path: Path) -> str:
-        """Return what an inventory is called on the node; variables beside it travel too.
-
-        Source: Ansible reads group_vars and host_vars from the directory in which an inventory lies.
-        """
-        inside = self._inside(path)
-        if inside is None:
-            inside = self._outside(path, path)
-            for name in _INVENTORY_NEIGHBOURS if path.is_file() else ():
-                if (neighbour := path.parent / name).is_dir():
-                    self.trees[str(inside.parent / name)] = neighbour
-        return self.on_node(inside)
+        """Return what an inventory is called on the node."""
+        return self.on_node(self._inside(path) or self.outside.place_inventory(path))
 
     def of_playbook(self, path: Path, root: Path) -> str:
         """Return what a playbook is called on the node; one outside of the project travels with its own project.
@@ -87,7 +74,7 @@ class Places:
             path: the playbook.
             root: the project in which it lies.
         """
-        return self.on_node(self._inside(path) or self._outside(path, root))
+        return self.on_node(self._inside(path) or self.outside.place(path, root))
 
     def of_secret(self, content: bytes, what: str) -> str:
         """Let a file from memory travel, which only its owner may read; return what it is called on the node."""
@@ -103,14 +90,6 @@ class Places:
         if path.is_relative_to(self.project.root):
             return PROJECT / path.relative_to(self.project.root)
         return None
-
-    def _outside(self, path: Path, tree: Path) -> PurePosixPath:
-        """Return the place of a path that travels as a part of a tree outside of the project."""
-        known = next((place for place, local in self.trees.items() if local == tree), None)
-        if known is None:
-            known = str(OUTSIDE / str(len(self.trees)) / tree.name)
-            self.trees[known] = tree
-        return PurePosixPath(known) / path.relative_to(tree)
 
 
 def _nearest(path: Path) -> str | None:

@@ -19,6 +19,7 @@ from receptor_runner.ansible_cli.terminal import Terminal
 from receptor_runner.ansible_cli.vars_prompt import VarsPrompt, read_vars_prompts, variable_names
 from receptor_runner.ansible_cli.words import Words
 from receptor_runner.job import Job
+from receptor_runner.outside import Outside
 from receptor_runner.stream.archive import MemoryFile
 
 ADHOC = "ansible"
@@ -36,13 +37,13 @@ class Plan:
     Attributes:
         job: the job, without an ident.
         project: the project, which travels as `project`.
-        trees: files and directories outside of the project, by their place in the private data directory.
+        outside: files and directories outside of the project that travel.
         files: files from memory, by their place there.
     """
 
     job: Job
     project: Project
-    trees: dict[str, Path] = field(default_factory=dict)
+    outside: Outside = field(default_factory=Outside)
     files: dict[str, MemoryFile] = field(default_factory=dict)
 
 
@@ -87,7 +88,7 @@ def make_plan(command: CommandLine, cwd: Path, environment: Mapping[str, str], t
             "ssh_key": credentials.ssh_key,
         }
     )
-    return Plan(job=job, project=project, trees=places.trees, files=places.files)
+    return Plan(job=job, project=project, outside=places.outside, files=places.files)
 
 
 def _playbook(words: list[str], playbooks: list[str], directory: PurePosixPath) -> dict[str, object]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from receptor_runner.ansible_cli.ignore import project_rule
 from receptor_runner.ansible_cli.places import PROJECT
 from receptor_runner.ansible_cli.plan import Plan
+from receptor_runner.ignore import project_rule
 from receptor_runner.stream.archive import Tree
 from receptor_runner.transmit import Shipment, prepare_trees
 
@@ -21,8 +21,7 @@ def trees_of(plan: Plan, note: Callable[[str], None]) -> list[Tree]:
     """
     root = plan.project.root
     outside = [
-        Tree(root=local.resolve(), place=place, wanted=project_rule(local, note))
-        for place, local in plan.trees.items()
+        dataclasses.replace(tree, wanted=project_rule(tree.root, note)) for tree in plan.outside.as_trees()
     ]
     return [Tree(root=root, place=str(PROJECT), wanted=project_rule(root, note)), *outside]
 

@@ -16,10 +16,9 @@ from receptor_runner.cli.node_options import (
     SocketOptions,
     TargetOptions,
     TlsOptions,
-    destination,
 )
 from receptor_runner.cli.project_options import ProjectOptions
-from receptor_runner.cli.project_run import run_in_project
+from receptor_runner.cli.project_run import NodeChoice, run_in_project
 
 if TYPE_CHECKING:
     from receptor_runner.ansible_cli.command_line import CommandLine
@@ -57,5 +56,5 @@ def playbook(
     to the node without what git ignores; files outside of it that the options name travel too. Passwords are asked
     for here. The artifacts go to a directory of the user, not into the project.
     """
-    where = destination(connection, local, tls, target)
-    return run_in_project(command_line, project, where, follow, json_output=json_output)
+    node = NodeChoice(local=local, target=target, tls=tls, connection=connection)
+    return run_in_project(command_line, project, node, follow, json_output=json_output)

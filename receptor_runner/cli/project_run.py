@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import heapq
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from receptor_runner.cli import messages, output
+from receptor_runner.cli.node_options import (
+    ConnectionOptions,
+    SocketOptions,
+    TargetOptions,
+    TlsOptions,
+    destination,
+    open_local_node,
+)
 from receptor_runner.cli.terminal import PersonAtTerminal
 from receptor_runner.job import check_ident, new_ident
 
@@ -16,15 +25,24 @@ if TYPE_CHECKING:
     from receptor_runner.ansible_cli.plan import Plan
     from receptor_runner.cli.follow_options import FollowOptions
     from receptor_runner.cli.project_options import ProjectOptions
-    from receptor_runner.receptor.nodes.destination import Destination
 
 _LARGEST = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeChoice:
+    """The options that choose a node."""
+
+    local: SocketOptions
+    target: TargetOptions
+    tls: TlsOptions
+    connection: ConnectionOptions
 
 
 def run_in_project(
     command: CommandLine,
     options: ProjectOptions,
-    where: Destination,
+    node: NodeChoice,
     follow: FollowOptions,
     *,
     json_output: bool,
@@ -34,7 +52,7 @@ def run_in_project(
     Args:
         command: the command line.
         options: the job's name, and where its artifacts go.
-        where: where it runs.
+        node: where it runs.
         follow: how it is followed.
         json_output: print the job as one JSON object at the end, instead of its output.
     """
@@ -48,10 +66,11 @@ def run_in_project(
         return _list_files(plan, json_output=json_output)
     ident = check_ident(options.ident or new_ident())
     directory = options.artifacts or _user_directory()
-    following = JobFollowing(follow, where, json_output=json_output)
-    record = submit_shipment(
-        directory, lambda: pack_plan(plan, ident, messages.note), where, rerun=options.rerun
-    )
+    with open_local_node(node.local, node.tls, node.target) as opened:
+        where = destination(node.connection, node.local, node.tls, node.target)
+        following = JobFollowing(follow, where, json_output=json_output)
+        shipment = pack_plan(plan, ident, messages.note)
+        record = submit_shipment(directory, shipment, where, opened, rerun=options.rerun)
     following.catch_signals()
     return following.follow(directory, record.ident)
 

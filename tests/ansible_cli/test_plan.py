@@ -29,7 +29,7 @@ def test_paths_in_the_repository_stay_as_they_are(repository: Repository) -> Non
         "--inventory", "inventory.ini", "--extra-vars", "a=1", "--become", "--limit", "web",
     ]  # fmt: skip
     assert plan.project.root == repository.root
-    assert not plan.trees
+    assert not plan.outside.trees
     assert not plan.files
 
 
@@ -50,7 +50,7 @@ def test_files_outside_travel_to_a_place_of_their_own(repository: Repository, tm
     assert words(plan.job.cmdline) == [
         "--inventory", "../outside/0/hosts", "--extra-vars", "@../outside/2/vars.yml",
     ]  # fmt: skip
-    assert plan.trees == {
+    assert plan.outside.trees == {
         "outside/0/hosts": inventory,
         "outside/0/group_vars": inventory.parent / "group_vars",
         "outside/2/vars.yml": variables,
@@ -62,7 +62,7 @@ def test_a_playbook_outside_travels_with_its_own_project(repository: Repository,
     playbook = repository.write(f"{tmp_path}/other/site.yml", "[]")
     plan = repository.plan(PLAY, str(playbook))
     assert plan.job.playbook == "../outside/0/other/site.yml"
-    assert plan.trees == {"outside/0/other": playbook.parent}
+    assert plan.outside.trees == {"outside/0/other": playbook.parent}
 
 
 def test_several_playbooks_run_in_order(repository: Repository) -> None:
@@ -118,7 +118,7 @@ def test_ansible_cfg_of_the_home_directory_travels(repository: Repository) -> No
     config = repository.write(f"{repository.environment['HOME']}/.ansible.cfg", "[defaults]\nforks = 3\n")
     plan = repository.plan(PLAY, "site.yml")
     assert plan.job.envvars == {"ANSIBLE_CONFIG": "../outside/0/.ansible.cfg"}
-    assert plan.trees == {"outside/0/.ansible.cfg": config}
+    assert plan.outside.trees == {"outside/0/.ansible.cfg": config}
 
 
 def test_variables_of_ansible_travel(repository: Repository) -> None:

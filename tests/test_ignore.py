@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from receptor_runner.ansible_cli.ignore import project_rule
+import pytest
+from receptor_runner.ignore import project_rule
 
-if TYPE_CHECKING:
-    from tests.ansible_cli.conftest import Repository
+from tests.harness import Project
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Project:
+    """A git repository."""
+    root = tmp_path / "repository"
+    root.mkdir()
+    git(root, "init", "-q")
+    return Project(root)
+
+
+def git(root: Path, *words: str) -> None:
+    """Run git in a repository."""
+    subprocess.run(["git", "-C", str(root), *words], check=True, capture_output=True)
 
 
 def travelling(root: Path, notes: list[str] | None = None) -> set[str]:
@@ -23,44 +37,42 @@ def travelling(root: Path, notes: list[str] | None = None) -> set[str]:
     return found
 
 
-def test_what_git_ignores_stays(repository: Repository) -> None:
+def test_what_git_ignores_stays(repository: Project) -> None:
     """Neither `.git` nor what .gitignore names at any level travels; a tracked file does, whatever it is called."""
     repository.write(".gitignore", ".venv/\n*.log\n")
-    repository.write(".venv/bin/python")
-    repository.write("run.log")
-    repository.write("kept.log")
+    repository.write(".venv/bin/python", "")
+    repository.write("run.log", "")
+    repository.write("kept.log", "")
     repository.write("roles/web/.gitignore", "draft\n")
-    repository.write("roles/web/draft")
-    repository.write("roles/web/tasks/main.yml")
-    repository.git("add", "-f", "kept.log")
-    assert travelling(repository.root) == {
+    repository.write("roles/web/draft", "")
+    repository.write("roles/web/tasks/main.yml", "")
+    git(repository.path, "add", "-f", "kept.log")
+    assert travelling(repository.path) == {
         ".gitignore",
-        "inventory.ini",
         "kept.log",
         "roles/web/.gitignore",
         "roles/web/tasks/main.yml",
-        "site.yml",
     }
 
 
-def test_installed_roles_and_collections_travel(repository: Repository) -> None:
+def test_installed_roles_and_collections_travel(repository: Project) -> None:
     """Ansible loads them from the project, though git ignores what ansible-galaxy has installed."""
     repository.write(".gitignore", "collections/\nroles/external\n")
-    repository.write("collections/ansible_collections/a/b/README.md")
-    repository.write("roles/external/common/tasks/main.yml")
+    repository.write("collections/ansible_collections/a/b/README.md", "")
+    repository.write("roles/external/common/tasks/main.yml", "")
     assert {
         "collections/ansible_collections/a/b/README.md",
         "roles/external/common/tasks/main.yml",
-    } <= travelling(repository.root)
+    } <= travelling(repository.path)
 
 
-def test_runnerignore_has_the_last_word(repository: Repository) -> None:
+def test_runnerignore_has_the_last_word(repository: Project) -> None:
     """It leaves out what git would send, and takes along what git ignores."""
     repository.write(".gitignore", "build/\n")
     repository.write(".runnerignore", "docs/\n!build/\n")
-    repository.write("docs/page.md")
-    repository.write("build/app.tar")
-    found = travelling(repository.root)
+    repository.write("docs/page.md", "")
+    repository.write("build/app.tar", "")
+    found = travelling(repository.path)
     assert "docs/page.md" not in found
     assert "build/app.tar" in found
 
