@@ -17,6 +17,7 @@ from receptor_runner.cli.node_options import (
     TargetOptions,
     TlsOptions,
 )
+from receptor_runner.cli.output_options import OutputOptions
 from receptor_runner.cli.project_options import ProjectOptions
 from receptor_runner.cli.project_run import NodeChoice, run_in_project
 
@@ -38,7 +39,7 @@ Examples:
 @parameters.takes("tls", TlsOptions)
 @parameters.takes("connection", ConnectionOptions)
 @parameters.takes("follow", FollowOptions)
-@parameters.as_json
+@parameters.takes("output", OutputOptions)
 def adhoc(
     command_line: CommandLine,
     project: ProjectOptions,
@@ -47,11 +48,11 @@ def adhoc(
     tls: TlsOptions,
     connection: ConnectionOptions,
     follow: FollowOptions,
-    json_output: bool,
+    output: OutputOptions,
 ) -> int:
     """Run one module on hosts as ansible does, but on a node.
 
     Takes ansible's options. What travels is the same as with `playbook`.
     """
     node = NodeChoice(local=local, target=target, tls=tls, connection=connection)
-    return run_in_project(command_line, project, node, follow, json_output=json_output)
+    return run_in_project(command_line, project, node, follow, output.format())

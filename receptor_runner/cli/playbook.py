@@ -17,6 +17,7 @@ from receptor_runner.cli.node_options import (
     TargetOptions,
     TlsOptions,
 )
+from receptor_runner.cli.output_options import OutputOptions
 from receptor_runner.cli.project_options import ProjectOptions
 from receptor_runner.cli.project_run import NodeChoice, run_in_project
 
@@ -39,7 +40,7 @@ Examples:
 @parameters.takes("tls", TlsOptions)
 @parameters.takes("connection", ConnectionOptions)
 @parameters.takes("follow", FollowOptions)
-@parameters.as_json
+@parameters.takes("output", OutputOptions)
 def playbook(
     command_line: CommandLine,
     project: ProjectOptions,
@@ -48,7 +49,7 @@ def playbook(
     tls: TlsOptions,
     connection: ConnectionOptions,
     follow: FollowOptions,
-    json_output: bool,
+    output: OutputOptions,
 ) -> int:
     """Run playbooks as ansible-playbook does, but on a node.
 
@@ -57,4 +58,4 @@ def playbook(
     for here. The artifacts go to a directory of the user, not into the project.
     """
     node = NodeChoice(local=local, target=target, tls=tls, connection=connection)
-    return run_in_project(command_line, project, node, follow, json_output=json_output)
+    return run_in_project(command_line, project, node, follow, output.format())

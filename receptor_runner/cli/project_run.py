@@ -17,6 +17,7 @@ from receptor_runner.cli.node_options import (
     destination,
     open_local_node,
 )
+from receptor_runner.cli.output_options import OutputFormat
 from receptor_runner.cli.terminal import PersonAtTerminal
 from receptor_runner.job import check_ident, new_ident
 
@@ -44,8 +45,7 @@ def run_in_project(
     options: ProjectOptions,
     node: NodeChoice,
     follow: FollowOptions,
-    *,
-    json_output: bool,
+    output_format: OutputFormat,
 ) -> int:
     """Run a command line on a node; return the exit code.
 
@@ -54,25 +54,27 @@ def run_in_project(
         options: the job's name, and where its artifacts go.
         node: where it runs.
         follow: how it is followed.
-        json_output: print the job as one JSON object at the end, instead of its output.
+        output_format: what is printed of it.
     """
     from receptor_runner.ansible_cli.plan import make_plan
     from receptor_runner.ansible_cli.shipment import pack_plan
     from receptor_runner.cli.following import JobFollowing
+    from receptor_runner.cli.live.display import JobDisplay
     from receptor_runner.cli.submitting import submit_shipment
 
     plan = make_plan(command, _current_directory(), os.environ, PersonAtTerminal())
     if options.list_files:
-        return _list_files(plan, json_output=json_output)
+        return _list_files(plan, json_output=output_format is OutputFormat.JSON)
     ident = check_ident(options.ident or new_ident())
     directory = options.artifacts or _user_directory()
-    with open_local_node(node.local, node.tls, node.target) as opened:
-        where = destination(node.connection, node.local, node.tls, node.target)
-        following = JobFollowing(follow, where, json_output=json_output)
-        shipment = pack_plan(plan, ident, messages.note)
-        record = submit_shipment(directory, shipment, where, opened, rerun=options.rerun)
-    following.catch_signals()
-    return following.follow(directory, record.ident)
+    with JobDisplay(output_format) as display:
+        with open_local_node(node.local, node.tls, node.target) as opened:
+            where = destination(node.connection, node.local, node.tls, node.target)
+            following = JobFollowing(follow, where, display)
+            shipment = pack_plan(plan, ident, messages.note)
+            record = submit_shipment(directory, shipment, where, opened, display, rerun=options.rerun)
+        following.catch_signals()
+        return following.follow(directory, record.ident)
 
 
 def _user_directory() -> Path:
