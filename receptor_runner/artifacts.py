@@ -22,8 +22,9 @@ CERTIFICATE_NAME = f"{KEY_NAME}-cert.pub"
 
 RECORD_NAME = "unit.json"
 LOCK_NAME = "unit.lock"
+CANCEL_NAME = "unit.cancel"
 SPOOL_NAME = "archive.part"
-RESERVED_NAMES = frozenset({RECORD_NAME, LOCK_NAME, SPOOL_NAME})
+RESERVED_NAMES = frozenset({RECORD_NAME, LOCK_NAME, CANCEL_NAME, SPOOL_NAME})
 """Names in an artifacts directory that are ours: never packed, never taken from an archive."""
 
 

@@ -118,7 +118,7 @@ def test_a_dead_socket_is_never_replaced(commands: Commands, project: Project, s
     left.close()
     commands.environment["RECEPTORCTL_SOCKET"] = str(dead)
     done = commands.ours("run", project.path, "-p", "test.yml", "--retry-deadline", "0")
-    check(done, 69, "nobody serves the socket")
+    check(done, 69, "no process listens on the socket")
     assert not Path(commands.environment["XDG_STATE_HOME"]).exists()
 
 

@@ -289,7 +289,7 @@ def test_reserved_and_escaping_entries_are_left_out(tmp_path: Path) -> None:
     """A worker can bring neither our own files nor links that lead out."""
     source = tmp_path / "source"
     source.mkdir()
-    for name in ("unit.json", "unit.lock", "archive.part", "rc"):
+    for name in ("unit.json", "unit.lock", "unit.cancel", "archive.part", "rc"):
         (source / name).write_text("0")
     (source / "out").symlink_to("/etc")
     packed = pack(source)

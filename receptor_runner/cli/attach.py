@@ -32,6 +32,9 @@ Examples:
 @parameters.private_data_dir
 @click.option("-i", "--ident", help="The job: its name under DIR/artifacts.")
 @click.option("--all", "everything", is_flag=True, help="Follow all active jobs of DIR at once.")
+@click.option(
+    "--cancel-on-interrupt", is_flag=True, help="Ctrl-C cancels the job, as in `run`, instead of detaching."
+)
 @parameters.takes("connection", ConnectionOptions)
 @parameters.takes("follow", FollowOptions)
 @parameters.takes("output", OutputOptions)
@@ -39,20 +42,24 @@ def attach(
     private_data_dir: Path,
     ident: str | None,
     everything: bool,
+    cancel_on_interrupt: bool,
     connection: ConnectionOptions,
     follow: FollowOptions,
     output: OutputOptions,
 ) -> int:
     """Follow a submitted job until its end, from where the local artifacts stop.
 
-    With --all every line of output begins with its job's ident, and the exit code is the largest of all jobs'.
+    Ctrl-C detaches: the job goes on. With --all every line of output begins with its job's ident, and the exit code is
+    the largest of all jobs'.
     """
     if (ident is None) is not everything:
         raise UsageError(
             "attach needs either --ident or --all", hint=f"receptor-runner jobs {private_data_dir}"
         )
     with JobDisplay(output.format(), one_job=not everything) as display:
-        following = JobFollowing(follow, destination(connection), display)
+        following = JobFollowing(
+            follow, destination(connection), display, cancel_on_interrupt=cancel_on_interrupt
+        )
         following.catch_signals()
         if ident is not None:
             return following.follow(private_data_dir, ident)

@@ -19,35 +19,46 @@ if TYPE_CHECKING:
     from receptor_runner.receptor.nodes.destination import Destination
 
 _CHECK_FIRST = "it may have run, or still be running: check there before you repeat the command with --rerun"
+_RERUN = "the command that submitted it, with --rerun, runs it again"
 
 
 class JobFollowing:
     """Follows jobs until they end.
 
-    The first Ctrl-C or SIGTERM cancels the jobs and waits for their remaining output, the second detaches.
+    The first Ctrl-C or SIGTERM cancels the jobs and waits for their remaining output, the second detaches; or the first
+    detaches.
 
     Args:
         options: deadlines, and what becomes of the unit.
         where: how to reach the node.
         display: shows the jobs.
+        cancel_on_interrupt: whether the first Ctrl-C cancels.
     """
 
-    def __init__(self, options: FollowOptions, where: Destination, display: JobDisplay) -> None:
+    def __init__(
+        self,
+        options: FollowOptions,
+        where: Destination,
+        display: JobDisplay,
+        *,
+        cancel_on_interrupt: bool = True,
+    ) -> None:
         from receptor_runner.receptor.jobs.follow import Following
 
         self.destination = where
         self.signal_number = 0
         self._display = display
+        self._cancel_on_interrupt = cancel_on_interrupt
         self._following = Following(policy=options.policy(), keep=options.keep)
 
     def catch_signals(self) -> None:
-        """Make Ctrl-C and SIGTERM cancel the job from now on."""
+        """Handle Ctrl-C and SIGTERM from now on."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._interrupted)
 
     def _interrupted(self, number: int, _frame: FrameType | None) -> None:
         is_first, self.signal_number = not self.signal_number, self.signal_number or number
-        if not is_first:
+        if not is_first or not self._cancel_on_interrupt:
             self._following.detach.request()
             return
         self._following.cancel.request()
@@ -60,7 +71,7 @@ class JobFollowing:
     def follow(self, private_data_dir: Path, ident: str) -> int:
         """Follow the job to its end; return the exit code."""
         from receptor_runner.receptor.jobs.follow import follow
-        from receptor_runner.receptor.jobs.record import RecordFile
+        from receptor_runner.receptor.jobs.record import RecordFile, Stage
 
         file = RecordFile(private_data_dir, ident)
         self._display.follows(file.require())
@@ -69,17 +80,23 @@ class JobFollowing:
             outcome = follow(private_data_dir, ident, self.destination, following)
         except ContactLost as error:
             if self.signal_number:
+                hint = (
+                    error.hint
+                    if self._cancel_on_interrupt
+                    else f"stop it: {_cancel(private_data_dir, ident)}"
+                )
                 raise Interrupted(
-                    error.what, signal_number=self.signal_number, cause=error.cause, hint=error.hint
+                    error.what, signal_number=self.signal_number, cause=error.cause, hint=hint
                 ) from error
             raise
-        self._display.end(file.require(), outcome, file.artifact_dir)
-        return self._exit_code(outcome)
+        record = file.require()
+        self._display.end(record, outcome, file.artifact_dir)
+        return self._exit_code(outcome, _RERUN if record.stage is Stage.RELEASED else _CHECK_FIRST)
 
-    def _exit_code(self, outcome: Outcome) -> int:
+    def _exit_code(self, outcome: Outcome, hint: str) -> int:
         self.check(f"the job is {outcome.status}")
         if outcome.status is Status.LOST:
-            raise ContactLost("the job is lost", cause=outcome.explanation, hint=_CHECK_FIRST)
+            raise ContactLost("the job is lost", cause=outcome.explanation, hint=hint)
         return verdict.exit_code(outcome)
 
     def check(self, state: str) -> None:
@@ -90,3 +107,7 @@ class JobFollowing:
         """
         if self.signal_number:
             raise Interrupted(f"interrupted; {state}", signal_number=self.signal_number)
+
+
+def _cancel(private_data_dir: Path, ident: str) -> str:
+    return f"receptor-runner cancel {private_data_dir} -i {ident}"

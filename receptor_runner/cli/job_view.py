@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from receptor_runner.cli import messages
 
 if TYPE_CHECKING:
+    from receptor_runner.receptor.jobs.overview import JobView
     from receptor_runner.receptor.jobs.record import Record
     from receptor_runner.receptor.nodes.locate import LocalNode
 
@@ -38,6 +39,17 @@ def describe(record: Record) -> dict[str, Any]:
 def age_s(record: Record) -> float:
     """Return how many seconds ago a job was recorded."""
     return (datetime.now(UTC) - datetime.fromisoformat(record.created)).total_seconds()
+
+
+def describe_view(view: JobView) -> dict[str, Any]:
+    """Return how a job stands now, as programs read it."""
+    return {
+        **describe(view.record),
+        "active": view.is_active,
+        "status": view.status,
+        "unit_state": view.unit.state.value if view.unit else None,
+        "node_error": view.node_error,
+    }
 
 
 def note_route(record: Record, local: LocalNode) -> None:

@@ -8,6 +8,7 @@ import select
 import threading
 import time
 import weakref
+from collections.abc import Sequence
 
 _SLICE_S = 0.5
 
@@ -36,13 +37,7 @@ class CancelToken:
 
     def wait(self, seconds: float) -> bool:
         """Wait for the request for at most `seconds`; return whether it was made."""
-        poll = select.poll()
-        poll.register(self.fileno(), select.POLLIN)
-        end = time.monotonic() + seconds
-        # In slices: Python runs the handler of a signal that arrives just before the system call only after that call.
-        while not self.requested and (left := end - time.monotonic()) > 0:
-            poll.poll(min(left, _SLICE_S) * 1000)
-        return self.requested
+        return wait_any([self], seconds)
 
     def fileno(self) -> int:
         """Return a descriptor that becomes readable, and stays so, once the request is made."""
@@ -67,6 +62,18 @@ class CancelToken:
     def _wake(writer: int) -> None:
         with contextlib.suppress(BlockingIOError):  # full of earlier requests: it is readable
             os.write(writer, b"!")
+
+
+def wait_any(tokens: Sequence[CancelToken], seconds: float) -> bool:
+    """Wait until any of the requests is made, for at most `seconds`; return whether one was."""
+    poll = select.poll()
+    for token in tokens:
+        poll.register(token.fileno(), select.POLLIN)
+    end = time.monotonic() + seconds
+    # In slices: Python runs the handler of a signal that arrives just before the system call only after that call.
+    while not any(token.requested for token in tokens) and (left := end - time.monotonic()) > 0:
+        poll.poll(min(left, _SLICE_S) * 1000)
+    return any(token.requested for token in tokens)
 
 
 def _close(*descriptors: int) -> None:

@@ -16,7 +16,8 @@ import psutil
 import pytest
 from receptor_runner.receptor.control.protocol import Control
 from receptor_runner.receptor.control.retry import RetryPolicy
-from receptor_runner.receptor.jobs.prune import leftovers, orphans
+from receptor_runner.receptor.jobs.prune import orphaned_units, prunable_jobs
+from receptor_runner.receptor.jobs.record import read_all
 from receptor_runner.receptor.nodes.destination import Destination
 from tests.faults.gateway import Gateway
 from tests.harness import (
@@ -194,7 +195,7 @@ class Lab(Gate):
         if not self.node.is_running():
             self.node.start()
         where = Destination(socket=str(self.node.socket), retry=RetryPolicy(deadline_s=5))
-        list(leftovers(self.project.path, where, prune=True))
+        list(prunable_jobs(self.project.path, read_all(self.project.path), where, prune=True))
         self.prune_orphans()
         wait_until(lambda: not self.control.units(), "no unit is left", 15)
         wait_until(lambda: not self.processes(), f"no process is left of {self.processes()}", 15)
@@ -204,7 +205,7 @@ class Lab(Gate):
 
     def prune_orphans(self) -> None:
         """Release the units that ran nothing."""
-        list(orphans(self.project.path, self.control, prune=True))
+        list(orphaned_units(read_all(self.project.path), self.control, prune=True))
 
     def close(self) -> None:
         """End everything."""

@@ -23,14 +23,15 @@ def check_canceled(lab: Lab) -> None:
 
 
 def test_from_another_terminal(lab: Lab) -> None:
-    """`cancel` from another process: the follower exits 254 with the worker's last word."""
+    """`cancel` from another process: the follower exits 254 with the worker's final status, and names that process."""
     client = lab.start("run")
     lab.await_output()
     assert lab.ask("cancel").rc == 0
     ran = finish(client)
     assert ran.rc == 254, ran.stderr
-    assert "by another client" in ran.stderr
+    assert "canceled: by receptor-runner (process" in ran.stderr
     check_canceled(lab)
+    assert not (lab.artifacts / "unit.cancel").exists()
     assert (lab.artifacts / "rc").read_text() == "254"
 
 
@@ -70,6 +71,33 @@ def test_twice_detaches(lab: Lab) -> None:
     assert f"receptor-runner attach {lab.project.path} -i job" in detached.stderr
     attached = lab.ask("attach", "--cancel-timeout", "1")
     assert attached.rc == 254, attached.stderr
+    assert "another client" not in attached.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_attach_detaches(lab: Lab, number: signal.Signals) -> None:
+    """A signal to `attach` detaches at once and says how to stop the job, which goes on."""
+    assert lab.ask("submit").rc == 0
+    attached = lab.start("attach")
+    lab.await_output()
+    attached.send_signal(number)
+    detached = finish(attached, 20)
+    assert detached.rc == 128 + number, detached.stderr
+    assert "the job goes on" in detached.stderr
+    assert f"receptor-runner cancel {lab.project.path} -i job" in detached.stderr
+    lab.open()
+    assert lab.ask("attach").rc == 0
+    assert lab.runs == 1
+
+
+def test_attach_cancels_if_told_so(lab: Lab) -> None:
+    """With --cancel-on-interrupt Ctrl-C cancels the job, as in `run`."""
+    assert lab.ask("submit").rc == 0
+    attached = lab.start("attach", "--cancel-on-interrupt")
+    lab.await_output()
+    attached.send_signal(signal.SIGINT)
+    assert finish(attached).rc == 130
+    check_canceled(lab)
 
 
 @pytest.mark.slow
@@ -138,7 +166,7 @@ def test_a_job_that_has_ended(lab: Lab) -> None:
     lab.open()
     assert lab.ask("run").rc == 0
     late = lab.ask("cancel")
-    assert (late.rc, late.text) == (0, "job: has ended already (successful)\n")
+    assert (late.rc, late.text) == (0, "job: has already ended (successful)\n")
     told = json.loads(lab.ask("cancel", "--json").text)
     assert (told["status"], told["canceled"]) == ("successful", False)
     assert lab.job()["status"] == "successful"
@@ -167,5 +195,22 @@ def test_release_of_a_running_job(lab: Lab) -> None:
     assert released.rc == 0, released.stderr
     assert lab.control.units() == {}
     wait_until(lambda: not lab.processes(), "nothing of the job lives", 15)
-    assert lab.job()["status"] == "lost"
-    assert lab.ask("attach").rc == 75
+    assert (lab.job()["status"], lab.record["stage"]) == ("canceled", "released")
+    attached = lab.ask("attach")
+    assert attached.rc == 254, attached.stderr
+    assert "its unit was released" in attached.stderr
+
+
+def test_release_before_the_results(lab: Lab) -> None:
+    """A job whose results are released unread is lost; nobody is told that it may still run."""
+    assert lab.ask("submit").rc == 0
+    lab.await_job()
+    lab.open()
+    unit = lab.record["unit_id"]
+    wait_until(lambda: lab.control.unit_status(unit).state.is_complete, "the unit has ended")
+    assert lab.ask("release").rc == 0
+    attached = lab.ask("attach")
+    assert attached.rc == 75, attached.stderr
+    assert "released before its results were fetched (it was Succeeded" in attached.stderr
+    assert "still be running" not in attached.stderr
+    assert "--rerun" in attached.stderr

@@ -121,22 +121,44 @@ def test_handlers_after_a_crash(lab: Lab) -> None:
     assert earlier | set(seen) == {path.name for path in (lab.artifacts / "job_events").iterdir()}
 
 
-def test_in_the_payload(lab: Lab) -> None:
-    """Killed in the middle of the upload: the torn payload never runs, and the job is a named error."""
+def kill_in_the_upload(lab: Lab) -> None:
+    """Kill a client in the middle of its upload."""
     client, gateway = lab.start_stuck_upload()
     client.kill()
     client.wait(10)
     gateway.open()
     assert lab.record["stage"] == "created"
-    unit = lab.record["unit_id"]
-    wait_until(lambda: lab.control.unit_status(unit).state.is_complete, "the unit has ended")
+
+
+def test_in_the_payload(lab: Lab) -> None:
+    """Killed in the middle of the upload: the torn payload never runs, and the same command runs the job."""
+    kill_in_the_upload(lab)
+    lab.open()
+    again = lab.ask("run")
+    assert again.rc == 0, again.stderr
+    assert lab.runs == 1
+
+
+def test_other_inputs_after_a_torn_payload(lab: Lab) -> None:
+    """A job of which nothing ran does not hold its ident, whatever the next one is."""
+    kill_in_the_upload(lab)
+    lab.project.write("project/more", "x")
+    lab.open()
+    again = lab.ask("run")
+    assert again.rc == 0, again.stderr
+    assert lab.runs == 1
+
+
+def test_attach_after_a_torn_payload(lab: Lab) -> None:
+    """Attaching to a job whose upload was interrupted says that nothing ran; the same command then runs it."""
+    kill_in_the_upload(lab)
     attached = lab.ask("attach")
-    assert attached.rc in {65, 76}, attached.stderr
-    assert "payload" in attached.stderr or "transmit stream" in attached.stderr
+    assert attached.rc == 69, attached.stderr
+    assert "nothing of the job `job` has run: its upload was interrupted" in attached.stderr
     assert lab.runs == 0
     lab.open()
-    rerun = lab.ask("run", "--rerun")
-    assert rerun.rc == 0, rerun.stderr
+    again = lab.ask("run")
+    assert again.rc == 0, again.stderr
     assert lab.runs == 1
 
 

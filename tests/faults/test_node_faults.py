@@ -7,8 +7,11 @@ import signal
 
 import psutil
 import pytest
-from receptor_runner.errors import Unreachable
+from receptor_runner.errors import ContactLost, Unreachable
 from receptor_runner.receptor.control.protocol import Control, Deadlines
+from receptor_runner.receptor.control.retry import RetryPolicy
+from receptor_runner.receptor.jobs.follow import Following, follow
+from receptor_runner.receptor.nodes.destination import Destination
 from tests.faults.conftest import Lab
 from tests.harness import contents, finish, wait_until
 
@@ -74,7 +77,7 @@ def test_killed_during_the_results(lab: Lab) -> None:
     wanted = lab.undisturbed(lab.record["unit_id"])
     ran = finish(client)
     assert ran.rc == 0, ran.stderr
-    assert "next try in" in ran.stderr
+    assert "trying again" in ran.stderr
     assert lab.runs == 1
     assert contents(lab.artifacts) == wanted
 
@@ -96,13 +99,31 @@ def test_killed_and_away(lab: Lab) -> None:
     assert lab.runs == 1
 
 
+def test_the_destination_owns_the_retries(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The retry policy of the destination, by default that of the environment, holds for the following too."""
+    assert lab.ask("submit").rc == 0
+    lab.await_job()
+    lab.node.kill()
+    monkeypatch.setenv("RECEPTOR_RUNNER_RETRY_DEADLINE", "0.3")
+    for where in (Destination(retry=RetryPolicy(deadline_s=0.2)), Destination()):
+        with pytest.raises(ContactLost):
+            follow(lab.project.path, "job", where, Following())
+    assert "trying again for 0.2 s" in caplog.text
+    assert "trying again for 0.3 s" in caplog.text
+    lab.node.start()
+    lab.open()
+    assert lab.ask("attach").rc == 0
+
+
 def test_interrupt_ends_a_wait_for_the_node(lab: Lab) -> None:
     """Ctrl-C while the node is waited for ends the wait at once, with 130 and the way back."""
     client = lab.start("run", "--retry-deadline", "600", "--retry-max-wait", "600")
     lab.await_output()
     lab.node.kill()
     assert client.stderr
-    while b"next try in" not in client.stderr.readline():
+    while b"trying again" not in client.stderr.readline():
         pass
     client.send_signal(signal.SIGINT)
     stopped = finish(client, 10)
@@ -118,7 +139,7 @@ def test_interrupt_ends_a_wait_before_the_submit(lab: Lab) -> None:
     lab.node.kill()
     client = lab.start("run", "--retry-deadline", "600", "--retry-max-wait", "600")
     assert client.stderr
-    while b"next try in" not in client.stderr.readline():
+    while b"trying again" not in client.stderr.readline():
         pass
     client.send_signal(signal.SIGINT)
     assert finish(client, 10).rc == 130
@@ -154,7 +175,7 @@ def test_a_mute_socket(lab: Lab) -> None:
 
 
 def test_a_socket_that_appears(lab: Lab) -> None:
-    """A node that comes up within the retry deadline is used; each retry is one line with reason and wait."""
+    """A node that comes up within the retry deadline is used; one line says why it is waited for, and for how long."""
     lab.node.kill()
     lab.node.socket.unlink(missing_ok=True)
     lab.open()
@@ -163,11 +184,22 @@ def test_a_socket_that_appears(lab: Lab) -> None:
     first = json.loads(client.stderr.readline())
     assert first["level"] == "warning"
     assert "the socket does not exist" in first["message"]
-    assert "next try in" in first["message"]
+    assert "trying again" in first["message"]
     lab.node.start()
     ran = finish(client)
     assert ran.rc == 0, ran.stderr
     assert lab.runs == 1
+
+
+def test_a_typo_in_the_socket(lab: Lab) -> None:
+    """A socket that does not exist is waited for briefly, with one warning, and the error names cause and remedy."""
+    refused = lab.commands.ours(*lab.words("run")[:-1], f"{lab.socket}x", timeout_s=20)
+    assert refused.rc == 69, refused.stderr
+    warning, error, cause, hint = refused.stderr.splitlines()
+    assert "trying again for 3 s" in warning
+    assert (error, cause) == (f"error: no node at {lab.socket}x", "  cause: the socket does not exist")
+    assert hint.endswith(f"ls {lab.node.socket.parent}")
+    assert not lab.artifacts.exists()
 
 
 def test_permanent_errors_are_never_retried(lab: Lab) -> None:
@@ -175,12 +207,12 @@ def test_permanent_errors_are_never_retried(lab: Lab) -> None:
     for words in (("--work-type", "receptor-runer"), ("--node", "nowhere")):
         refused = lab.ask("run", *words, "--retry-deadline", "600", timeout_s=20)
         assert refused.rc == 69, refused.stderr
-        assert "next try" not in refused.stderr
+        assert "trying again" not in refused.stderr
     lab.ask("submit")
     lab.control.release(lab.record["unit_id"])
     canceled = lab.ask("cancel", "--retry-deadline", "600", timeout_s=20)
     assert canceled.rc == 69, canceled.stderr
-    assert "next try" not in canceled.stderr
+    assert "trying again" not in canceled.stderr
 
 
 def test_pending_at_restart(lab: Lab) -> None:
@@ -191,7 +223,8 @@ def test_pending_at_restart(lab: Lab) -> None:
     lab.node.start()
     gateway.open()
     attached = lab.ask("attach")
-    assert attached.rc in {65, 76}, attached.stderr
+    assert attached.rc == 69, attached.stderr
+    assert "nothing of the job `job` has run" in attached.stderr
     assert lab.runs == 0
 
 

@@ -86,3 +86,52 @@ def test_keep(lab: Lab) -> None:
     assert not lab.job()["released"]
     assert lab.ask("release").rc == 0
     assert lab.control.units() == {}
+
+
+def test_jobs_asks_the_nodes(lab: Lab) -> None:
+    """A job that nobody follows is shown as its node reports it, and `--watch` ends once it has ended there."""
+    assert lab.ask("submit").rc == 0
+    lab.await_job()
+    wait_until(lambda: lab.job()["status"] == "running", "the job runs")
+    assert lab.job()["unit_state"] == "Running"
+    lab.open()
+    watched = lab.commands.ours("jobs", lab.project.path, "--watch", "--interval", "0.1", timeout_s=30)
+    assert watched.rc == 0, watched.stderr
+    assert "succeeded" in watched.text.splitlines()[-1]
+    assert f"receptor-runner attach {lab.project.path} --all" in watched.stderr
+    (recorded,) = lab.jobs("--offline")
+    assert (recorded["status"], recorded["active"], recorded["unit_state"]) == ("started", True, None)
+    assert lab.ask("attach").rc == 0
+    assert (lab.job()["status"], lab.job()["unit_state"]) == ("successful", None)
+
+
+def test_jobs_with_a_node_that_does_not_answer(lab: Lab) -> None:
+    """A node that is gone holds the list for seconds at most; its jobs are shown as recorded, with the reason."""
+    assert lab.ask("submit").rc == 0
+    lab.await_job()
+    lab.node.kill()
+    listed = lab.commands.ours("jobs", lab.project.path, timeout_s=20)
+    assert listed.rc == 0, listed.stderr
+    assert "started" in listed.text
+    assert "shown as recorded: no node at" in listed.stderr
+    lab.node.start()
+    lab.open()
+    assert lab.ask("attach").rc == 0
+
+
+def test_jobs_after_a_foreign_release(lab: Lab) -> None:
+    """A job whose unit somebody else released is shown as lost, and is not waited for."""
+    assert lab.ask("submit").rc == 0
+    lab.await_job()
+    lab.control.release(lab.record["unit_id"])
+    wait_until(lambda: lab.job()["status"] == "lost", "the unit is gone")
+    assert not lab.job()["active"]
+
+
+def test_a_damaged_record_is_named_once(lab: Lab) -> None:
+    """A record that cannot be read is named in one warning, whatever is pruned."""
+    lab.project.write("artifacts/broken/unit.json", "{")
+    pruned = lab.commands.ours("jobs", lab.project.path, "--orphans", "--prune", "--socket", lab.socket)
+    assert pruned.rc == 0, pruned.stderr
+    assert pruned.stderr.count("broken/unit.json") == 1
+    (lab.project.path / "artifacts/broken/unit.json").unlink()

@@ -10,7 +10,7 @@ from typing import Any
 LOCALHOST = 'localhost ansible_connection=local ansible_python_interpreter="{{ ansible_playbook_python }}"\n'
 INTRODUCTION = Path(__file__).with_name("introduction.yml").read_text()
 """The receptor.yml of the introduction in Receptor's documentation."""
-OURS_ALONE = {"unit.json", "unit.lock"}
+OURS_ALONE = {"unit.json", "unit.lock", "unit.cancel"}
 """Files in the artifacts that ansible-runner does not know."""
 
 

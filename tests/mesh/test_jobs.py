@@ -91,7 +91,7 @@ def test_cancel(mesh: Mesh, client: Client) -> None:
 
 @pytest.mark.slow
 def test_ctrl_c(meshes: Meshes, client_of: Callable[[Daemon], Client]) -> None:
-    """Ctrl-C on `run` cancels the job two hops away, and its last words still come."""
+    """Ctrl-C on `run` cancels the job two hops away, and its final status still arrives."""
     client = client_of(meshes.get("plain").control)
     mark = long_job(client)
     running = client.start("run", "-p", "test.yml", "-i", "job", "--node", "worker")
@@ -111,7 +111,7 @@ def test_ctrl_c_before_the_start(meshes: Meshes, client_of: Callable[[Daemon], C
     mesh = meshes.get("plain")
     client = client_of(mesh.control)
     client.ask("submit", "-p", "test.yml", "-i", "job", "--node", "absent", "--no-preflight")
-    following = client.start("attach", "-i", "job")
+    following = client.start("attach", "-i", "job", "--cancel-on-interrupt")
     lock = client.project.artifacts("job") / "unit.lock"
     wait_until(lambda: lock.read_text() == str(following.pid), "the job is followed")
 

@@ -183,3 +183,23 @@ def test_a_node_that_stays_away(own_mesh: Mesh, endless: Client) -> None:
     assert endless.record()["outcome"]["status"] == "lost"
     own_mesh.worker.start()
     wait_until(lambda: not any(units_of(*own_mesh.daemons).values()), "the units are gone", LONGEST_WAIT_S)
+
+
+def test_a_target_node_out_of_reach(own_mesh: Mesh, endless: Client) -> None:
+    """A cancel or a release that cannot reach the target node is pending: that is an error, with what to do."""
+    endless.ask("submit", "-p", "test.yml", "-i", "job", "--node", "worker")
+    unit = endless.record()["unit_id"]
+    wait_until(lambda: own_mesh.control.ask(f"work status {unit}")["StateName"] == "Running", "the job runs")
+    own_mesh.hop.stop(signal.SIGKILL)
+    await_cut(own_mesh)
+    for command in ("cancel", "release"):
+        done = endless.ask(command, "-i", "job")
+        assert done.rc == 69, done.stderr
+        assert f"the {command} of unit {unit} is pending" in done.stderr
+        assert "node `worker` is out of reach" in done.stderr
+    assert endless.record()["released"] is False
+    forced = endless.ask("release", "-i", "job", "--force")
+    assert forced.rc == 0, forced.stderr
+    assert endless.record()["outcome"]["status"] == "lost"
+    assert "it may run on" in endless.record()["outcome"]["explanation"]
+    own_mesh.hop.start()

@@ -244,5 +244,5 @@ def test_a_ttl_that_is_no_duration(meshes: Meshes, client_of: Callable[[Daemon],
     done = client.ask("run", *JOB, "--ttl", "ten minutes")
 
     assert (done.rc, client.project.artifacts("job").exists()) == (64, False)
-    assert "is no duration" in done.stderr
+    assert "invalid --ttl" in done.stderr
     assert_no_units(mesh)

@@ -1,6 +1,7 @@
-"""A connection to a control service, through receptorctl; the one module that imports it.
+"""A connection to a control service, through receptorctl; the only module that imports it.
 
-It adds what receptorctl lacks: a deadline on every connect, greeting and reply, and waits that signals end.
+It adds what receptorctl lacks: a deadline for connecting, for the greeting and for every reply, and waits that signals
+end.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _ADDRESS = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
-    """What a control service behind TLS wants of its client: paths of PEM files."""
+    """The client side of a control service behind TLS: paths of PEM files."""
 
     rootcas: str | None = None
     key: str | None = None
@@ -40,7 +41,7 @@ class Tls:
 
 
 class Connection(ReceptorControl):  # type: ignore[misc] # receptorctl ships no types
-    """receptorctl's connection, with a deadline, closed whatever happens."""
+    """receptorctl's connection, with a deadline, and always closed."""
 
     _socket: Any
     _sockfile: Any
@@ -76,11 +77,11 @@ class Connection(ReceptorControl):  # type: ignore[misc] # receptorctl ships no 
             left = left[self._socket.send(left) :]
 
     def end_sending(self) -> None:
-        """Close the sending half: all is said."""
+        """Close the sending half: nothing more will be sent."""
         shutdown_write(self._socket)
 
     def _has_read_ahead(self) -> bool:
-        """Whether a reply is in our buffers already, where polling the socket would not show it."""
+        """Return whether a reply is in our buffers already, where polling the socket does not show it."""
         self._socket.setblocking(False)
         try:
             with contextlib.suppress(ssl.SSLWantReadError):
@@ -90,16 +91,17 @@ class Connection(ReceptorControl):  # type: ignore[misc] # receptorctl ships no 
             self._socket.settimeout(self._deadline_s)
 
     def _await(self, event: int) -> None:
-        """Wait for the socket in slices: a signal that comes just before a wait begins is heard after it only."""
+        """Wait until the socket is ready, or until the deadline."""
         poller = select.poll()
         poller.register(self._socket, event)
         end = time.monotonic() + self._deadline_s
+        # In slices: Python runs the handler of a signal that arrives just before the system call only after that call.
         while not poller.poll(_SLICE_S * 1000):
             if time.monotonic() >= end:
                 raise TimeoutError("timed out")
 
     def peer_pid(self) -> int | None:
-        """Return the process at the other end of a unix socket."""
+        """Return the process at the other end of a unix socket, None for another kind of socket."""
         if self._socket.family != socket.AF_UNIX:
             return None
         size = struct.calcsize("3i")
@@ -110,7 +112,7 @@ class Connection(ReceptorControl):  # type: ignore[misc] # receptorctl ships no 
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        """Close; what could not be sent by now is not waited for."""
+        """Close without waiting for what could not be sent yet."""
         if self._socket is None:
             return
         with contextlib.suppress(OSError):
@@ -133,7 +135,7 @@ def _open_socket(address: str, deadline_s: float, tls: Tls | None) -> socket.soc
     match = _ADDRESS.fullmatch(address)
     if not match:
         raise UsageError(
-            f"`{address}` is no socket address", hint="a path, tcp://host:port or tls://host:port"
+            f"invalid socket address `{address}`", hint="use a path, tcp://host:port or tls://host:port"
         )
     host = match["host"] or match["ipv6"]
     plain = socket.create_connection((host, int(match["port"])), deadline_s)

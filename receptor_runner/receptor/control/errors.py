@@ -1,4 +1,4 @@
-"""One table that turns receptorctl's errors, and the system's, into ours."""
+"""One table that maps the errors of receptorctl and of the system to ours."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import socket
 import ssl
 from dataclasses import dataclass
+from pathlib import Path
 
 from receptor_runner.errors import NodeUnavailable, Rejected, UnknownUnit, Unreachable
 
@@ -20,16 +21,16 @@ class ErrorRow:
         text: what its text contains, as a regular expression.
         error: our class.
         what: our words; `{address}` is the node's.
-        hint: a way on.
-        says_all: whether our words say all that the exception's do.
+        cause: the reason in our words, where the exception does not name it; by default its own text.
+        hint: what to do; `{address}` as above, `{directory}` is that of the socket.
     """
 
     kind: type[Exception]
     text: str
     error: type[NodeUnavailable]
     what: str
+    cause: str | None = None
     hint: str | None = None
-    says_all: bool = False
 
 
 ERRORS = (
@@ -65,13 +66,13 @@ ERRORS = (
         text="signature is empty",
         error=Rejected,
         what="the node takes signed work only",
-        hint="--signwork, and work-signing in the receptor.yml of the local node",
+        hint="--signwork, and work-signing in the local node's receptor.yml",
     ),
     ErrorRow(
         kind=RuntimeError,
         text="did not expect a signature",
         error=Rejected,
-        what="the work type takes no signed work",
+        what="the work type takes unsigned work only",
         hint="--no-signwork",
     ),
     ErrorRow(
@@ -79,7 +80,7 @@ ERRORS = (
         text="token is expired",
         error=Rejected,
         what="the signature has expired",
-        hint="compare the clocks of both nodes with tokenexpiration in work-signing",
+        hint="compare the clocks of both nodes; tokenexpiration in work-signing is how far they may differ",
     ),
     ErrorRow(
         kind=RuntimeError,
@@ -93,7 +94,7 @@ ERRORS = (
         text="signature|audience",
         error=Rejected,
         what="the node refused the signature",
-        hint="the publickey of its work-verification must be the other half of work-signing's privatekey",
+        hint="its work-verification needs the public key that belongs to work-signing's private key",
     ),
     ErrorRow(
         kind=RuntimeError,
@@ -113,68 +114,71 @@ ERRORS = (
         kind=RuntimeError,
         text="Failed to connect to Receptor socket",
         error=NodeUnavailable,
-        what="what answers at {address} is no Receptor control service",
-        hint="name the filename of a control-service in receptor.yml",
+        what="the service at {address} is not a Receptor control service",
+        hint="use the filename of a control-service in receptor.yml",
     ),
     ErrorRow(
         kind=RuntimeError,
         text="closed the connection",
         error=Unreachable,
-        what="the node at {address} hung up",
+        what="the node at {address} closed the connection",
     ),
     ErrorRow(kind=RuntimeError, text="", error=Rejected, what="the node at {address} refused"),
     ErrorRow(
         kind=json.JSONDecodeError,
         text="",
         error=Unreachable,
-        what="the node at {address} hung up or gave no answer",
+        what="the node at {address} closed the connection",
+        cause="it sent no complete reply",
     ),
     ErrorRow(
         kind=FileNotFoundError,
         text="",
         error=Unreachable,
-        what="no node at {address}: the socket does not exist",
-        hint="start the node, or name its socket with --socket",
-        says_all=True,
+        what="no node at {address}",
+        cause="the socket does not exist",
+        hint="start the node, or correct --socket: ls {directory}",
     ),
     ErrorRow(
         kind=ConnectionRefusedError,
         text="",
         error=Unreachable,
-        what="no node at {address}: nobody serves the socket",
-        hint="start the node; the socket was left behind by one that is gone",
-        says_all=True,
+        what="no node at {address}",
+        cause="connection refused: no process listens on the socket",
+        hint="start the node",
     ),
     ErrorRow(
         kind=PermissionError,
         text="",
         error=NodeUnavailable,
-        what="the socket {address} may not be used",
+        what="no permission to use the socket {address}",
         hint="ls -l {address}",
     ),
-    ErrorRow(kind=socket.gaierror, text="", error=NodeUnavailable, what="no host of that name: {address}"),
+    ErrorRow(
+        kind=socket.gaierror, text="", error=NodeUnavailable, what="cannot resolve the host of {address}"
+    ),
     ErrorRow(kind=TimeoutError, text="", error=Unreachable, what="the node at {address} does not answer"),
     ErrorRow(
         kind=ssl.SSLError,
         text="",
         error=NodeUnavailable,
-        what="no trust between us and the node at {address}",
-        hint="compare the certificates with tls-server in the node's receptor.yml",
+        what="TLS verification failed with the node at {address}",
+        hint="check --rootcas, --cert and --key against the tls-server in the node's receptor.yml",
     ),
-    ErrorRow(kind=OSError, text="", error=Unreachable, what="the connection to {address} broke"),
+    ErrorRow(kind=OSError, text="", error=Unreachable, what="lost the connection to the node at {address}"),
     ErrorRow(
-        kind=ValueError, text="", error=NodeUnavailable, what="the node at {address} gave a strange answer"
+        kind=ValueError, text="", error=NodeUnavailable, what="the node at {address} sent an unexpected reply"
     ),
 )
-"""The first row that fits decides."""
+"""The first row that matches decides."""
 
 
 def translate(error: Exception, address: str) -> NodeUnavailable:
-    """Return our error for one of receptorctl's or of the system's."""
+    """Return our error for one of receptorctl or of the system."""
     text = str(error)
     for row in ERRORS:
         if isinstance(error, row.kind) and re.search(row.text, text):
-            hint = row.hint.format(address=address) if row.hint else None
-            cause = None if row.says_all else text or None
-            return row.error(row.what.format(address=address), cause=cause, hint=hint)
+            names = {"address": address, "directory": str(Path(address).parent)}
+            hint = row.hint.format_map(names) if row.hint else None
+            return row.error(row.what.format_map(names), cause=row.cause or text or None, hint=hint)
     return NodeUnavailable(f"the node at {address} failed", cause=f"{type(error).__name__}: {text}")

@@ -110,7 +110,7 @@ class Control:
 
         Args:
             unit_id: the unit.
-            force: remove it here even if the other node cannot be asked.
+            force: remove it here even if the target node is out of reach.
 
         Source: if only the other node has forgotten the unit, the answer is the same as for a unit that is unknown
         here, and the unit stays here; only a forced release removes it.

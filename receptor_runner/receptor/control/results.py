@@ -12,16 +12,17 @@ from receptor_runner.errors import Unreachable
 
 
 class Results:
-    """The results of a unit as they come."""
+    """The results of a unit, as they arrive."""
 
     def __init__(self, stream: socket.socket, file: Any) -> None:
         self._stream = stream
         self._stream.setblocking(False)
         self._file = file
+        # Read-ahead of the header: polling the socket does not show these bytes.
         self._early: bytes = file.read1(len(head)) if (head := file.peek(1)) else b""
 
     def read(self, wait_s: float, size: int = 256 * 1024) -> bytes | None:
-        """Return the next bytes, b"" at the end, or None if nothing came in time.
+        """Return the next bytes, b"" at the end, or None if nothing arrived in time.
 
         Args:
             wait_s: how long to wait.
@@ -39,16 +40,18 @@ class Results:
             return self._stream.recv(size)
         except (BlockingIOError, ssl.SSLWantReadError):
             return None
-        except ConnectionResetError:
+        except (
+            ConnectionResetError
+        ):  # the daemon closed it with bytes of ours unread: its way to end results too
             return b""
         except OSError as error:
-            raise Unreachable("the connection to the node broke", cause=str(error)) from error
+            raise Unreachable("lost the connection to the node", cause=str(error)) from error
 
     def _has_pending(self) -> bool:
         return isinstance(self._stream, ssl.SSLSocket) and self._stream.pending() > 0
 
     def close(self) -> None:
-        """Close the connection; the unit is not harmed."""
+        """Close the connection; the unit goes on."""
         with contextlib.suppress(OSError):
             self._file.close()
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Retries as values: one policy, from which tenacity's objects are built.
+"""Retries as values: one policy, from which tenacity objects are built.
 
 They wrap single idempotent steps (connect, status, resuming results), never a submit as a whole.
 """
@@ -8,21 +8,21 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import tenacity
 
 from receptor_runner.errors import ConfigError, Unreachable
-from receptor_runner.system.cancel import CancelToken
+from receptor_runner.system.cancel import CancelToken, wait_any
 
 log = logging.getLogger("receptor_runner.retry")
 
 DEADLINE_VARIABLE = "RECEPTOR_RUNNER_RETRY_DEADLINE"
 MAX_WAIT_VARIABLE = "RECEPTOR_RUNNER_RETRY_MAX_WAIT"
-USUAL_DEADLINE_S = 60.0
-USUAL_MAX_WAIT_S = 10.0
+DEFAULT_DEADLINE_S = 60.0
+DEFAULT_MAX_WAIT_S = 10.0
 
 Result = TypeVar("Result")
 
@@ -37,44 +37,44 @@ class RetryPolicy:
         max_wait_s: the longest wait.
     """
 
-    deadline_s: float = USUAL_DEADLINE_S
+    deadline_s: float = DEFAULT_DEADLINE_S
     first_wait_s: float = 0.25
-    max_wait_s: float = USUAL_MAX_WAIT_S
+    max_wait_s: float = DEFAULT_MAX_WAIT_S
 
     @classmethod
     def from_environment(
         cls, *, deadline_s: float | None = None, max_wait_s: float | None = None
     ) -> RetryPolicy:
-        """Return a policy whose times are those given, else those of the environment, else the usual ones.
+        """Return a policy whose times are those given, else those of the environment, else the defaults.
 
         Args:
             deadline_s: when to give up.
             max_wait_s: the longest wait.
 
         Raises:
-            ConfigError: a variable is no number of seconds.
+            ConfigError: a variable is not a number of seconds.
         """
         return cls(
-            deadline_s=_chosen(deadline_s, DEADLINE_VARIABLE, USUAL_DEADLINE_S),
-            max_wait_s=_chosen(max_wait_s, MAX_WAIT_VARIABLE, USUAL_MAX_WAIT_S),
+            deadline_s=_chosen(deadline_s, DEADLINE_VARIABLE, DEFAULT_DEADLINE_S),
+            max_wait_s=_chosen(max_wait_s, MAX_WAIT_VARIABLE, DEFAULT_MAX_WAIT_S),
         )
 
     def at_most(self, deadline_s: float) -> RetryPolicy:
-        """Return this policy with a deadline that is no later."""
+        """Return this policy with a deadline of at most `deadline_s`."""
         return replace(self, deadline_s=min(self.deadline_s, deadline_s))
 
-    def call(self, step: Callable[[], Result], what: str, cancel: CancelToken | None = None) -> Result:
+    def call(self, step: Callable[[], Result], what: str, *cancels: CancelToken) -> Result:
         """Return what `step` returns, trying again while the node is unreachable.
 
         Args:
             step: an idempotent step.
             what: its name, for the log.
-            cancel: ends the wait at once; one last try follows.
+            cancels: any of them ends the wait at once; one last try follows.
 
         Raises:
-            Unreachable: the last failure, once the deadline has passed or `cancel` was requested.
+            Unreachable: the last failure, once the deadline has passed or one of `cancels` was requested.
         """
-        return self._retrying(what, cancel or CancelToken())(step)
+        return self._retrying(what, cancels)(step)
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         """Return the next wait; the last one ends at the deadline."""
@@ -82,35 +82,39 @@ class RetryPolicy:
         left = self.deadline_s - (state.seconds_since_start or 0)
         return max(min(usual(state), left), 0)
 
-    def _retrying(self, what: str, cancel: CancelToken) -> tenacity.Retrying:
-        def tell(state: tenacity.RetryCallState) -> None:
+    def _retrying(self, what: str, cancels: Sequence[CancelToken]) -> tenacity.Retrying:
+        def report(state: tenacity.RetryCallState) -> None:
             assert state.outcome is not None
             wait_s = state.next_action.sleep if state.next_action else 0
-            log.warning("%s failed, next try in %.1f s: %s", what, wait_s, state.outcome.exception())
+            error = state.outcome.exception()
+            # Once: that the node still does not answer is no news.
+            if state.attempt_number == 1:
+                log.warning("%s failed, trying again for %g s: %s", what, self.deadline_s, error)
+            log.debug("%s: attempt %d failed, next in %.1f s: %s", what, state.attempt_number, wait_s, error)
 
         timed_out = tenacity.stop_after_delay(self.deadline_s)
 
         def sleep(seconds: float) -> None:
-            cancel.wait(seconds)
+            wait_any(cancels, seconds)
 
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(Unreachable),
-            stop=lambda state: cancel.requested or timed_out(state),
+            stop=lambda state: timed_out(state) or any(cancel.requested for cancel in cancels),
             wait=self._wait,
             sleep=sleep,
-            before_sleep=tell,
+            before_sleep=report,
             reraise=True,
         )
 
 
-def _chosen(given: float | None, variable: str, usual: float) -> float:
+def _chosen(given: float | None, variable: str, default: float) -> float:
     text = os.environ.get(variable)
     if given is not None or not text:
-        return usual if given is None else given
+        return default if given is None else given
     try:
         seconds = float(text)
     except ValueError:
         seconds = math.nan
     if not seconds >= 0:
-        raise ConfigError(f"{variable} is `{text}`", cause="a number of seconds is wanted")
+        raise ConfigError(f"invalid {variable} `{text}`", cause="it must be a number of seconds")
     return seconds

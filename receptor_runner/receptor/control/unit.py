@@ -1,4 +1,4 @@
-"""Work units as values: what is asked of a node, and what it says."""
+"""Work units as values: what is submitted to a node, and what it reports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NO_EXPIRATION = datetime(1, 1, 2, tzinfo=UTC)
 
 
 class UnitState(StrEnum):
-    """The states of a work unit, in the daemon's words."""
+    """The states of a work unit, as the daemon names them."""
 
     PENDING = "Pending"
     RUNNING = "Running"
@@ -27,7 +27,7 @@ class UnitState(StrEnum):
 
     @property
     def is_complete(self) -> bool:
-        """Whether the unit ended by itself, so that its size is final and its results end."""
+        """Whether the unit ended by itself: its size is final, and its results end."""
         return self in {UnitState.SUCCEEDED, UnitState.FAILED}
 
     @property
@@ -38,14 +38,14 @@ class UnitState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitStatus:
-    """What the node says of a unit.
+    """The status of a unit, as its node reports it.
 
     Attributes:
-        state: where it is in its life.
+        state: its state.
         detail: the node's explanation.
         stdout_size: bytes of its results so far.
-        work_type: its work type; `remote` on the node that passed it on.
-        extra: facts of that kind of unit; None once a local unit's command runner is gone.
+        work_type: its work type; `remote` on the local node if it runs on another one.
+        extra: the facts of its kind of unit; None once a local unit's command runner is gone.
     """
 
     state: UnitState
@@ -56,7 +56,7 @@ class UnitStatus:
 
     @property
     def worker_pid(self) -> int | None:
-        """The process of a running local unit's worker, which the node names in its explanation."""
+        """The process of a running local unit's worker, which the node names in the detail."""
         named = _WORKER.fullmatch(self.detail) if self.state is UnitState.RUNNING else None
         return int(named[1]) if named else None
 
@@ -68,22 +68,22 @@ class UnitStatus:
 
     @property
     def remote_node(self) -> str:
-        """The node that it was passed on to, "" for a unit that runs here."""
+        """The target node, "" for a unit that runs on the local node."""
         return str((self.extra or {}).get("RemoteNode") or "")
 
     @property
     def remote_unit_id(self) -> str:
-        """Its unit on that node, "" as long as there is none."""
+        """Its unit on the target node, "" as long as there is none."""
         return str((self.extra or {}).get("RemoteUnitID") or "")
 
     @property
     def remote_started(self) -> bool:
-        """Whether that node has confirmed the start."""
+        """Whether the target node has confirmed the start."""
         return bool((self.extra or {}).get("RemoteStarted"))
 
     @property
     def is_expired(self) -> bool:
-        """Whether the time until which it had to be started on that node has passed."""
+        """Whether its ttl has ended, until which it had to be started on the target node."""
         try:
             expiration = datetime.fromisoformat(str((self.extra or {}).get("Expiration")))
             return _NO_EXPIRATION < expiration < datetime.now(UTC)
@@ -94,7 +94,7 @@ class UnitStatus:
     def from_reply(cls, reply: Mapping[str, Any]) -> UnitStatus:
         """Read the reply of `work status`.
 
-        Source: where the work type is no longer configured, the facts are only a text.
+        Source: if the work type is no longer configured, the extra data are only a text.
         """
         extra = reply.get("ExtraData")
         name = str(reply.get("StateName", ""))
@@ -109,13 +109,13 @@ class UnitStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkOrder:
-    """What a node is asked to run.
+    """What the local node is to run.
 
     Attributes:
-        node: where it runs; None for the node that is asked.
-        work_type: the name of the work-command there.
-        params: further words for its command line.
-        tls_client: the TLS configuration of the local node with which it reaches the other.
+        node: the target node; None for the local node.
+        work_type: the work type there.
+        params: additional parameters for the worker.
+        tls_client: the local node's TLS client for the target node.
         ttl: how long a remote unit may wait for its start, as a Go duration.
         sign: whether the local node signs the request.
     """
@@ -128,7 +128,7 @@ class WorkOrder:
     sign: bool = False
 
     def command(self) -> str:
-        """Return the JSON form of `work submit`; all values are strings, as the daemon demands."""
+        """Return the JSON form of `work submit`; all values are strings, as the daemon requires."""
         command = {
             "command": "work",
             "subcommand": "submit",

@@ -7,45 +7,52 @@ from enum import StrEnum
 from pathlib import Path
 
 from receptor_runner.errors import MissingInput, NodeUnavailable, UnknownUnit
-from receptor_runner.outcome import Outcome, Status
+from receptor_runner.outcome import RC_STOPPED, Outcome, Status
+from receptor_runner.receptor.control.unit import UnitStatus
+from receptor_runner.receptor.jobs.job_unit import JobUnit
 from receptor_runner.receptor.jobs.record import Record, RecordFile, Stage
-from receptor_runner.receptor.jobs.unit import Unit
-from receptor_runner.receptor.nodes.destination import Destination, reach
+from receptor_runner.receptor.nodes.destination import Destination
 
 
 class Cancel(StrEnum):
-    """What became of the wish to stop a job."""
+    """What a cancel did."""
 
     DONE = "canceled"
-    PENDING = "the cancel is pending, its node is out of reach"
-    ENDED = "has ended already"
+    ENDED = "has already ended"
 
 
 def cancel(private_data_dir: Path, ident: str, destination: Destination) -> Cancel:
     """Stop a job.
 
-    Whoever follows the job, now or later, brings its last words home.
+    Whoever follows the job, now or later, still receives its remaining output.
+
+    Args:
+        private_data_dir: where the job's artifacts are.
+        ident: the job.
+        destination: deadlines and retries.
 
     Raises:
         MissingInput: no such job was submitted, or it never got a unit.
-        UnknownUnit: its node does not know it any more.
-        NodeUnavailable: its node does not answer.
+        UnknownUnit: its node does not know its unit any more.
+        NodeUnavailable: its node does not answer, or the cancel is pending because the target node is out of reach.
     """
     file = RecordFile(private_data_dir, ident)
     record = file.require()
     if not record.is_active:
         return Cancel.ENDED
     if record.unit_id is None:
-        raise MissingInput(f"the job `{ident}` has no unit: nothing of it runs")
-    unit = Unit(destination.control(reach(record)), record.unit_id)
+        raise MissingInput(f"the job `{ident}` has no unit", cause="nothing of it runs")
+    unit = JobUnit(file, destination)
     try:
         done = destination.retry.call(unit.cancel, f"canceling unit {unit.unit_id}")
-        return Cancel.DONE if done else Cancel.PENDING
     except UnknownUnit:
         if file.require().is_active:
             raise
-        # who follows the job had its last word, and released the unit, before the node's reply
+        # Its follower received the end, and released the unit, before the node answered us.
         return Cancel.DONE
+    if not done:
+        raise _pending("cancel", record, file.way_back)
+    return Cancel.DONE
 
 
 def release(private_data_dir: Path, ident: str, destination: Destination, *, force: bool = False) -> Record:
@@ -55,12 +62,12 @@ def release(private_data_dir: Path, ident: str, destination: Destination, *, for
         private_data_dir: where the job's artifacts are.
         ident: the job.
         destination: deadlines and retries.
-        force: remove it although a further node cannot be asked.
+        force: remove it even if the target node is out of reach.
 
     Raises:
         MissingInput: no such job was submitted.
         IdentExists: another process follows it.
-        NodeUnavailable: its node does not answer, or the release is pending.
+        NodeUnavailable: its node does not answer, or the release is pending because the target node is out of reach.
     """
     file = RecordFile(private_data_dir, ident)
     file.require()
@@ -68,20 +75,42 @@ def release(private_data_dir: Path, ident: str, destination: Destination, *, for
         record = file.require()
         if record.released:
             return record
-        if record.unit_id:
-            _release_unit(destination, record, record.unit_id, force=force)
-        outcome = record.outcome or Outcome(
-            status=Status.LOST, explanation="the unit was released before its results were here"
-        )
-        return file.write(dataclasses.replace(record, stage=Stage.ENDED, outcome=outcome, released=True))
+        if record.unit_id is None:
+            outcome = Outcome(status=Status.ERROR, explanation="nothing of it ran: it never got a unit")
+        else:
+            outcome = _release_unit(JobUnit(file, destination), destination, record, force=force)
+        stage = record.stage if record.outcome else Stage.RELEASED
+        ended = dataclasses.replace(record, stage=stage, outcome=record.outcome or outcome, released=True)
+        return file.write(ended)
 
 
-def _release_unit(destination: Destination, record: Record, unit_id: str, *, force: bool) -> None:
-    unit = Unit(destination.control(reach(record)), unit_id)
-    gone = destination.retry.call(lambda: unit.release(force=force), f"releasing unit {unit_id}")
-    if not gone:
-        raise NodeUnavailable(
-            f"the release of unit {unit_id} is pending",
-            cause=f"node `{record.node}` is out of reach",
-            hint="the same command with --force",
-        )
+def _release_unit(unit: JobUnit, destination: Destination, record: Record, *, force: bool) -> Outcome:
+    """Release a unit; return how a job ended that has no outcome yet."""
+    what = f"releasing unit {unit.unit_id}"
+    try:
+        # Before the release: afterwards nobody can tell whether the job was stopped or had ended.
+        outcome = _outcome_of_release(destination.retry.call(unit.status, what), force=force)
+    except UnknownUnit:
+        return Outcome(status=Status.LOST, explanation="its node did not know its unit any more")
+    if not destination.retry.call(lambda: unit.release(force=force), what):
+        raise _pending("release", record, "repeat the command with --force to release it here alone")
+    return outcome
+
+
+def _outcome_of_release(status: UnitStatus, *, force: bool) -> Outcome:
+    was = f"it was {status.state}: {status.detail}"
+    if status.state.is_complete:
+        explanation = f"its unit was released before its results were fetched ({was})"
+        return Outcome(status=Status.LOST, explanation=explanation)
+    if force and status.remote_node:
+        explanation = f"its unit was released by force; on node `{status.remote_node}` it may run on ({was})"
+        return Outcome(status=Status.LOST, explanation=explanation)
+    return Outcome(status=Status.CANCELED, rc=RC_STOPPED, explanation=f"its unit was released ({was})")
+
+
+def _pending(what: str, record: Record, hint: str) -> NodeUnavailable:
+    return NodeUnavailable(
+        f"the {what} of unit {record.unit_id} is pending",
+        cause=f"node `{record.node}` is out of reach; the local node repeats the {what} when it is back",
+        hint=hint,
+    )

@@ -25,6 +25,8 @@ from receptor_runner.plugins import with_plugins
 from receptor_runner.process import Processor
 from receptor_runner.receptor.jobs.follow_policy import FollowPolicy
 from receptor_runner.receptor.jobs.follower import Follower
+from receptor_runner.receptor.jobs.job_unit import JobUnit
+from receptor_runner.receptor.jobs.never_ran import interrupted_upload_ran_nothing
 from receptor_runner.receptor.jobs.record import Record, RecordFile, Stage
 from receptor_runner.receptor.jobs.unit import Unit
 from receptor_runner.receptor.nodes.destination import Destination, reach
@@ -107,7 +109,8 @@ class _Pursuit:
             self._file.remove()
             raise MissingInput(
                 f"the job `{self._file.ident}` never got a unit",
-                hint="submit it again: nothing of it has run",
+                cause="nothing of it has run",
+                hint="repeat the command that submitted it",
             )
         self._following.on_route(self._record, self._local)
         processor = Processor(
@@ -117,12 +120,12 @@ class _Pursuit:
             checkpoint=self._record.checkpoint,
         )
         try:
-            outcome = self._followed(processor, Unit(self._control, self._record.unit_id))
+            outcome = self._followed(processor, JobUnit(self._file, self._destination))
         finally:
             processor.close()
         return self._end(outcome)
 
-    def _followed(self, processor: Processor, unit: Unit) -> Outcome:
+    def _followed(self, processor: Processor, unit: JobUnit) -> Outcome:
         follower = Follower(
             unit,
             processor,
@@ -133,7 +136,7 @@ class _Pursuit:
             on_progress=lambda: self._progress(processor),
         )
         try:
-            outcome = follower.follow()
+            outcome = self._checked(follower, unit)
             if not processor.ended:
                 processor.cut_short(outcome.status, outcome.explanation or "")
             self._save(processor)
@@ -153,8 +156,27 @@ class _Pursuit:
             what = f"lost contact with the job `{self._file.ident}`"
             raise ContactLost(what, cause=str(error), hint=self._file.way_back) from error
 
+    def _checked(self, follower: Follower, unit: JobUnit) -> Outcome:
+        """Follow; an error that only shows that the upload was interrupted says so."""
+        failure: RunnerError | None = None
+        try:
+            outcome = follower.follow()
+            if outcome.status is not Status.ERROR:
+                return outcome
+        except StreamError as error:
+            failure = error
+        if self._record.stage is Stage.CREATED and interrupted_upload_ran_nothing(unit):
+            raise NeverStarted(
+                f"nothing of the job `{self._file.ident}` has run: its upload was interrupted",
+                cause=str(failure or outcome.explanation),
+                hint="repeat the command that submitted it",
+            ) from failure
+        if failure:
+            raise failure
+        return outcome
+
     def _progress(self, processor: Processor) -> None:
-        """Save a checkpoint when the last one is a second or a thousand events old."""
+        """Save a checkpoint if the last one is a second or a thousand events old."""
         due = time.monotonic() - self._saved_at >= CHECKPOINT_S
         if due or processor.counter - self._saved_counter >= CHECKPOINT_EVENTS:
             self._save(processor)
@@ -170,11 +192,13 @@ class _Pursuit:
         )
 
     def _end(self, outcome: Outcome, error_code: int | None = None) -> Outcome:
-        """Write down how the job ended, then release its unit: until the artifacts are safe it is their only copy."""
+        """Record the outcome, then release the unit."""
+        # In this order: until the artifacts are on disk the unit is their only copy.
         with writing(self._file.artifact_dir):
             sync_filesystem(self._file.artifact_dir)
         ended = dataclasses.replace(self._record, stage=Stage.ENDED, outcome=outcome, error_code=error_code)
         self._record = self._file.write(ended)
+        self._file.forget_cancel()
         keep = self._following.keep and outcome.status is not Status.SUCCESSFUL
         unit_id = self._record.unit_id
         if not keep and unit_id and Unit(self._control, unit_id).discard_and_wait():
@@ -183,7 +207,7 @@ class _Pursuit:
 
 
 def _as_before(record: Record, outcome: Outcome) -> Outcome:
-    """Return how a job ended that has ended before, or raise the error with which it did."""
+    """Return the outcome of a job that has ended before, or raise the error with which it ended."""
     for kind in (StreamError, NeverStarted):
         if record.error_code == kind.exit_code:
             raise kind(outcome.explanation or "the job ended with an error")

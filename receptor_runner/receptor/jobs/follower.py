@@ -32,6 +32,9 @@ Result = TypeVar("Result")
 class FollowedUnit(ReadableUnit, CancelableUnit, Protocol):
     """What following needs of a unit."""
 
+    def canceled_by(self) -> str | None:
+        """Return who canceled it with this tool, None if nobody did."""
+
     def discard(self, *, force: bool) -> bool:
         """Release it; log a failure; return whether it is gone."""
 
@@ -112,8 +115,8 @@ class Follower:
         return None
 
     def _retried(self, step: Callable[[], Result], what: str) -> Result:
-        """Retry a step; a cancel ends the wait for a node that does not answer."""
-        return self._retry.call(step, what, self._cancel)
+        """Retry a step; a cancel or a detach ends the wait for a node that does not answer."""
+        return self._retry.call(step, what, self._cancel, self._detach)
 
     def _open(self) -> ResultsReader:
         return self._unit.results(self._processor.received)
@@ -137,12 +140,14 @@ class Follower:
         self._on_progress()
 
     def _finished(self) -> Outcome:
-        """Return the stream's own verdict; one of a cancel that is not ours says so."""
+        """Return the stream's own verdict; a cancel that this process did not request names who did."""
         outcome = self._processor.finish()
         if outcome.status is not Status.CANCELED or self._cancel.requested or outcome.explanation:
             return outcome
-        explanation = f"by another client (unit {self._unit.unit_id}: {final_state(self._unit)})"
-        return dataclasses.replace(outcome, explanation=explanation)
+        who = self._unit.canceled_by()
+        if who is None:
+            who = f"another client (unit {self._unit.unit_id}: {final_state(self._unit)})"
+        return dataclasses.replace(outcome, explanation=f"by {who}")
 
     def _heed_requests(self) -> None:
         if self._cancel.requested:

@@ -1,41 +1,36 @@
-"""What faults leave behind: units that nobody will ask for again, and how they are removed."""
+"""Pruning: units and records that are of no use any more, and how they are removed."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from receptor_runner.errors import IdentExists, NodeUnavailable, UnknownUnit
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.receptor.control.protocol import Control
-from receptor_runner.receptor.control.unit import UnitState, UnitStatus
-from receptor_runner.receptor.jobs.record import Record, RecordFile, Stage, read_all
+from receptor_runner.receptor.jobs.never_ran import got_no_payload
+from receptor_runner.receptor.jobs.record import Record, RecordFile, Stage
 from receptor_runner.receptor.jobs.unit import Unit
-from receptor_runner.receptor.jobs.verdict import read_results
 from receptor_runner.receptor.nodes.destination import Destination, reach
 
-_SMALL = 8192
 _FOUND_WITHIN_S = 1.0
 _POLL_S = 0.1
-_NEVER_RAN = ("Pending at restart", "Error reading input data", "upload aborted")
-_NOTHING_CAME = "Failed to JSON parse a line from transmit stream."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leftover:
+class Prunable:
     """A unit, or a record, that is of no use any more.
 
     Attributes:
         ident: the job, or None for a unit that no record knows.
-        socket: where its node is asked.
+        socket: the address of its local node.
         unit_id: the unit, if there is one.
-        reason: why it is a leftover.
+        reason: why it can be pruned.
         removed: whether it is gone now.
-        given_up: whether its job counts as lost although its node could not be asked; should that come back, the unit
+        given_up: whether its job counts as lost because its node does not answer; should that node come back, the unit
             can still be removed.
     """
 
@@ -47,40 +42,46 @@ class Leftover:
     given_up: bool = False
 
 
-def leftovers(
-    private_data_dir: Path, destination: Destination, *, prune: bool = False, force: bool = False
-) -> Iterator[Leftover]:
+def prunable_jobs(
+    private_data_dir: Path,
+    records: Iterable[Record],
+    destination: Destination,
+    *,
+    prune: bool = False,
+    force: bool = False,
+) -> Iterator[Prunable]:
     """Yield the jobs of a directory that have ended but whose unit is still on its node, or that never got one.
 
     Args:
         private_data_dir: whose jobs.
+        records: their records.
         destination: deadlines and retries.
-        prune: whether each is also removed; by force if a node behind the local node does not answer.
-        force: whether jobs count whose own node does not answer; they are given up then.
+        prune: whether each is also removed; by force if the target node is out of reach.
+        force: whether to give up jobs whose local node does not answer.
     """
-    for record in list(read_all(private_data_dir)):
-        found = _leftover(record, destination, force=force)
+    for record in records:
+        found = _prunable(record, destination, force=force)
         if found:
             yield _pruned(private_data_dir, found, destination, force=force) if prune else found
 
 
-def _leftover(record: Record, destination: Destination, *, force: bool) -> Leftover | None:
+def _prunable(record: Record, destination: Destination, *, force: bool) -> Prunable | None:
     reason = None
     if record.stage is Stage.INTENT and record.unit_id is None:
         reason = "it never got a unit"
     elif record.stage is Stage.ABORTED:
-        reason = "its upload broke off, its unit is not released"
+        reason = "its upload failed, its unit is not released"
     elif record.stage is Stage.ENDED and not record.released:
         reason = "it has ended, its unit is not released"
     elif record.is_active:
         reason = _loss(record, destination, force=force)
     if reason is None:
         return None
-    return Leftover(ident=record.ident, socket=record.socket, unit_id=record.unit_id, reason=reason)
+    return Prunable(ident=record.ident, socket=record.socket, unit_id=record.unit_id, reason=reason)
 
 
 def _loss(record: Record, destination: Destination, *, force: bool) -> str | None:
-    """Return why an active job is lost, if it is; a node that does not answer leaves that open."""
+    """Return why an active job is lost, if it is; a node that does not answer proves nothing."""
     assert record.unit_id is not None
     try:
         _ask_in_time(destination.control(reach(record)), record.unit_id)
@@ -105,7 +106,7 @@ def _ask_in_time(control: Control, unit_id: str) -> None:
             return
 
 
-def _pruned(private_data_dir: Path, found: Leftover, destination: Destination, *, force: bool) -> Leftover:
+def _pruned(private_data_dir: Path, found: Prunable, destination: Destination, *, force: bool) -> Prunable:
     assert found.ident is not None
     file = RecordFile(private_data_dir, found.ident)
     try:
@@ -115,17 +116,17 @@ def _pruned(private_data_dir: Path, found: Leftover, destination: Destination, *
                 file.remove()
                 return dataclasses.replace(found, removed=True)
             if record.unit_id != found.unit_id:
-                return dataclasses.replace(found, reason="it is another job by now")
+                return dataclasses.replace(found, reason="the ident belongs to another job now")
             released = _released(destination, record, record.unit_id)
             return _closed(file, record, found, released, force=force)
     except IdentExists:
-        return dataclasses.replace(found, reason="another process holds it")
+        return dataclasses.replace(found, reason="another process submits or follows it")
 
 
 def _closed(
-    file: RecordFile, record: Record, found: Leftover, released: bool | None, *, force: bool
-) -> Leftover:
-    """Write down what became of a job whose unit was to be released: None if its node could not be asked."""
+    file: RecordFile, record: Record, found: Prunable, released: bool | None, *, force: bool
+) -> Prunable:
+    """Write down what became of a job whose unit was to be released: None if its node does not answer."""
     if not released and not (released is None and force):
         return found
     outcome = record.outcome or Outcome(status=Status.LOST, explanation=found.reason)
@@ -142,43 +143,22 @@ def _released(destination: Destination, record: Record, unit_id: str) -> bool | 
         return None
 
 
-def orphans(private_data_dir: Path, control: Control, *, prune: bool = False) -> Iterator[Leftover]:
+def orphaned_units(records: Iterable[Record], control: Control, *, prune: bool = False) -> Iterator[Prunable]:
     """Yield the units of a node that ran nothing and that no record knows.
 
     Such a unit is left when a client dies between the creation of the unit and writing down its id: the node then
     starts a worker without a job. A unit that ran, or may still run, is never listed.
 
     Args:
-        private_data_dir: whose records are known.
+        records: the records of all jobs whose units are known.
         control: the node.
         prune: whether each is also released.
     """
-    known = {record.unit_id for record in read_all(private_data_dir)}
+    known = {record.unit_id for record in records}
     for unit_id, status in control.units().items():
-        if unit_id in known or not _ran_nothing(control, unit_id, status):
+        if unit_id in known or not got_no_payload(Unit(control, unit_id), status):
             continue
-        found = Leftover(
+        found = Prunable(
             ident=None, socket=control.address, unit_id=unit_id, reason=f"it ran nothing ({status.detail})"
         )
         yield dataclasses.replace(found, removed=Unit(control, unit_id).release()) if prune else found
-
-
-def _ran_nothing(control: Control, unit_id: str, status: UnitStatus) -> bool:
-    """Whether a unit ended without any job: its node or its worker says that no whole payload came.
-
-    Source: ansible-runner's worker ends with success all the same.
-    """
-    if not status.state.is_complete:
-        return False
-    if status.stdout_size == 0:
-        return status.state is UnitState.FAILED and status.detail.startswith(_NEVER_RAN)
-    return status.stdout_size < _SMALL and _nothing_came(read_results(Unit(control, unit_id), 0, _SMALL))
-
-
-def _nothing_came(output: bytes) -> bool:
-    try:
-        first = json.loads(output.split(b"\n", 1)[0])
-    except ValueError:
-        return False
-    explanation = first.get("job_explanation") if isinstance(first, dict) else None
-    return isinstance(explanation, str) and explanation.startswith(_NOTHING_CAME)

@@ -1,7 +1,7 @@
 """The write-ahead record of a job: `unit.json` in its artifacts directory.
 
-It is written before the node is asked, again with the unit's id before the payload flows, and then as the job goes
-on, so that whatever dies, the job is found again.
+It is written before anything is submitted, again with the unit's id before the payload flows, and then as the job goes
+on, so that the job is found again whatever dies.
 """
 
 from __future__ import annotations
@@ -19,9 +19,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from receptor_runner.artifacts import FILE_MODE, LOCK_NAME, RECORD_NAME, make_directory, write_atomically
+from receptor_runner.artifacts import (
+    CANCEL_NAME,
+    FILE_MODE,
+    LOCK_NAME,
+    RECORD_NAME,
+    make_directory,
+    write_atomically,
+)
 from receptor_runner.checkpoint import Checkpoint
-from receptor_runner.errors import IdentExists, MissingInput, OutputFailed
+from receptor_runner.errors import IdentExists, MissingInput, NeverStarted, OutputFailed
 from receptor_runner.job import check_ident
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.stream.decoder import Position
@@ -45,7 +52,9 @@ class Stage(StrEnum):
     STARTED = "started"
     ENDED = "ended"
     ABORTED = "aborted"
-    """The upload broke off, so nothing has run; the unit could not be removed."""
+    """The upload failed, so nothing has run, but the unit could not be removed."""
+    RELEASED = "released"
+    """Its unit was released before the results were fetched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +75,7 @@ class Record:
         checkpoint: from where to go on following.
         outcome: how it ended.
         released: whether its unit is gone from the node.
-        error_code: the exit code of the error that ended the following, where the job itself said no last word.
+        error_code: the exit code of the error that ended the following, where the job has no status of its own.
     """
 
     ident: str
@@ -87,7 +96,12 @@ class Record:
     @property
     def is_active(self) -> bool:
         """Whether the job may still run."""
-        return self.stage not in {Stage.ENDED, Stage.ABORTED}
+        return self.stage not in {Stage.ENDED, Stage.ABORTED, Stage.RELEASED}
+
+    @property
+    def ran_nothing(self) -> bool:
+        """Whether it has ended and it is certain that nothing of it ran, so that it may be run again."""
+        return self.stage is Stage.ABORTED or self.error_code == NeverStarted.exit_code
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as a JSON object."""
@@ -178,6 +192,43 @@ class RecordFile:
         """Forget the job; its artifacts stay."""
         self._path.unlink(missing_ok=True)
 
+    def note_cancel(self) -> None:
+        """Note that this process cancels the job.
+
+        A file of its own, which is only ever created: the record belongs to whoever holds the lock, and a cancel comes
+        from outside.
+
+        Raises:
+            OutputFailed: it cannot be written.
+        """
+        try:
+            (self.artifact_dir / CANCEL_NAME).write_text(f"process {os.getpid()} at {now()}")
+        except OSError as error:
+            raise OutputFailed(f"cannot write to {self.artifact_dir}", cause=error.strerror) from error
+
+    def forget_cancel(self) -> None:
+        """Remove the note of a cancel: the job has ended."""
+        (self.artifact_dir / CANCEL_NAME).unlink(missing_ok=True)
+
+    def canceled_by(self) -> str | None:
+        """Return which process of this tool canceled the job, and when; None if none did."""
+        with contextlib.suppress(OSError):
+            return f"receptor-runner ({(self.artifact_dir / CANCEL_NAME).read_text()})"
+        return None
+
+    def is_held(self) -> bool:
+        """Return whether another process submits or follows the job right now.
+
+        Taking the lock to find out would make that process fail, so the holder that it names is looked up instead.
+        """
+        with contextlib.suppress(OSError, ValueError):
+            lock = self._lock_path.stat()
+            for descriptor in Path(f"/proc/{int(self._lock_path.read_text())}/fd").iterdir():
+                with contextlib.suppress(OSError):  # closed in the meantime
+                    if os.path.samestat(descriptor.stat(), lock):
+                        return True
+        return False
+
     def has_artifacts(self) -> bool:
         """Whether a job of this ident has left artifacts, recorded or not."""
         return any((self.artifact_dir / name).exists() for name in ("status", "rc", "job_events"))
@@ -194,7 +245,7 @@ class RecordFile:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the job for this process: one at a time submits or follows it.
+        """Lock the job for this process: one process at a time submits or follows it.
 
         Raises:
             IdentExists: another process holds it.
@@ -217,12 +268,12 @@ class RecordFile:
             os.close(descriptor)
 
     def _drop_drafts(self) -> None:
-        """Remove what a process that was killed had half written."""
+        """Remove files that a killed process left half written."""
         for draft in self.artifact_dir.glob(".*.tmp"):
             draft.unlink(missing_ok=True)
 
     def _drop_if_empty(self) -> None:
-        """Leave no directory behind for a job that never came to be."""
+        """Leave no directory behind for a job that was never submitted."""
         with contextlib.suppress(OSError):
             if [entry.name for entry in self.artifact_dir.iterdir()] == [LOCK_NAME]:
                 self._lock_path.unlink()
@@ -233,7 +284,8 @@ class RecordFile:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not os.path.samestat(os.fstat(descriptor), self._lock_path.stat()):
-                raise FileNotFoundError  # the file that was locked is not the one that others lock by now
+                # Its last holder has removed the file in the meantime: others would lock a new one.
+                raise FileNotFoundError
         except (BlockingIOError, FileNotFoundError) as error:
             holder = os.pread(descriptor, 32, 0).decode().strip() or "unknown"
             raise IdentExists(
@@ -246,7 +298,7 @@ class RecordFile:
 
 
 def read_all(private_data_dir: Path) -> Iterator[Record]:
-    """Yield the records of a private data directory, oldest first; one that cannot be read is told in the log.
+    """Yield the records of a private data directory, oldest first; one that cannot be read is logged.
 
     Raises:
         MissingInput: the directory does not exist.

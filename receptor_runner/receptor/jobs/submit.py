@@ -1,4 +1,4 @@
-"""Starting a job: recorded, submitted, its unit's id written down before the payload flows."""
+"""Submitting a job: first the record, then the unit, then its id in the record, then the payload."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from receptor_runner.errors import ContactLost, IdentExists, RunnerError, UsageE
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.receptor.control.protocol import Control
 from receptor_runner.receptor.control.unit import WorkOrder
+from receptor_runner.receptor.jobs.job_unit import JobUnit
+from receptor_runner.receptor.jobs.never_ran import interrupted_upload_ran_nothing
 from receptor_runner.receptor.jobs.record import Record, RecordFile, Stage
 from receptor_runner.receptor.jobs.unit import Unit
 from receptor_runner.receptor.jobs.upload import upload
@@ -23,10 +25,10 @@ from receptor_runner.transmit import Shipment
 
 log = logging.getLogger("receptor_runner.submit")
 
-_SOCKET_WITHIN_S = 10.0
+_SOCKET_WITHIN_S = 3.0
 """How long a socket that does not exist is waited for: a node that starts again makes it soon, a typo never does."""
 
-_ABORTED = Outcome(status=Status.ERROR, explanation="the upload broke off, nothing of the job has run")
+_ABORTED = Outcome(status=Status.ERROR, explanation="the upload failed; nothing of the job has run")
 
 
 def start(
@@ -51,7 +53,7 @@ def start(
     Raises:
         IdentExists: the ident belongs to an ended job, or to an active one with another job or inputs.
         NodeUnavailable: the node or the work type does not exist, or refused.
-        ContactLost: the unit may run, but the node's word is missing.
+        ContactLost: the unit may run, but the node's reply is missing.
     """
     assert shipment.job.ident is not None
     _check_artifact_dir(shipment.job.artifact_dir)
@@ -78,31 +80,43 @@ def _is_disposable(private_data_dir: Path, ident: str) -> bool:
 
 
 def _check_artifact_dir(artifact_dir: str | None) -> None:
-    """Refuse a place that would stay on the node: a whole job's artifacts come home, to its private data directory."""
+    """Refuse a place outside of the private data directory: the artifacts of a whole job are fetched to there."""
     if artifact_dir and Path(artifact_dir).is_absolute():
         raise UsageError(
-            f"the artifact directory {artifact_dir} lies outside of the private data directory",
-            hint="leave it out: the artifacts are in DIR/artifacts/IDENT; the three phases take it",
+            f"the artifact directory {artifact_dir} is outside of the private data directory",
+            hint="leave it out: artifacts go to DIR/artifacts/IDENT",
         )
 
 
 def _active(file: RecordFile, digest: str, destination: Destination, *, rerun: bool) -> Record | None:
-    """Return the record of the same job if it is active; clear what an ended one left if that is wanted."""
+    """Return the record of the same job if it is active, else None.
+
+    A job that provably ran nothing makes room for this one; one that ended does so only on request.
+    """
     record = file.read()
+    if record and (record.ran_nothing or _upload_was_interrupted(file, record, destination)):
+        _forget(file, record, destination)
+        return None
     if record and record.is_active and record.unit_id:
         if record.digest != digest:
             raise _taken(file, "an active job whose options or inputs differ").with_hint(
                 f"{file.way_back}, or use another ident"
             )
         return record
-    if record and record.stage is Stage.ABORTED:
-        _forget(file, record, destination)
-        return None
     if (record and not record.is_active) or (record is None and file.has_artifacts()):
         if not rerun:
             raise _taken(file, "a job that has ended")
         _forget(file, record, destination)
     return None
+
+
+def _upload_was_interrupted(file: RecordFile, record: Record, destination: Destination) -> bool:
+    """Return whether the job's client died during the upload and nothing of the job ran.
+
+    We hold the lock, so no other process is uploading.
+    """
+    is_candidate = record.stage is Stage.CREATED and record.unit_id is not None
+    return is_candidate and interrupted_upload_ran_nothing(JobUnit(file, destination))
 
 
 def _taken(file: RecordFile, by: str) -> IdentExists:
@@ -113,7 +127,7 @@ def _taken(file: RecordFile, by: str) -> IdentExists:
 
 
 def _forget(file: RecordFile, record: Record | None, destination: Destination) -> None:
-    """Make room for a new run of an ident: nothing of the old one stays, on its node neither."""
+    """Remove what is left of an earlier job of this ident, its unit included."""
     if record and record.unit_id and not record.released:
         Unit(destination.control(reach(record)), record.unit_id).discard()
     file.clear()
@@ -158,7 +172,7 @@ def _drop_intent(file: RecordFile) -> None:
 
 
 def choose_route(control: Control, destination: Destination) -> Route:
-    """Return where work goes, checked against what the mesh advertises unless that is not wanted.
+    """Return the route to the target node, checked against what the mesh advertises unless preflight is off.
 
     Raises:
         NodeUnavailable: no such node is known, or it does not offer the work type, or the local node does not answer.
@@ -167,7 +181,8 @@ def choose_route(control: Control, destination: Destination) -> Route:
     if destination.preflight:
         return find_route(control, destination.node, destination.work_type, destination.retry)
     return destination.retry.call(
-        lambda: assume_route(control, destination.node, destination.work_type), "asking the node"
+        lambda: assume_route(control, destination.node, destination.work_type),
+        "asking the local node for its id",
     )
 
 

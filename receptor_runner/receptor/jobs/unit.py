@@ -57,11 +57,8 @@ class Unit:
         """Return whether the local node has a route to `node`."""
         return self._control.is_routed(node)
 
-    def cancel(self, *, within_s: float = _CANCEL_WITHIN_S) -> bool:
-        """Stop the unit, whatever it is doing.
-
-        Args:
-            within_s: how long to repeat a cancel that has no effect; then the unit is released.
+    def cancel(self) -> bool:
+        """Stop the unit, whatever it is doing. A cancel that has no effect is repeated; then the unit is released.
 
         Returns:
             False if the cancel is pending because the node where the unit runs is out of reach.
@@ -74,7 +71,7 @@ class Unit:
         nevertheless; likewise for one whose command runner is dead. A unit that is released before its start never
         runs.
         """
-        deadline = time.monotonic() + within_s
+        deadline = time.monotonic() + _CANCEL_WITHIN_S
         # Looked up before the first cancel: afterwards the status is Canceled and does not name the worker any more.
         abandoned = self._abandoned_worker(self.status())
         while True:

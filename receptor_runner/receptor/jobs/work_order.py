@@ -1,4 +1,4 @@
-"""What exactly is asked of the mesh for a job: signed or not, behind which TLS client, waiting for how long."""
+"""The work order of a job: signed or not, through which TLS client, and how long it may wait for its start."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from receptor_runner.receptor.nodes.tls import find_tls_client
 DEFAULT_TTL = "10m"
 """How long a remote unit may wait for its start.
 
-Source: without a ttl the daemon tries for ever, and a refusal that comes in the background is only logged.
+Source: without a ttl the daemon tries forever, and a refusal in the background is only logged.
 """
 
 _DURATION = re.compile(r"((\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h))+")
@@ -22,16 +22,16 @@ _LAG = "an advertisement may be a minute old: --no-preflight skips this check"
 
 
 def work_order(destination: Destination, route: Route, control: Control) -> WorkOrder:
-    """Return what the local node submits; what was not chosen is found from the target's advertisement.
+    """Return the work order; what was not chosen follows the target node's advertisement.
 
     Args:
         destination: what was chosen.
         route: where the job goes.
-        control: the node that is asked.
+        control: the control service of the local node.
 
     Raises:
-        Rejected: an explicit choice contradicts what the target advertises.
-        UsageError: the target wants TLS, and which TLS client to use cannot be found; or the ttl is no duration.
+        Rejected: an explicit choice contradicts what the target node advertises.
+        UsageError: the target node requires TLS and no TLS client was found; or the ttl is not a duration.
         ConfigError: the named receptor.yml cannot be used.
     """
     if route.is_local:
@@ -74,7 +74,7 @@ def _choose_tls_client(destination: Destination, route: Route, control: Control)
 
 
 def _check_duration(ttl: str) -> str:
-    """Return the ttl; the daemon would make a unit before it refuses one that is no duration."""
+    """Return the ttl. The daemon creates a unit before it refuses an invalid one."""
     if _DURATION.fullmatch(ttl):
         return ttl
-    raise UsageError(f"--ttl: `{ttl}` is no duration", hint="--ttl 30s, 10m or 1h30m")
+    raise UsageError(f"invalid --ttl `{ttl}`", hint="use a duration: --ttl 30s, 10m or 1h30m")

@@ -57,7 +57,7 @@ def find_route(control: Control, node: str | None, work_type: str | None, retry:
 
 
 def assume_route(control: Control, node: str | None, work_type: str | None) -> Route:
-    """Return the route to a node and a work type of which nothing is checked.
+    """Return the route to a node and a work type without checking either.
 
     Raises:
         Unreachable: the local node does not answer.
@@ -89,13 +89,21 @@ def _target(nodes: Mapping[str, MeshNode], name: str) -> MeshNode:
         raise NodeUnavailable(
             f"unknown node `{name}`",
             cause=f"the nodes of the mesh are {_listed(nodes)}",
-            hint=_nearest(name, nodes),
+            hint=_nearest(name, nodes) or "list the nodes: receptor-runner nodes",
         )
     target = nodes[name]
     if not target.is_reachable:
-        raise Unreachable(f"there is no route to node `{name}` now")
+        raise Unreachable(
+            f"there is no route to node `{name}` now",
+            cause=f"the local node reaches: {_listed(_in_reach(nodes))}",
+            hint="start it, or check its link: receptor-runner nodes",
+        )
     if not target.is_advertised:
-        raise Unreachable(f"node `{name}` has not advertised its work types yet")
+        raise Unreachable(
+            f"node `{name}` has not advertised its work types yet",
+            cause="an advertisement takes up to a minute to arrive",
+            hint="wait, or submit without the check: --no-preflight",
+        )
     return target
 
 
@@ -113,6 +121,10 @@ def _work_type(target: MeshNode, wanted: str | None) -> str:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none"
+
+
+def _in_reach(nodes: Mapping[str, MeshNode]) -> list[str]:
+    return [node.node for node in nodes.values() if node.is_reachable]
 
 
 def _nearest(name: str, names: Iterable[str]) -> str | None:

@@ -74,6 +74,7 @@ class ScriptedUnit:
     offsets: list[int] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
     runner_is_alive: bool | None = None
+    canceler: str | None = None
 
     def results(self, offset: int, /) -> Script:
         """Open the next connection."""
@@ -96,6 +97,10 @@ class ScriptedUnit:
         """Note the cancel."""
         self.done.append("cancel")
         return True
+
+    def canceled_by(self) -> str | None:
+        """Say what the script says of an earlier cancel."""
+        return self.canceler
 
     def discard(self, *, force: bool) -> bool:
         """Note the release."""
@@ -227,6 +232,23 @@ def test_somebody_elses_cancel_says_so(following: Following) -> None:
     outcome = following.follow(unit)
     assert outcome.status is Status.CANCELED
     assert outcome.explanation == "by another client (unit abcdefgh: Canceled)"
+
+
+def test_an_earlier_cancel_of_ours_is_not_somebody_elses(following: Following) -> None:
+    """A job that another process of this tool canceled names that process."""
+    unit = ScriptedUnit(
+        [Script([RUNNING, CANCELED])], [state("Canceled")], canceler="receptor-runner (process 7)"
+    )
+    assert following.follow(unit).explanation == "by receptor-runner (process 7)"
+
+
+def test_a_detach_ends_the_wait_for_a_node(following: Following) -> None:
+    """A detach ends the retries of a node that does not answer."""
+    following.detach.request()
+    unit = ScriptedUnit([Unreachable("away") for _ in range(100)], [state("Running")])
+    with pytest.raises(Unreachable):
+        following.follow(unit)
+    assert len(unit.offsets) == 1
 
 
 def test_a_canceled_unit_without_a_final_status_ends(following: Following) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import multiprocessing
+import os
 import stat
 from pathlib import Path
 
@@ -127,3 +128,25 @@ def test_all_records_come_oldest_first(tmp_path: Path) -> None:
     assert [found.ident for found in read_all(tmp_path)] == ["b", "a"]
     with pytest.raises(MissingInput):
         list(read_all(tmp_path / "nope"))
+
+
+def test_a_cancel_is_noted_beside_the_record(tmp_path: Path) -> None:
+    """Who canceled a job is noted without touching its record, and forgotten with it."""
+    file = RecordFile(tmp_path, "1")
+    file.write(record())
+    assert file.canceled_by() is None
+    file.note_cancel()
+    assert f"process {os.getpid()} at" in str(file.canceled_by())
+    file.forget_cancel()
+    file.forget_cancel()
+    assert file.canceled_by() is None
+
+
+def test_who_holds_a_job_is_seen_without_its_lock(tmp_path: Path) -> None:
+    """A job is held exactly while some process has its lock."""
+    file = RecordFile(tmp_path, "1")
+    assert not file.is_held()
+    with file.locked():
+        file.write(record())
+        assert RecordFile(tmp_path, "1").is_held()
+    assert not file.is_held()

@@ -13,5 +13,5 @@ def test_artifacts_would_stay_on_the_node(commands: Commands, project: Project) 
     words = ("run", project.path, "-p", "test.yml", "--artifact-dir", "/tmp/artifacts", "--socket", "/nope")
     done = commands.ours(*words)
     assert done.rc == 64
-    assert "lies outside of the private data directory" in done.stderr
+    assert "is outside of the private data directory" in done.stderr
     assert not (project.path / "artifacts").exists()

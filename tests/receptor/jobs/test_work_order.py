@@ -95,7 +95,7 @@ def test_a_start_is_never_awaited_for_ever() -> None:
 
 
 @pytest.mark.parametrize("ttl", ["10", "ten", "5x", "-5s", "5 s", "1h30"])
-def test_a_ttl_that_is_no_duration(ttl: str) -> None:
-    """The daemon would leave a unit behind, so it never hears of it."""
-    with pytest.raises(UsageError, match="no duration"):
+def test_an_invalid_ttl(ttl: str) -> None:
+    """The daemon would leave a unit behind, so an invalid ttl is refused before it is asked."""
+    with pytest.raises(UsageError, match="invalid --ttl"):
         order(ttl=ttl)
