@@ -22,6 +22,7 @@ from tests.harness.processes import (
     processes_of,
 )
 from tests.harness.projects import INTRODUCTION, LOCALHOST, Project, contents, read_events
+from tests.harness.terminals import PseudoTerminal
 from tests.harness.transports import Pipe, Ran, Through, Transport
 from tests.harness.waiting import wait_until
 
@@ -42,6 +43,7 @@ __all__ = [
     "NodeFactory",
     "Pipe",
     "Project",
+    "PseudoTerminal",
     "Ran",
     "ServedNode",
     "Through",
