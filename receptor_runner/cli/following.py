@@ -45,7 +45,7 @@ class JobFollowing:
     ) -> None:
         from receptor_runner.receptor.jobs.follow import Following
 
-        self.destination = where
+        self.destination = display.watching(where)
         self.signal_number = 0
         self._display = display
         self._cancel_on_interrupt = cancel_on_interrupt
@@ -75,7 +75,9 @@ class JobFollowing:
 
         file = RecordFile(private_data_dir, ident)
         self._display.follows(file.require())
-        following = dataclasses.replace(self._following, handlers=self._display.handlers())
+        following = dataclasses.replace(
+            self._following, handlers=self._display.handlers(), on_trouble=self._display.trouble
+        )
         try:
             outcome = follow(private_data_dir, ident, self.destination, following)
         except ContactLost as error:

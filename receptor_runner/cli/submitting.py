@@ -79,7 +79,8 @@ def submit_shipment(
         for skipped in shipment.skipped:
             messages.note(f"warning: skipped {skipped}")
         with _interruptible(private_data_dir, ident):
-            return start(shipment, private_data_dir, where, local, rerun=rerun, on_route=display.routed)
+            destination = display.watching(where)
+            return start(shipment, private_data_dir, destination, local, rerun=rerun, on_route=display.routed)
     finally:
         shipment.close()
 

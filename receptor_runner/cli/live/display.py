@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from receptor_runner.handlers import Handlers
     from receptor_runner.outcome import Outcome
     from receptor_runner.recap import Recap
+    from receptor_runner.receptor.control.retry import Attempt
     from receptor_runner.receptor.jobs.record import Record
+    from receptor_runner.receptor.nodes.destination import Destination
     from receptor_runner.receptor.nodes.locate import LocalNode
     from receptor_runner.stream.messages import Event
 
@@ -77,6 +79,17 @@ class JobDisplay:
         if self._view.phase is Phase.PACKING:
             self._view.phase = Phase.WAITING
 
+    def watching(self, where: Destination) -> Destination:
+        """Return a destination whose retries are shown here: on a terminal in the line, else in the log."""
+        if not self._renderer.is_live:
+            return where
+        retry = dataclasses.replace(where.retry, report=self._take_attempt)
+        return dataclasses.replace(where, retry=retry)
+
+    def _take_attempt(self, attempt: Attempt) -> None:
+        log.debug("%s", attempt)
+        self.trouble("" if attempt.error is None else "local node out of reach")
+
     def trouble(self, text: str) -> None:
         """Take why nothing arrives; "" once it is over."""
         if text == self._trouble:
@@ -95,7 +108,7 @@ class JobDisplay:
         return Handlers(
             display=self._renderer.output if is_text else ignore,
             status_handler=self._take_status,
-            observer=self._take_event if is_events or self._renderer.needs_events else None,
+            observer=self._take_event if is_events or self._renderer.is_live else None,
         )
 
     def handlers_of_many(self, ident: str) -> Handlers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -21,10 +22,10 @@ class Renderer(Protocol):
     """Shows a job on the way. What it shows beside the output is computed by a `RunView`.
 
     Attributes:
-        needs_events: whether the view has to be fed with the job's events.
+        is_live: whether it shows the view itself, which then has to be fed with events and retries.
     """
 
-    needs_events: bool
+    is_live: bool
 
     def output(self, text: str, /) -> None:
         """Show a piece of the job's output."""
@@ -46,7 +47,7 @@ class PlainRenderer:
         write_output: writes to stdout.
     """
 
-    needs_events = False
+    is_live = False
 
     def __init__(self, write_output: Callable[[str], None]) -> None:
         self.output = write_output
@@ -66,8 +67,8 @@ class PlainRenderer:
         )
 
     def trouble(self, text: str, /) -> None:
-        """Write what is wrong, once."""
-        messages.note(text)
+        """Write what is wrong, once, and that it is over."""
+        messages.note(f"warning: {text}", logging.WARNING)
 
     def close(self) -> None:
         """Do nothing: every line is written at once."""
@@ -81,7 +82,7 @@ class TerminalRenderer:
         write_output: writes to stdout.
     """
 
-    needs_events = True
+    is_live = True
 
     def __init__(self, view: RunView, write_output: Callable[[str], None]) -> None:
         from receptor_runner.cli.live.status_line import StatusLineRenderer

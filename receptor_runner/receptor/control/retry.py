@@ -28,6 +28,46 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """A failed attempt at a step that will be tried again, or the attempt that succeeded after such.
+
+    Attributes:
+        what: the step.
+        number: which attempt it was; the first is 1.
+        deadline_s: for how long the step is tried in all.
+        wait_s: seconds until the next attempt.
+        error: why it failed; None if it succeeded.
+    """
+
+    what: str
+    number: int
+    deadline_s: float
+    wait_s: float = 0.0
+    error: BaseException | None = None
+
+    def __str__(self) -> str:
+        if self.error is None:
+            return f"{self.what} succeeded at attempt {self.number}"
+        return f"{self.what} failed, trying again for {self.deadline_s:g} s: {self.error}"
+
+
+def log_attempt(attempt: Attempt) -> None:
+    """Log the first failure and the success that ends it; what is between is no news."""
+    if attempt.error is None:
+        log.info("%s", attempt)
+        return
+    if attempt.number == 1:
+        log.warning("%s", attempt)
+    log.debug(
+        "%s: attempt %d failed, next in %.1f s: %s",
+        attempt.what,
+        attempt.number,
+        attempt.wait_s,
+        attempt.error,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
     """How long and how often an idempotent step is tried again.
 
@@ -35,11 +75,13 @@ class RetryPolicy:
         deadline_s: when to give up; 0 tries once.
         first_wait_s: the scale of the first wait; waits grow exponentially, with jitter.
         max_wait_s: the longest wait.
+        report: takes each failed attempt, and the success that follows.
     """
 
     deadline_s: float = DEFAULT_DEADLINE_S
     first_wait_s: float = 0.25
     max_wait_s: float = DEFAULT_MAX_WAIT_S
+    report: Callable[[Attempt], None] = log_attempt
 
     @classmethod
     def from_environment(
@@ -74,7 +116,12 @@ class RetryPolicy:
         Raises:
             Unreachable: the last failure, once the deadline has passed or one of `cancels` was requested.
         """
-        return self._retrying(what, cancels)(step)
+        retrying = self._retrying(what, cancels)
+        result = retrying(step)
+        attempts = retrying.statistics.get("attempt_number", 1)
+        if attempts > 1:
+            self.report(Attempt(what=what, number=attempts, deadline_s=self.deadline_s))
+        return result
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         """Return the next wait; the last one ends at the deadline."""
@@ -85,12 +132,14 @@ class RetryPolicy:
     def _retrying(self, what: str, cancels: Sequence[CancelToken]) -> tenacity.Retrying:
         def report(state: tenacity.RetryCallState) -> None:
             assert state.outcome is not None
-            wait_s = state.next_action.sleep if state.next_action else 0
-            error = state.outcome.exception()
-            # Once: that the node still does not answer is no news.
-            if state.attempt_number == 1:
-                log.warning("%s failed, trying again for %g s: %s", what, self.deadline_s, error)
-            log.debug("%s: attempt %d failed, next in %.1f s: %s", what, state.attempt_number, wait_s, error)
+            attempt = Attempt(
+                what=what,
+                number=state.attempt_number,
+                deadline_s=self.deadline_s,
+                wait_s=state.next_action.sleep if state.next_action else 0,
+                error=state.outcome.exception(),
+            )
+            self.report(attempt)
 
         timed_out = tenacity.stop_after_delay(self.deadline_s)
 

@@ -48,6 +48,7 @@ class Following:
         detach: ends the following; the job goes on.
         config: what handlers are told of the job; by default one for the usual place.
         keep: whether the unit stays on its node if the job did not end well.
+        on_trouble: called with what keeps results from arriving, and with "" once they may arrive again.
         on_route: called with the record once it is known where the job runs.
     """
 
@@ -57,6 +58,7 @@ class Following:
     detach: CancelToken = field(default_factory=CancelToken)
     config: RunnerConfig | None = None
     keep: bool = False
+    on_trouble: Callable[[str], None] = lambda _trouble: None
     on_route: Callable[[Record, LocalNode], None] = lambda _record, _local: None
 
 
@@ -134,6 +136,7 @@ class _Pursuit:
             cancel=self._following.cancel,
             detach=self._following.detach,
             on_progress=lambda: self._progress(processor),
+            on_trouble=self._following.on_trouble,
         )
         try:
             outcome = self._checked(follower, unit)

@@ -63,6 +63,7 @@ class Follower:
         cancel: once requested, the unit is canceled and its remaining output awaited.
         detach: once requested, the following ends and the unit goes on.
         on_progress: called after every piece and at least twice a second.
+        on_trouble: called with what keeps results from arriving, and with "" once they may arrive again.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Follower:
         cancel: CancelToken,
         detach: CancelToken,
         on_progress: Callable[[], None],
+        on_trouble: Callable[[str], None] = lambda _trouble: None,
     ) -> None:
         self._unit = unit
         self._processor = processor
@@ -83,6 +85,7 @@ class Follower:
         self._cancel = cancel
         self._detach = detach
         self._on_progress = on_progress
+        self._on_trouble = on_trouble
         self._received_at = self._asked_at = self._started_at = time.monotonic()
         self._liveness = Liveness(policy, runner_lives=unit.runner_lives, is_routed=unit.is_routed)
         self._cancel_thread = CancelThread(unit, retry, detach)
@@ -136,6 +139,7 @@ class Follower:
 
     def _received(self, data: bytes) -> None:
         self._received_at = time.monotonic()
+        self._on_trouble("")
         self._processor.feed(data)
         self._on_progress()
 
@@ -208,6 +212,7 @@ class Follower:
         silent_s = now - self._received_at
         seen = Evidence(status=status, received=self._processor.received, silent_s=silent_s, now=now)
         ended = self._liveness.judge(seen)
+        self._on_trouble(self._liveness.trouble)
         if ended is None:
             return None
         if ended.status is Status.ERROR:

@@ -9,6 +9,7 @@ from receptor_runner.outcome import RC_STOPPED, Outcome, Status
 from receptor_runner.receptor.control.unit import UnitState, UnitStatus
 from receptor_runner.receptor.jobs.follow_policy import FollowPolicy
 
+_NEVER_STARTED = "the unit never started"
 _LAUNCHED = "Not started yet"
 _PEER_UNIT_GONE = "Remote work unit is gone"
 _CANCELED_BEFORE_START = "Locally Cancelled"
@@ -54,6 +55,11 @@ class Liveness:
         self._since = 0.0
         self._sizes = (-1, -1)
 
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the unit at the moment; "" for nothing. That it waits for its start is nothing."""
+        return "" if self._symptom == _NEVER_STARTED else self._symptom
+
     def judge(self, seen: Evidence) -> Outcome | None:
         """Return how the unit ended if it is over, else None.
 
@@ -93,7 +99,7 @@ class Liveness:
         if status.state is UnitState.PENDING and status.is_expired:
             return "it was not started before its ttl ended", policy.expiry_grace_s
         if status.state is UnitState.PENDING and not _may_run(seen):
-            return "the unit never started", policy.pending_timeout_s
+            return _NEVER_STARTED, policy.pending_timeout_s
         if status.state is UnitState.FAILED and status.detail == _PEER_UNIT_GONE:
             what = f"its unit on node `{status.remote_node}` was removed by another client"
             return what, 0 if seen.received >= status.stdout_size else policy.runner_timeout_s

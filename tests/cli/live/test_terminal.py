@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.harness import OURS, Gate, Project, PseudoTerminal, kill_processes_of, wait_until
+from tests.harness import OURS, Gate, NodeFactory, Project, PseudoTerminal, kill_processes_of, wait_until
 
 CSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -150,6 +150,27 @@ def test_json_log_lines_gets_plain_lines(open_terminal: Open, project: Project, 
     )
     assert terminal.finish() == 2
     assert b"\x1b[J" not in terminal.raw
+
+
+@pytest.mark.slow
+def test_a_node_that_is_away_is_one_line(
+    open_terminal: Open, project: Project, gate: Gate, node_factory: NodeFactory
+) -> None:
+    """While the local node is waited for, the line says so and for how long; there are no warnings."""
+    node = node_factory("embedded")
+    terminal = open_terminal(
+        "run", project.path, "-p", "test.yml", "-i", "job", "--socket", node.socket, "--retry-max-wait", "0.2"
+    )
+    gate.await_job()
+    terminal.await_last_line("Wait at the gate")
+    node.kill()
+    line = terminal.await_last_line("local node out of reach for 1 s")
+    assert len(line) == 79
+    assert not any("warning" in line or "trying again" in line for line in terminal.lines)
+    node.start()
+    terminal.await_last_line("Wait at the gate")
+    gate.open()
+    assert terminal.finish() == 2
 
 
 def test_an_upload_shows_bytes_rate_and_time_left(

@@ -30,14 +30,26 @@ class Flaky:
 
 
 def test_what_may_pass_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
-    """An unreachable node is asked again until it answers; one warning says why, further tries are details."""
+    """An unreachable node is asked again until it answers; one warning says why, one line that it is over."""
     step = Flaky(3, Unreachable("the node is away"))
     with caplog.at_level(logging.DEBUG, "receptor_runner.retry"):
         assert RetryPolicy(first_wait_s=0.001).call(step, "asking") == "done"
     assert step.calls == 4
     warnings = [entry.getMessage() for entry in caplog.records if entry.levelno == logging.WARNING]
     assert warnings == ["asking failed, trying again for 60 s: the node is away"]
-    assert len(caplog.records) == 4
+    told = [entry.getMessage() for entry in caplog.records if entry.levelno == logging.INFO]
+    assert told == ["asking succeeded at attempt 4"]
+
+
+def test_a_caller_can_take_the_reports() -> None:
+    """Each failed attempt, and the success that ends them, goes to the policy's report; a first success does not."""
+    seen: list[tuple[int, str]] = []
+    policy = RetryPolicy(
+        first_wait_s=0.001, report=lambda attempt: seen.append((attempt.number, str(attempt.error)))
+    )
+    policy.call(Flaky(2, Unreachable("away")), "asking")
+    policy.call(Flaky(0, Unreachable("away")), "asking")
+    assert seen == [(1, "away"), (2, "away"), (3, "None")]
 
 
 def test_what_cannot_pass_is_not_tried_again() -> None:

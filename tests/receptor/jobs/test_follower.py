@@ -128,6 +128,7 @@ class Following:
     cancel: CancelToken = field(default_factory=CancelToken)
     detach: CancelToken = field(default_factory=CancelToken)
     policy: FollowPolicy = POLICY
+    troubles: list[str] = field(default_factory=list)
 
     def follow(self, unit: ScriptedUnit) -> Outcome:
         """Follow a unit to its end."""
@@ -141,6 +142,7 @@ class Following:
             cancel=self.cancel,
             detach=self.detach,
             on_progress=lambda: None,
+            on_trouble=self.troubles.append,
         )
         try:
             return follower.follow()
@@ -155,6 +157,13 @@ def following(tmp_path: Path) -> Iterator[Following]:
     yield made
     made.cancel.close()
     made.detach.close()
+
+
+def test_trouble_is_reported_until_something_arrives(following: Following) -> None:
+    """What keeps results from arriving is reported while it lasts, and its end as soon as more of them come."""
+    unit = ScriptedUnit([Script([None, RUNNING, None, END])], [state("Running")], runner_is_alive=False)
+    following.follow(unit)
+    assert following.troubles == ["its command runner died", "", "its command runner died", ""]
 
 
 def test_the_end_of_the_stream_ends_it(following: Following) -> None:
