@@ -22,6 +22,9 @@ class Status(StrEnum):
 VERDICTS = frozenset({Status.SUCCESSFUL, Status.FAILED, Status.TIMEOUT, Status.CANCELED})
 """The statuses with which a worker says how the job itself ended."""
 
+HINT = "; hint: "
+"""What stands in an explanation before the hint, if it has one."""
+
 RC_STOPPED = 254
 """The return code of a job that was stopped, by a timeout or a cancel (ansible-runner's number)."""
 

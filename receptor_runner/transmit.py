@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from receptor_runner.artifacts import CERTIFICATE_NAME, RESERVED_NAMES
+from receptor_runner.env_files import read_settings
 from receptor_runner.errors import MissingInput, UsageError
 from receptor_runner.ignore import runner_ignore
 from receptor_runner.job import Job, check_ident
@@ -35,6 +36,19 @@ from receptor_runner.stream.encoder import EOF_LINE, encode_archive, encode_line
 ENV_FILES = ("envvars", "extravars", "passwords", "settings", "ssh_key", "cmdline")
 """Options that travel as files below `env/`, unless `suppress_env_files` is set."""
 
+_ISOLATION_ONLY = (
+    "container_image",
+    "container_volume_mounts",
+    "container_options",
+    "container_workdir",
+    "container_auth_data",
+    "process_isolation_executable",
+    "process_isolation_hide_paths",
+    "process_isolation_show_paths",
+    "process_isolation_ro_paths",
+)
+"""Options that do nothing without `process_isolation`."""
+
 
 @dataclass(slots=True)
 class Shipment:
@@ -43,17 +57,26 @@ class Shipment:
     Attributes:
         job: the job as it goes over the wire.
         archive: the private data directory, or None where the worker shares it.
+        unused: options of the job that do nothing, as the caller may not expect.
         on_sent: told, as the stream is taken, how many of its bytes are, and about how many there are in all.
     """
 
     job: Job
     archive: PackedArchive | None = None
+    unused: tuple[str, ...] = ()
     on_sent: Callable[[int, int], None] = lambda _sent, _size: None
 
     @property
     def skipped(self) -> list[str]:
         """What could not travel, as `name: reason`."""
         return self.archive.skipped if self.archive else []
+
+    def warnings(self) -> Iterator[str]:
+        """Yield what the caller should know before the stream is taken."""
+        for skipped in self.skipped:
+            yield f"skipped {skipped}"
+        if self.unused:
+            yield f"{', '.join(self.unused)}: no effect without process_isolation; the job runs on the node itself"
 
     def digest(self) -> str:
         """Return a digest of the job and its inputs; artifacts of earlier runs do not count."""
@@ -113,11 +136,12 @@ def prepare(
         raise MissingInput(f"private data directory {private_data_dir} does not exist", hint=hint)
     translation = _Translation(job, root, has_archive=not only_kwargs)
     translation.perform()
+    unused = _without_isolation(job, root)
     if only_kwargs:
-        return Shipment(translation.job)
+        return Shipment(translation.job, unused=unused)
     wanted = _travels(root, job, include_artifacts=include_artifacts)
     trees = [Tree(root=root, wanted=wanted), *translation.outside.as_trees()]
-    return Shipment(translation.job, pack_trees(trees, extra=translation.files))
+    return Shipment(translation.job, pack_trees(trees, extra=translation.files), unused=unused)
 
 
 def prepare_trees(job: Job, trees: Iterable[Tree], files: Mapping[str, MemoryFile]) -> Shipment:
@@ -159,6 +183,17 @@ def options_as_files(job: Job, exists: Callable[[str], bool]) -> tuple[Job, dict
             text = value if isinstance(value, str) else json.dumps(value)
             files[f"env/{key}"] = MemoryFile(text.encode("utf-8", "surrogateescape"))
     return dataclasses.replace(job, **changes), files
+
+
+def _without_isolation(job: Job, root: Path) -> tuple[str, ...]:
+    """Return the options about isolation of a job that has none.
+
+    Source: with ansible-runner a container_image alone does not mean a container, and nobody is told.
+    """
+    named = tuple(name for name in _ISOLATION_ONLY if getattr(job, name))
+    if not named or job.process_isolation:
+        return ()
+    return () if read_settings(root, job.settings).get("process_isolation") else named
 
 
 def _travels(root: Path, job: Job, *, include_artifacts: bool) -> Callable[[str], bool]:

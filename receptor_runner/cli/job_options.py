@@ -60,11 +60,47 @@ class JobOptions:
     suppress_env_files: bool = option(
         "--omit-env-files", is_flag=True, help="Write no env/ files on the worker."
     )
-    container_image: str | None = option("--container-image", help="The image of an isolated job.")
-    container_volume_mounts: tuple[str, ...] = option(
-        "--container-volume-mount", multiple=True, help="Repeatable."
+    process_isolation: bool = option(
+        "--process-isolation", is_flag=True, help="Run the job in a container or sandbox on the worker."
     )
-    container_options: tuple[str, ...] = option("--container-option", multiple=True, help="Repeatable.")
+    process_isolation_executable: str | None = option(
+        "--process-isolation-executable",
+        metavar="ENGINE",
+        help="podman, docker or bwrap, or a path to one. Default: podman.",
+    )
+    container_image: str | None = option(
+        "--container-image", metavar="IMAGE", help="The container's image; needs --process-isolation."
+    )
+    container_volume_mounts: tuple[str, ...] = option(
+        "--container-volume-mount",
+        multiple=True,
+        metavar="SRC:DST[:OPTS]",
+        help="Mount a directory of the worker into the container; repeatable.",
+    )
+    container_options: tuple[str, ...] = option(
+        "--container-option",
+        multiple=True,
+        metavar="OPTION",
+        help="Another option of the container engine: --container-option=--network=host; repeatable.",
+    )
+    process_isolation_hide_paths: tuple[str, ...] = option(
+        "--process-isolation-hide-paths",
+        multiple=True,
+        metavar="PATH",
+        help="With bwrap: a path that the job must not see; repeatable.",
+    )
+    process_isolation_show_paths: tuple[str, ...] = option(
+        "--process-isolation-show-paths",
+        multiple=True,
+        metavar="PATH",
+        help="With bwrap: a path that the job sees and may write; repeatable.",
+    )
+    process_isolation_ro_paths: tuple[str, ...] = option(
+        "--process-isolation-ro-paths",
+        multiple=True,
+        metavar="PATH",
+        help="With bwrap: a path that the job sees read-only; repeatable.",
+    )
     directory_isolation_base_path: str | None = option(
         "--directory-isolation-base-path",
         metavar="PATH",
@@ -99,8 +135,7 @@ class JobOptions:
             "binary": self.binary,
             "forks": self.forks,
             "rotate_artifacts": self.rotate_artifacts,
-            "container_volume_mounts": list(self.container_volume_mounts) or None,
-            "container_options": list(self.container_options) or None,
+            **{name: list(getattr(self, name)) or None for name in _LISTS},
             "settings": {"idle_timeout": self.idle_timeout} if self.idle_timeout else None,
             "json_mode": json_mode or None,
             "quiet": quiet or None,
@@ -162,11 +197,22 @@ _SAME_NAMES = (
     "omit_event_data",
     "only_failed_event_data",
     "suppress_env_files",
+    "process_isolation",
+    "process_isolation_executable",
     "container_image",
     "directory_isolation_base_path",
     "timeout",
 )
 """Options that mean what the job's fields of the same names do."""
+
+_LISTS = (
+    "container_volume_mounts",
+    "container_options",
+    "process_isolation_hide_paths",
+    "process_isolation_show_paths",
+    "process_isolation_ro_paths",
+)
+"""Likewise, for options that may be repeated."""
 
 
 def _command() -> str:

@@ -76,8 +76,8 @@ def submit_shipment(
     log.debug("packed job %s: %d bytes", ident, shipment.archive.size if shipment.archive else 0)
     shipment.on_sent = display.sent
     try:
-        for skipped in shipment.skipped:
-            messages.note(f"warning: skipped {skipped}")
+        for warning in shipment.warnings():
+            messages.note(f"warning: {warning}")
         with _interruptible(private_data_dir, ident):
             destination = display.watching(where)
             return start(shipment, private_data_dir, destination, local, rerun=rerun, on_route=display.routed)

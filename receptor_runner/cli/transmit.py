@@ -52,6 +52,6 @@ def transmit(
     )
     with closing(packed) as shipment, JobDisplay(OutputFormat.TEXT) as display:
         shipment.on_sent = display.sent
-        for skipped in shipment.skipped:
-            messages.note(f"warning: skipped {skipped}")
+        for warning in shipment.warnings():
+            messages.note(f"warning: {warning}")
         write_all(DescriptorOutput(sys.stdout.fileno()), shipment.chunks())

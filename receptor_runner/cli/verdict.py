@@ -6,7 +6,7 @@ import logging
 
 from receptor_runner.cli import messages
 from receptor_runner.errors import ContactLost, WorkerFailed
-from receptor_runner.outcome import Outcome, Status
+from receptor_runner.outcome import HINT, Outcome, Status
 
 
 def exit_code(outcome: Outcome) -> int:
@@ -19,7 +19,8 @@ def exit_code(outcome: Outcome) -> int:
     if outcome.status is Status.LOST:
         raise ContactLost("the job is lost", cause=outcome.explanation)
     if not outcome.is_verdict:
-        raise WorkerFailed("the worker reports an error", cause=outcome.explanation)
+        cause, _separator, hint = (outcome.explanation or "").partition(HINT)
+        raise WorkerFailed("the worker reports an error", cause=cause or None, hint=hint or None)
     if outcome.explanation:
         level = logging.INFO if outcome.status is Status.SUCCESSFUL else logging.ERROR
         messages.note(f"{outcome.status}: {outcome.explanation}", level)

@@ -9,6 +9,7 @@ import uuid
 from pathlib import Path
 
 from receptor_runner._version import __version__
+from receptor_runner.execution.isolation.versions import engine_versions
 
 WIRE_VERSION = "2.4.3"
 """The version of ansible-runner that this worker is compatible with."""
@@ -35,6 +36,7 @@ def _facts() -> tuple[dict[str, object], list[str]]:
         "cpu_count": os.cpu_count(),
         "runner_version": WIRE_VERSION,
         "receptor_runner_version": __version__,
+        "isolation_engines": engine_versions(),
     }
     readers = (
         ("ansible_core_version", _ansible_core_version),

@@ -68,4 +68,15 @@ def test_both_workers_say_the_same(commands: Commands) -> None:
     ours = yaml.safe_load(done.text)
     assert done.rc == 0
     assert ours.items() >= peer.items()
-    assert ours.keys() - peer.keys() == {"ansible_core_version", "receptor_runner_version"}
+    assert ours.keys() - peer.keys() == {"ansible_core_version", "isolation_engines", "receptor_runner_version"}
+
+
+def test_the_engines_that_answer_are_named(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each engine that is there and works has its version; one that fails is left out, as one that is missing."""
+    for name, script in (("podman", "echo podman version 4.9.3-rhel"), ("bwrap", "echo no; exit 1")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert yaml.safe_load(worker_info_text())["isolation_engines"] == {"podman": "4.9.3-rhel"}

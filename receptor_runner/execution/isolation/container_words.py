@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from receptor_runner.execution.session import Cause, End
-from receptor_runner.outcome import Outcome, Status
+from receptor_runner.outcome import HINT, Outcome, Status
 
 RC_ENGINE = 125
 RC_KILLED = 137
@@ -88,7 +88,7 @@ def _engine_failed(end: End, what: str) -> Outcome:
     assert end.exit
     said = engine_error(end.last_text)
     hint = _hint(said)
-    explanation = f"{what}: {said or f'exit status {end.exit.code}'}" + (f" ({hint})" if hint else "")
+    explanation = f"{what}: {said or f'exit status {end.exit.code}'}" + (f"{HINT}{hint}" if hint else "")
     code = end.exit.code if end.exit.code > 0 else RC_ENGINE
     return Outcome(status=Status.ERROR, rc=code, explanation=explanation)
 

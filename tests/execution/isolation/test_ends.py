@@ -188,7 +188,7 @@ def test_what_the_engine_refuses_is_an_error_in_its_own_words(in_podman: Contain
     for options, words in (
         (
             {"container_options": ["--no-such-option"]},
-            "unknown flag: --no-such-option (check --container-option)",
+            "unknown flag: --no-such-option; hint: check --container-option",
         ),
         ({"container_volume_mounts": ["/no/such:/x"]}, "the source of a mount does not exist"),
         ({"container_image": "localhost/none:1", "container_options": ["--pull=never"]}, "localhost/none:1"),
