@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
+import os
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -15,10 +18,12 @@ from receptor_runner.cleanup.matching import Match, find
 from receptor_runner.cleanup.options import Cleanup
 from receptor_runner.cleanup.protected import Protected
 from receptor_runner.cleanup.report import Fate, Found, Report
+from receptor_runner.execution.isolation.podman import Podman
 from receptor_runner.system.directories import holds_embedded_node
 from receptor_runner.system.files import remove_tree
 from receptor_runner.system.processes import working_directories
 
+_RECLAIM_LIMIT_S = 60.0
 _AUTH_PREFIX = "ansible_runner_registry_"
 """How ansible-runner names the directory with a job's registry credentials, its ident follows."""
 
@@ -110,8 +115,26 @@ class DirectoryCleanup:
         self._report.registry_auth.append(found)
 
     def _remove(self, directory: Path) -> None:
-        if not self._wanted.dry_run:
+        if self._wanted.dry_run:
+            return
+        remove_tree(directory)
+        if os.path.lexists(directory):
+            _reclaim(directory, self._wanted.engine)
             remove_tree(directory, check=True)
+
+
+def _reclaim(directory: Path, engine: str) -> None:
+    """Make files ours that a rootless container has left with its other users, if this engine can."""
+    reclaim = Podman(executable=engine).reclaim if Path(engine).name == "podman" else ()
+    if reclaim:
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            subprocess.run(
+                [*reclaim, str(directory)],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=_RECLAIM_LIMIT_S,
+                check=False,
+            )
 
 
 def _registry_auth_of(directory: Path) -> Iterator[Path]:

@@ -122,7 +122,10 @@ def run_below(tree: set[int], wrapper: str) -> set[int]:
 def is_shared(pid: int) -> bool:
     """Whether this is the pause process of rootless podman, which all containers of a user share."""
     with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes() == b"catatonit\0-P\0"
+        is_catatonit = Path(f"/proc/{pid}/cmdline").read_bytes() == b"catatonit\0-P\0"
+        return (
+            is_catatonit or name_of(pid) == "podman pause"
+        )  # podman's own, where catatonit is not installed
     return False
 
 

@@ -68,7 +68,11 @@ def test_both_workers_say_the_same(commands: Commands) -> None:
     ours = yaml.safe_load(done.text)
     assert done.rc == 0
     assert ours.items() >= peer.items()
-    assert ours.keys() - peer.keys() == {"ansible_core_version", "isolation_engines", "receptor_runner_version"}
+    assert ours.keys() - peer.keys() == {
+        "ansible_core_version",
+        "isolation_engines",
+        "receptor_runner_version",
+    }
 
 
 def test_the_engines_that_answer_are_named(

@@ -22,7 +22,7 @@ IMAGE = "localhost/ee:test"
 
 CONTAINERS_CONF = """
 [containers]
-default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
+default_ulimits = ["nofile={limits}", "nproc={limits}"]
 netns = "none"
 volumes = [{volumes}]
 env = ["PATH={bin}:/usr/bin:/bin", "LANG=C.UTF-8"]
@@ -38,7 +38,7 @@ network_backend = "netavark"
 
 STORAGE_CONF = """
 [storage]
-driver = "{driver}"
+driver = "overlay"
 graphroot = "{directory}/storage"
 runroot = "{directory}/run"
 """
@@ -72,17 +72,28 @@ class PodmanStore:
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout.decode().strip()
 
-    def write_configuration(self, driver: str = "overlay") -> None:
+    def write_configuration(self, *, limits: str = "4096:4096") -> None:
         """Write both configuration files."""
         places = [Path("/usr"), Path(sys.prefix), Path(sys.base_prefix).resolve()]
         outside = [place for place in places[1:] if not place.is_relative_to("/usr")]
         volumes = ", ".join(f'"{place}:{place}:ro"' for place in dict.fromkeys([places[0], *outside]))
-        values = {"volumes": volumes, "bin": Path(sys.prefix) / "bin", "directory": self.directory}
+        values = {
+            "volumes": volumes,
+            "bin": Path(sys.prefix) / "bin",
+            "directory": self.directory,
+            "limits": limits,
+        }
         (self.directory / "containers.conf").write_text(CONTAINERS_CONF.format(**values))
-        (self.directory / "storage.conf").write_text(STORAGE_CONF.format(driver=driver, **values))
+        (self.directory / "storage.conf").write_text(STORAGE_CONF.format(**values))
 
     def make_image(self, name: str = IMAGE, *changes: str, files: Mapping[str, str] | None = None) -> None:
         """Make an image of mount points, and of further files, by their paths."""
+        options = [word for change in ("ENV HOME=/home/runner", *changes) for word in ("-c", change)]
+        self.podman("import", "--quiet", *options, "-", name, stdin=self.image_archive(files))
+
+    @staticmethod
+    def image_archive(files: Mapping[str, str] | None = None) -> bytes:
+        """Return an image's files as an archive."""
         with tempfile.TemporaryDirectory() as root:
             for place in MOUNT_POINTS:
                 Path(root, place).mkdir(parents=True, exist_ok=True)
@@ -100,8 +111,7 @@ class PodmanStore:
                 capture_output=True,
                 check=True,
             )
-        options = [word for change in ("ENV HOME=/home/runner", *changes) for word in ("-c", change)]
-        self.podman("import", "--quiet", *options, "-", name, stdin=tar.stdout)
+        return tar.stdout
 
     def containers(self) -> list[str]:
         """Return the names of all containers, half-made ones too."""

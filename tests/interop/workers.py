@@ -32,7 +32,12 @@ from receptor_runner.transmit import prepare
 from tests.harness import BIN
 
 TEMPLATE = Path(__file__).with_name("private_data_dir")
-PROGRAMS = {"peer": BIN / "ansible-runner", "ours": BIN / "receptor-runner"}
+PROGRAMS = {
+    "peer": BIN / "ansible-runner",
+    "ours": BIN / "receptor-runner",
+    "here": BIN / "receptor-runner",
+    "box0": BIN / "receptor-runner",
+}
 """The workers; their names are equally long, so that lines are wrapped and filled alike."""
 
 _PEER_TRANSMIT = (
@@ -103,18 +108,22 @@ def transmit_raw(private_data_dir: Path, options: Mapping[str, Any]) -> bytes:
     return encode_line({"kwargs": dict(options)}) + archive + EOF_LINE
 
 
-def run_both(directory: Path, streams: Mapping[str, bytes]) -> dict[str, Ran]:
+def run_both(
+    directory: Path, streams: Mapping[str, bytes], environment: Mapping[str, str] | None = None
+) -> dict[str, Ran]:
     """Run both workers at once, each on its stream.
 
     Args:
         directory: an empty directory for everything that they need and make.
-        streams: the stream from transmit, for "peer" and "ours".
+        streams: the stream from transmit, by the name of the worker.
+        environment: variables that the workers have besides the usual ones.
     """
-    running = {name: _start(directory / name, name, stream) for name, stream in streams.items()}
+    variables = environment or {}
+    running = {name: _start(directory / name, name, stream, variables) for name, stream in streams.items()}
     return {name: _finish(directory / name, process) for name, process in running.items()}
 
 
-def _start(root: Path, name: str, stream: bytes) -> subprocess.Popen[bytes]:
+def _start(root: Path, name: str, stream: bytes, further: Mapping[str, str]) -> subprocess.Popen[bytes]:
     for part in ("home", "tmp"):
         (root / part).mkdir(parents=True)
     (root / "in").write_bytes(stream)
@@ -125,6 +134,7 @@ def _start(root: Path, name: str, stream: bytes) -> subprocess.Popen[bytes]:
         "TMPDIR": str(root / "tmp"),
         "TERM": "xterm-256color",  # without a terminal type ansible shows no colours
         "PYTHONHASHSEED": "0",  # the order of sets is a matter of chance otherwise
+        **further,
     }
     with open(root / "in", "rb") as source, open(root / "out", "wb") as out, open(root / "err", "wb") as err:
         words = [str(PROGRAMS[name]), "worker", "--private-data-dir", str(root / "pdd")]
