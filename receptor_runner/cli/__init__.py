@@ -14,9 +14,9 @@ from receptor_runner.errors import Interrupted, RunnerError, UsageError
 COMMANDS = {
     "playbook": "Run playbooks as ansible-playbook does, on a node",
     "adhoc": "Run one module on hosts as ansible does, on a node",
-    "transmit": "Pack a job into a stream on stdout (phase 1)",
-    "worker": "Run the job of a stream on stdin, send the results to stdout (phase 2)",
-    "process": "Turn a worker's stream on stdin into artifacts (phase 3)",
+    "transmit": "Pack a job into a stream (phase 1)",
+    "worker": "Run the job in a stream, send back the results (phase 2)",
+    "process": "Turn the results in a stream into artifacts (phase 3)",
     "run": "Run a job through Receptor and wait for its end",
     "submit": "Start a job through Receptor and return at once",
     "attach": "Follow a submitted job until its end",
@@ -32,8 +32,10 @@ COMMANDS = {
 
 EPILOG = """\b
 Examples:
-  receptor-runner run ./demo -p site.yml
-  receptor-runner transmit ./demo -p site.yml | receptor-runner worker | receptor-runner process ./demo
+  receptor-runner playbook -i inventory.ini site.yml
+  receptor-runner run ./demo -p site.yml --node exec1
+  receptor-runner transmit ./demo -p site.yml | receptor-runner worker |
+      receptor-runner process ./demo
 """
 
 
@@ -89,8 +91,9 @@ def _usage_error(error: click.ClickException) -> UsageError:
     context = error.ctx if isinstance(error, click.UsageError) else None
     command = context.command_path if context else "receptor-runner"
     if isinstance(error, click.NoSuchOption):
-        near = f"did you mean `{error.possibilities[0]}`? " if error.possibilities else ""
-        return UsageError(f"unknown option `{error.option_name}`", hint=f"{near}{command} --help")
+        near = error.possibilities
+        hint = f"did you mean `{command} {near[0]}`?" if near else f"{command} --help-all"
+        return UsageError(f"unknown option `{error.option_name}`", hint=hint)
     return UsageError(error.format_message().rstrip("."), hint=f"{command} --help")
 
 

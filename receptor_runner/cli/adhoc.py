@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Examples:
   receptor-runner adhoc all -m ping
-  receptor-runner adhoc web -i inventory.ini -b -a 'systemctl restart nginx' --node exec1
+  receptor-runner adhoc web -i hosts.ini -b -a 'systemctl restart nginx'
 """
 
 

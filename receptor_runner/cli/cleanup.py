@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 EPILOG = """\b
 Examples:
-  receptor-runner cleanup --node worker1 --file-pattern '/tmp/awx_*_*' --dry-run
-  receptor-runner cleanup --node worker1 --image-prune
+  receptor-runner cleanup --node exec1 --file-pattern '/tmp/awx_*_*' --dry-run
+  receptor-runner cleanup --node exec1 --image-prune
 """
 
 _LAST_LINE = "(changed: "

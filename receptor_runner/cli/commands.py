@@ -8,11 +8,23 @@ from typing import Any, NoReturn
 
 import click
 
-from receptor_runner.cli import color, logs, output
+from receptor_runner.cli import color, help_page, logs, output
 from receptor_runner.errors import UsageError
 
-ELSEWHERE = {"start": "submit", "stop": "cancel", "is-alive": "jobs"}
-"""Commands of ansible-runner, and ours that does the same."""
+ELSEWHERE = {
+    "start": "submit",
+    "stop": "cancel",
+    "is-alive": "jobs",
+    "ansible": "adhoc",
+    "ansible-playbook": "playbook",
+    "status": "nodes",
+    "lint": "config check",
+    "check": "config check",
+    "render": "config render",
+}
+"""Names that people know from ansible-runner, Ansible or receptorctl, and our command that does the same."""
+
+_PLAYBOOK_SUFFIXES = (".yml", ".yaml")
 
 
 def _print_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
@@ -37,10 +49,10 @@ def _common_parameters() -> list[click.Parameter]:
         callback=_print_version,
         help="Print the versions of receptor-runner, ansible-core and receptorctl.",
     )
-    return [color.parameter(), *logs.parameters(), version]
+    return [color.parameter(), *logs.parameters(), version, help_page.help_all()]
 
 
-class Command(click.Command):
+class Command(help_page.HelpPage):
     """A command that takes the common options behind its name, as ansible-runner's do."""
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
@@ -48,7 +60,7 @@ class Command(click.Command):
         self.params += _common_parameters()
 
 
-class Group(click.Group):
+class Group(help_page.HelpPage, click.Group):
     """A group of such commands that suggests the nearest name for one that it does not have."""
 
     command_class = Command
@@ -71,7 +83,10 @@ class Group(click.Group):
 
     def _refuse(self, ctx: click.Context, name: str) -> NoReturn:
         near = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
-        meant = ELSEWHERE.get(name) or (near[0] if near else None)
+        meant = ELSEWHERE.get(name) if ctx.parent is None else None
+        if meant is None and ctx.parent is None and name.endswith(_PLAYBOOK_SUFFIXES):
+            meant = f"playbook {name}"
+        meant = meant or (near[0] if near else None)
         hint = f"did you mean `{ctx.command_path} {meant}`?" if meant else f"{ctx.command_path} --help"
         raise UsageError(f"unknown command `{name}`", hint=hint)
 

@@ -11,7 +11,9 @@ from receptor_runner.errors import UsageError
 
 EPILOG = """\b
 Examples:
-  receptor-runner completion bash > ~/.local/share/bash-completion/completions/receptor-runner
+  mkdir -p ~/.local/share/bash-completion/completions
+  receptor-runner completion bash \\
+      > ~/.local/share/bash-completion/completions/receptor-runner
   receptor-runner completion zsh > ~/.zfunc/_receptor-runner
 """
 

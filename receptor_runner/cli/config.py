@@ -21,16 +21,17 @@ EPILOG = """\b
 Examples:
   receptor-runner config list
   receptor-runner config render local -o receptor.yml
-  receptor-runner config render worker --set id=exec1 --set peers=hub.example.org:27199
+  receptor-runner config render worker --set id=exec1 --set peers=hub:27199
   receptor-runner config check /etc/receptor/receptor.conf
 """
 
 RENDER_EPILOG = """\b
 Examples:
-  receptor-runner config render local --set socket=/run/user/1000/control.sock -o receptor.yml
-  receptor-runner config render control --set tls=true --set signing_key=/etc/receptor/sign.pem
-  receptor-runner config render worker --set peers=hub:27199 --set command=/opt/rr/bin/receptor-runner
-  receptor-runner config render local --set work.ansible-runner='/usr/bin/ansible-runner worker'
+  receptor-runner config render local --set socket=/run/user/1000/control.sock
+  receptor-runner config render control --set signing_key=/etc/receptor/sign.pem
+  receptor-runner config render worker --set peers=hub:27199 -o receptor.yml
+  receptor-runner config render local \\
+      --set work.ansible-runner='/usr/bin/ansible-runner worker'
 `receptor-runner config list` shows the settings of each template.
 """
 
@@ -38,7 +39,8 @@ CHECK_EPILOG = """\b
 Examples:
   receptor-runner config check receptor.yml
   receptor-runner config check --elsewhere control.yml hop.yml worker.yml
-Exit codes: 66 if a file cannot be read, 78 if there are errors, else 0, whatever the warnings and notes.
+\b
+Exit codes: 66 if a file cannot be read, 78 if there are errors, otherwise 0.
 """
 
 

@@ -17,7 +17,7 @@ class FollowOptions:
 
     keep: bool = option("--keep", is_flag=True, help="Keep the unit if the job does not succeed.")
     wait_timeout: float | None = seconds(
-        "--wait-timeout", None, "Stop following after this; the job goes on."
+        "--wait-timeout", None, "Stop following after this long. The job goes on."
     )
     contact_timeout: float | None = seconds(
         "--contact-timeout", None, "Give up after this much silence from a worker that sends keepalives."

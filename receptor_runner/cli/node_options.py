@@ -50,8 +50,9 @@ class SocketOptions:
 
     socket: str | None = option(
         "--socket",
-        help="Control socket of the local node: a path, tcp://host:port or tls://host:port. Default: "
-        "$RECEPTORCTL_SOCKET, else one of the usual paths, else an embedded node.",
+        metavar="ADDRESS",
+        help="Control socket of the local node. A path, tcp://host:port or tls://host:port. Default: "
+        "one of the usual paths, else an embedded node.",
     )
 
 

@@ -31,8 +31,9 @@ class OutputOptions:
     output: str | None = option(
         "--output",
         type=click.Choice([entry.value for entry in OutputFormat]),
-        help="text (default): the job's output; json: one object at the end; ndjson: one event per line; "
-        "quiet: errors only.",
+        metavar="FORMAT",
+        help="text (default), json, ndjson or quiet. text: the job's output; json: one object at the end; ndjson: "
+        "one event per line; quiet: errors only.",
     )
     json: bool = option("--json", is_flag=True, help="The same as --output json.")
     quiet: bool = option("-q", "--quiet", is_flag=True, help="The same as --output quiet.")

@@ -19,7 +19,8 @@ REMAINING_OUTPUT_S = 12.0
 
 EPILOG = """\b
 Examples:
-  receptor-runner transmit ./demo -p site.yml | receptor-runner worker | receptor-runner process ./demo -i 42
+  receptor-runner transmit ./demo -p site.yml | receptor-runner worker |
+      receptor-runner process ./demo -i 42
 """
 
 

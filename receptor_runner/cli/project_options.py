@@ -22,6 +22,4 @@ class ProjectOptions:
         help="Put artifacts into DIR/artifacts/IDENT. Default: a directory of the user.",
     )
     rerun: bool = option("--rerun", is_flag=True, help="Replace an ended job of the same ident.")
-    list_files: bool = option(
-        "--list-files", is_flag=True, help="List what would travel, with sizes; run nothing."
-    )
+    list_files: bool = option("--list-files", is_flag=True, help="List what would travel; run nothing.")

@@ -26,7 +26,7 @@ from receptor_runner.cli.submitting import submit_job
 EPILOG = """\b
 Examples:
   receptor-runner run ./demo -p site.yml
-  receptor-runner run ./demo -p site.yml --socket /run/receptor/receptor.sock --node exec1 -i 42
+  receptor-runner run ./demo -p site.yml --node exec1 -i 42
   receptor-runner run ./demo -m ping --hosts all --json
 """
 

@@ -17,7 +17,8 @@ from receptor_runner.errors import UsageError
 
 EPILOG = """\b
 Examples:
-  receptor-runner transmit ./demo -p site.yml | receptor-runner worker | receptor-runner process ./demo
+  receptor-runner transmit ./demo -p site.yml | receptor-runner worker |
+      receptor-runner process ./demo
   receptor-runner transmit ./demo -m ping --hosts all > job.stream
 """
 

@@ -27,12 +27,16 @@ if TYPE_CHECKING:
 
 EPILOG = """\b
 Examples:
-  receptor-runner transmit ./demo -p site.yml | receptor-runner worker | receptor-runner process ./demo
+  receptor-runner transmit ./demo -p site.yml | receptor-runner worker |
+      receptor-runner process ./demo
   receptor-runner worker --worker-info
   receptor-runner worker cleanup --help
 \b
 As a work-command in receptor.yml:
-  - work-command: {worktype: receptor-runner, command: /path/to/receptor-runner, params: worker}
+  - work-command:
+      worktype: receptor-runner
+      command: /path/to/receptor-runner
+      params: worker
 """
 
 

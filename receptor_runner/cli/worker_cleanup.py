@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Examples:
   receptor-runner worker cleanup --file-pattern '/tmp/awx_*_*' --dry-run
-  receptor-runner worker cleanup --file-pattern '/tmp/awx_*_*' --exclude-strings awx_42_ awx_43_
-  receptor-runner worker cleanup --remove-images quay.io/org/ee:old --image-prune
+  receptor-runner worker cleanup --file-pattern '/tmp/awx_*_*' \\
+      --exclude-strings awx_42_ awx_43_
+  receptor-runner worker cleanup --remove-images ee:old --image-prune
 """
 
 

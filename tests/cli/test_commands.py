@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from tests.harness import CommandLine, Commands, Project
 
 COMMANDS = (
-    "transmit", "worker", "process", "run", "submit", "attach", "cancel", "release", "jobs", "nodes", "cleanup",
-    "node", "config", "completion",
+    "playbook", "adhoc", "transmit", "worker", "process", "run", "submit", "attach", "cancel", "release",
+    "jobs", "nodes", "cleanup", "node", "config", "completion",
 )  # fmt: skip
 
 STREAM = (
@@ -31,7 +31,7 @@ STREAM = (
 def test_the_common_options_stand_behind_every_command(command_line: CommandLine, command: str) -> None:
     """--debug, --logfile, --log-format and --version are taken behind a command, as ansible-runner does."""
     words = command.split()
-    shown = command_line.ours(*words, "--help").text
+    shown = command_line.ours(*words, "--help-all").text
     for option in ("--debug", "--logfile", "--log-format", "--version"):
         assert option in shown
     assert command_line.ours(*words, "--version").text.startswith("receptor-runner ")
@@ -49,14 +49,20 @@ def test_run_takes_the_options_of_ansible_runner(commands: Commands, project: Pr
     ("words", "what", "hint"),
     [
         (("rnu",), "unknown command `rnu`", "did you mean `receptor-runner run`?"),
+        (("render",), "unknown command `render`", "did you mean `receptor-runner config render`?"),
+        (("site.yml",), "unknown command `site.yml`", "did you mean `receptor-runner playbook site.yml`?"),
         (("start",), "unknown command `start`", "did you mean `receptor-runner submit`?"),
         (("config", "chek"), "unknown command `chek`", "did you mean `receptor-runner config check`?"),
         (("xyzzy",), "unknown command `xyzzy`", "receptor-runner --help"),
-        (("run", "DIR", "--playbok", "x"), "unknown option `--playbok`", "did you mean `--playbook`?"),
+        (
+            ("run", "DIR", "--playbok", "x"),
+            "unknown option `--playbok`",
+            "did you mean `receptor-runner run --playbook`?",
+        ),
         (
             ("worker", "cleanup", "--xyzzy"),
             "unknown option `--xyzzy`",
-            "receptor-runner worker cleanup --help",
+            "receptor-runner worker cleanup --help-all",
         ),
     ],
 )
