@@ -26,7 +26,7 @@ COMMANDS = {
     "nodes": "List the nodes of the mesh and what they offer",
     "cleanup": "Remove what jobs left behind on a node",
     "node": "Serve an embedded, local-only Receptor node",
-    "config": "List, render and check receptor.yml files",
+    "config": "Render and check receptor.yml files; show the settings",
     "completion": "Print the shell completion script",
 }
 

@@ -9,6 +9,8 @@ from typing import Protocol
 
 import click
 
+from receptor_runner.cli.parameters import overrides
+
 _COLOR_CODE = re.compile(r"\x1b\[[0-9;:]*m")
 
 
@@ -52,8 +54,8 @@ def without_color(text: str) -> str:
     return _COLOR_CODE.sub("", text) if "\x1b" in text else text
 
 
-def _take(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
-    if value and not context.resilient_parsing:
+def _take(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value and not context.resilient_parsing and overrides(context, parameter):
         choose(When(value))
 
 

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import click
 
 from receptor_runner.cli import color, help_page, logs, output
+from receptor_runner.cli.configuration import settings as configuration
 from receptor_runner.errors import UsageError
 
 ELSEWHERE = {
@@ -58,6 +59,7 @@ class Command(help_page.HelpPage):
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         self.params += _common_parameters()
+        configuration.bind_variables(self.params)
 
 
 class Group(help_page.HelpPage, click.Group):

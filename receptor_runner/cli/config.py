@@ -1,4 +1,4 @@
-"""`receptor-runner config list | render | check`."""
+"""`receptor-runner config list | render | check | show`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 
 from receptor_runner.cli import messages, output, parameters
 from receptor_runner.cli.commands import Group
+from receptor_runner.cli.config_show import show
 from receptor_runner.errors import ConfigError, MissingInput, OutputFailed, UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ Examples:
   receptor-runner config render local -o receptor.yml
   receptor-runner config render worker --set id=exec1 --set peers=hub:27199
   receptor-runner config check /etc/receptor/receptor.conf
+  receptor-runner config show --sources
 """
 
 RENDER_EPILOG = """\b
@@ -46,7 +48,10 @@ Exit codes: 66 if a file cannot be read, 78 if there are errors, otherwise 0.
 
 @click.group(cls=Group, epilog=EPILOG)
 def config() -> None:
-    """List, render and check receptor.yml files."""
+    """List, render and check receptor.yml files; show the settings of receptor-runner."""
+
+
+config.add_command(show)
 
 
 @config.command("list")

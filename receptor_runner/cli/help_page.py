@@ -29,7 +29,7 @@ class Section(StrEnum):
 
 
 COMMON: dict[Section, str] = {
-    Section.JOB: "--playbook --module --args --role --hosts --inventory --limit --tags --container-image",
+    Section.JOB: "--playbook --module --args --hosts --inventory --limit --tags --process-isolation --container-image",
     Section.ANSIBLE: "--inventory --limit --extra-vars --tags --module-name --args --check --become "
     "--ask-become-pass --vault-id",
     Section.NODE: "--node --socket --work-type --profile",
@@ -40,9 +40,11 @@ COMMON: dict[Section, str] = {
 """The options that stand on the first page, by section."""
 
 RARE: dict[Section, str] = {
-    Section.JOB: "--roles-path --role-vars --role-skip-facts --binary --skip-tags --forks --cmdline -v --project-dir "
-    "--suppress-env-files --container-volume-mount --container-option --directory-isolation-base-path "
-    "--include-artifacts --omit-env-files --process-isolation --process-isolation-executable",
+    Section.JOB: "--role --roles-path --role-vars --role-skip-facts --binary --skip-tags --forks --cmdline -v "
+    "--project-dir "
+    "--container-volume-mount --container-option --directory-isolation-base-path "
+    "--include-artifacts --omit-env-files --process-isolation-executable "
+    "--process-isolation-hide-paths --process-isolation-show-paths --process-isolation-ro-paths",
     Section.NODE: "--tls-client --config --work-params --signwork --ttl --no-preflight --rootcas --key --cert",
     Section.FAILURES: "--keep --job-idle-timeout --contact-timeout --pending-timeout --node-timeout --runner-timeout "
     "--results-timeout --cancel-timeout --retry-deadline --retry-max-wait",

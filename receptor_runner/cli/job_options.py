@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
-from receptor_runner.cli.parameters import Duration, option
+from receptor_runner.cli.parameters import Duration, is_on_command_line, option
 from receptor_runner.errors import UsageError
 from receptor_runner.job import Job, check_ident, new_ident
 
@@ -154,7 +153,7 @@ class JobOptions:
             UsageError: more than one is.
         """
         named = [name for name in _TARGETS if getattr(self, name)]
-        meant = [name for name in named if _is_on_command_line(name)] or named
+        meant = [name for name in named if is_on_command_line(name)] or named
         if len(meant) > 1:
             words = " and ".join(f"--{name}" for name in meant)
             raise UsageError(f"{words} exclude each other", hint=f"{_command()} --help")
@@ -217,11 +216,6 @@ _LISTS = (
 
 def _command() -> str:
     return click.get_current_context().command_path
-
-
-def _is_on_command_line(name: str) -> bool:
-    """Return whether an option was given on the command line rather than by the environment."""
-    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def _role_vars(text: str) -> dict[str, Any]:

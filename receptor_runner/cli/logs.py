@@ -12,6 +12,7 @@ import click
 
 from receptor_runner.cli import output
 from receptor_runner.cli.live.bottom_line import moved_aside
+from receptor_runner.cli.parameters import overrides
 from receptor_runner.errors import OutputFailed
 
 log = logging.getLogger("receptor_runner")
@@ -114,7 +115,7 @@ def are_json() -> bool:
 
 def _take(context: click.Context, parameter: click.Parameter, value: object) -> None:
     """Apply one of the options, on top of those given so far before or behind the command's name."""
-    if value and parameter.name and not context.resilient_parsing:
+    if value and parameter.name and not context.resilient_parsing and overrides(context, parameter):
         options = replace(context.meta.get(__name__, LogOptions()), **{parameter.name: value})
         context.meta[__name__] = options
         start_logging(options)

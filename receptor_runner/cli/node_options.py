@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from receptor_runner.cli.configuration.settings import source_of, take_profile
 from receptor_runner.cli.parameters import option, seconds
 
 if TYPE_CHECKING:
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
 class ConnectionOptions:
     """How the local node is reached."""
 
+    profile: str | None = option(
+        "--profile",
+        is_eager=True,
+        callback=take_profile,
+        envvar="RECEPTOR_RUNNER_PROFILE",
+        show_envvar=True,
+        metavar="NAME",
+        help="Use this profile of the configuration files.",
+    )
     rootcas: str | None = option(
         "--rootcas", metavar="FILE", help="CA certificates (PEM) that a tls:// socket is verified against."
     )
@@ -69,8 +79,6 @@ class TlsOptions:
     config: Path | None = option(
         "--config",
         type=click.Path(path_type=Path),
-        envvar="RECEPTORCTL_CONFIG",
-        show_envvar=True,
         metavar="FILE",
         help="The local node's receptor.yml, to look up its tls-client. Default: the one it was started with.",
     )
@@ -111,7 +119,8 @@ def open_local_node(
     """
     from receptor_runner.receptor.nodes.locate import open_local_node
 
-    return open_local_node(local.socket, needs_mesh=bool(target.node or tls.tls_client))
+    source = source_of(click.get_current_context(), "socket") if local.socket else ""
+    return open_local_node(local.socket, source=source, needs_mesh=bool(target.node or tls.tls_client))
 
 
 def destination(

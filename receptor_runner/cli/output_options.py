@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import click
 
-from receptor_runner.cli.parameters import option
+from receptor_runner.cli.parameters import is_on_command_line, option
 from receptor_runner.errors import UsageError
 
 
@@ -44,9 +44,10 @@ class OutputOptions:
         Raises:
             UsageError: they name more than one.
         """
-        named = {OutputFormat(self.output)} if self.output else set()
-        named |= {OutputFormat.JSON} if self.json else set()
+        named = {OutputFormat.JSON} if self.json else set()
         named |= {OutputFormat.QUIET} if self.quiet else set()
+        if self.output and (not named or is_on_command_line("output")):
+            named.add(OutputFormat(self.output))
         if len(named) > 1:
             raise UsageError(f"conflicting output formats: {' and '.join(sorted(named))}")
         return named.pop() if named else OutputFormat.TEXT

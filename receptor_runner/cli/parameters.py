@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -74,6 +75,31 @@ def seconds(flag: str, default: float | None, text: str, variable: str | None = 
         metavar="SECONDS",
         help=text,
     )
+
+
+def options_of(kind: type[Any]) -> Iterator[click.Option]:
+    """Yield the options that an options class declares."""
+    for field in dataclasses.fields(kind):
+        flags, settings = field.metadata[_DECLARATION]
+        yield click.Option([*flags, field.name], **settings)
+
+
+def is_on_command_line(name: str) -> bool:
+    """Return whether an option of the current command was given on the command line, not by a variable or a file."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def overrides(context: click.Context, parameter: click.Parameter) -> bool:
+    """Return whether a value counts for an option that stands before or behind the command's name.
+
+    The command line counts, wherever it is, before what a variable or a file says for the other place.
+    """
+    given: set[str] = context.meta.setdefault(f"{__name__}.given", set())
+    name = str(parameter.name)
+    if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+        given.add(name)
+        return True
+    return name not in given
 
 
 def takes(name: str, kind: type[Any]) -> Callable[[Command], Command]:

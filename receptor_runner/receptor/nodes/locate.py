@@ -40,6 +40,7 @@ class LocalNode:
 def open_local_node(
     socket: str | None = None,
     *,
+    source: str = "--socket",
     needs_mesh: bool = False,
     environment: Mapping[str, str] | None = None,
     usual: tuple[Path, ...] = USUAL_SOCKETS,
@@ -50,6 +51,7 @@ def open_local_node(
 
     Args:
         socket: the address that was given.
+        source: where it was given, in words.
         needs_mesh: whether another node must be reached from there, which an embedded node cannot.
         environment: where variables are looked up; by default in this process's environment.
         usual: the usual places.
@@ -58,7 +60,7 @@ def open_local_node(
         NodeUnavailable: another node is wanted, but no node was found that could lead there.
         OutputFailed: the directory of an embedded node cannot be written.
     """
-    found = locate(socket, environment=environment, usual=usual)
+    found = locate(socket, source=source, environment=environment, usual=usual)
     if found is None and needs_mesh:
         raise NodeUnavailable(
             "no node leads to the mesh",
@@ -75,6 +77,7 @@ def open_local_node(
 def locate(
     socket: str | None = None,
     *,
+    source: str = "--socket",
     environment: Mapping[str, str] | None = None,
     usual: tuple[Path, ...] = USUAL_SOCKETS,
 ) -> LocalNode | None:
@@ -84,12 +87,13 @@ def locate(
 
     Args:
         socket: the address that was given.
+        source: where it was given, in words.
         environment: where RECEPTORCTL_SOCKET is looked up; by default in this process's environment.
         usual: the usual places.
     """
     variables = os.environ if environment is None else environment
     if socket:
-        return LocalNode(socket=_absolute(socket), source="--socket")
+        return LocalNode(socket=_absolute(socket), source=source)
     if named := variables.get(SOCKET_VARIABLE):
         return LocalNode(socket=_absolute(named), source=SOCKET_VARIABLE)
     for path in usual:

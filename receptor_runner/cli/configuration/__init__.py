@@ -1,0 +1,1 @@
+"""The program's own configuration: files with settings and profiles, below the command line and the environment."""
