@@ -16,7 +16,7 @@ def project_rule(root: Path, note: Callable[[str], None]) -> Callable[[str], boo
     """Return the rule that says what of a project travels.
 
     In a git repository that is what git tracks or would track. Roles and collections that git ignores travel all the
-    same, for Ansible loads them: they are what ansible-galaxy has installed. `.runnerignore` has the last word.
+    same, for Ansible loads them: they are what ansible-galaxy has installed. `.runnerignore` overrides both.
 
     Args:
         root: the project.

@@ -124,7 +124,7 @@ class Processor:
 
     @property
     def status(self) -> str | None:
-        """The last status heard."""
+        """The last status that arrived."""
         return self._status
 
     @property
@@ -195,7 +195,7 @@ class Processor:
         return f"last status: {self._status or 'none'}, events: {self._counter}"
 
     def cut_short(self, status: Status, explanation: str) -> Outcome:
-        """Say, to handlers and in the artifacts, that the job ended without a word of its own.
+        """Say, to handlers and in the artifacts, that the job ended without a final status.
 
         Args:
             status: how.

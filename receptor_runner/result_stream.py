@@ -28,7 +28,7 @@ def keepalive_interval(given: float | None) -> float:
         given: what the caller says, or None to let the environment variable decide.
 
     Raises:
-        ConfigError: the variable is no number.
+        ConfigError: the variable is not a number.
     """
     if given is not None:
         return max(given, 0)

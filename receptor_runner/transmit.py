@@ -129,7 +129,7 @@ def prepare(
     root = Path(os.path.abspath(private_data_dir))
     if root.exists() and not root.is_dir():
         raise MissingInput(
-            f"private data directory {private_data_dir} is no directory", hint=f"ls -ld {root}"
+            f"private data directory {private_data_dir} is not a directory", hint=f"ls -ld {root}"
         )
     if not root.is_dir():
         hint = f"mkdir -p {private_data_dir}/project"
@@ -359,7 +359,7 @@ class _Translation:
         self.files |= files
 
     def _check_files(self) -> None:
-        """Refuse files that the worker could not write, because a parent is no directory."""
+        """Refuse files that the worker could not write, because a parent is not a directory."""
         for name in self.files:
             for parent in Path(name).parents:
                 place = self.root / parent

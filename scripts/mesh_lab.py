@@ -111,7 +111,7 @@ class Daemon:
         )
 
     def check_running(self) -> None:
-        """Raise NodeUnavailable with its last words if it has ended."""
+        """Raise NodeUnavailable with the end of its log if it has ended."""
         if _has_ended(self.pid):
             words = self.log.read_text(errors="replace").strip().splitlines()
             raise NodeUnavailable(f"the node {self.name} ended", cause=words[-1] if words else None)

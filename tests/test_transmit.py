@@ -396,7 +396,7 @@ def test_idents(send: Send) -> None:
 def test_a_missing_directory_is_missing_input(tmp_path: Path) -> None:
     """A private data directory that does not exist is an error, and is not made."""
     (tmp_path / "file").write_text("x")
-    for name, said in (("nope", "does not exist"), ("file", "is no directory")):
+    for name, said in (("nope", "does not exist"), ("file", "is not a directory")):
         with pytest.raises(MissingInput, match=said):
             prepare(Job(playbook="p"), tmp_path / name)
     assert not (tmp_path / "nope").exists()

@@ -34,7 +34,7 @@ class VarsPrompt:
         # what is templated has another text on the node
         parts = re.split(r"\{\{.*?\}\}", self.prompt.rstrip())
         text = ".*".join(re.escape(part) for part in parts) + _AT_END
-        # the repetition begins with a word of its own: `confirm`; the question itself must not match inside of it
+        # Ansible puts `confirm ` before the question when it repeats it; the first pattern must not match that.
         return [f"(?<!confirm ){text}", *([f"confirm {text}"] if self.is_confirmed else [])]
 
 

@@ -23,7 +23,7 @@ from receptor_runner.node.unit_status import (
 )
 
 STATUS_PERIOD_S = 0.25
-INTERRUPT_PATIENCE_S = 10.0
+INTERRUPT_TIMEOUT_S = 10.0
 _SET_CHILD_SUBREAPER = 36
 _STOPPING = {signal.SIGINT, signal.SIGTERM}
 _WATCHED = {signal.SIGCHLD, *_STOPPING}
@@ -143,7 +143,7 @@ def _report_progress(status_file: StatusFile, child: int, reported: int) -> int:
 
 def _stop(status_file: StatusFile, child: int, received: signal.Signals) -> int:
     os.kill(child, signal.SIGINT)
-    _wait_for(child, INTERRUPT_PATIENCE_S)
+    _wait_for(child, INTERRUPT_TIMEOUT_S)
     kill_descendants(os.getpid())
     if received is signal.SIGINT:
         _finish(status_file, StoredUnitState.CANCELED, Detail.CANCELED)
@@ -152,8 +152,8 @@ def _stop(status_file: StatusFile, child: int, received: signal.Signals) -> int:
     return 255
 
 
-def _wait_for(child: int, patience_s: float) -> None:
-    deadline = time.monotonic() + patience_s
+def _wait_for(child: int, timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
     while child not in reap_children() and (left_s := deadline - time.monotonic()) > 0:
         signal.sigtimedwait({signal.SIGCHLD}, left_s)
 

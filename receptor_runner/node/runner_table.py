@@ -28,8 +28,8 @@ from receptor_runner.node.units import Unit, UnitStore, fail_if_never_started, f
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ORPHAN_PATIENCE_S = 10.0
-CANCEL_PATIENCE_S = 20.0
+ORPHAN_TIMEOUT_S = 10.0
+CANCEL_TIMEOUT_S = 20.0
 _RETRY_PAUSE_S = 1.0
 _BLOCKED_UNTIL_READY = [signal.SIGINT, signal.SIGTERM]
 _DEFAULTS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ]
@@ -117,7 +117,7 @@ class RunnerTable:
     def _end(self, runner: CommandRunner) -> None:
         runner.cancelled = True
         self._signal(runner, signal.SIGINT)
-        if not runner.ended.wait(CANCEL_PATIENCE_S):
+        if not runner.ended.wait(CANCEL_TIMEOUT_S):
             self._signal(runner, signal.SIGKILL)
             runner.ended.wait()
 
@@ -245,7 +245,7 @@ def _was_killed(status: StoredUnitStatus) -> bool:
 
 
 def _record_death(unit: Unit, *, cancelled: bool) -> None:
-    end_orphans(str(unit.unit_dir), ORPHAN_PATIENCE_S)
+    end_orphans(str(unit.unit_dir), ORPHAN_TIMEOUT_S)
     status = StoredUnitStatus(
         state=StoredUnitState.CANCELED if cancelled else StoredUnitState.FAILED,
         detail=Detail.CANCELED if cancelled else Detail.RUNNER_DIED,

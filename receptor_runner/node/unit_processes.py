@@ -56,15 +56,15 @@ def kill_descendants(pid: int) -> None:
         reap_children()
 
 
-def end_orphans(unit_dir: str, patience_s: float) -> None:
+def end_orphans(unit_dir: str, timeout_s: float) -> None:
     """End what a dead runner left behind: SIGINT, then after a while SIGKILL.
 
     Args:
         unit_dir: the unit's directory, by which its processes are recognized.
-        patience_s: how long they may take to stop by themselves, in seconds.
+        timeout_s: how long they may take to stop by themselves, in seconds.
     """
     send_signal(list_unit_processes(unit_dir), signal.SIGINT)
-    deadline = time.monotonic() + patience_s
+    deadline = time.monotonic() + timeout_s
     while (found := list_unit_processes(unit_dir)) and time.monotonic() < deadline + KILL_DEADLINE_S:
         if time.monotonic() >= deadline:
             send_signal(found, signal.SIGKILL)

@@ -140,9 +140,11 @@ def test_unit_of_a_removed_work_type(daemon: Daemon) -> None:
     assert daemon.ask_json(f"work release {unit}") == {"released": unit}
 
 
-def test_leftovers_of_a_killed_node_are_swept(embedded: Daemon, documented: Callable[[str], None]) -> None:
+def test_half_made_units_of_a_killed_node_are_removed(
+    embedded: Daemon, documented: Callable[[str], None]
+) -> None:
     """A unit directory without a status, half made or half removed, is gone after a restart."""
-    documented("leftovers-swept")
+    documented("half-made-units-removed")
     embedded.end(signal.SIGKILL)
     (embedded.units_dir / "AAAAAAAA").mkdir()
     (embedded.units_dir / "AAAAAAAA" / "stdout").touch()

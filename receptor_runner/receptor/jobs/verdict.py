@@ -81,7 +81,7 @@ def incomplete(unit: ReadableUnit, processor: Processor, status: UnitStatus) -> 
 
 
 def _last_output(unit: ReadableUnit, processor: Processor, status: UnitStatus) -> str:
-    """Return the end of what the unit printed: what is no message of the stream, else the job's own output."""
+    """Return the end of what the unit printed: lines that are not messages of the stream, else the job's own output."""
     begin = max(status.stdout_size - _TAIL_SIZE, 0)
     tail = read_results(unit, begin, _TAIL_SIZE)
     if foreign := foreign_output(tail, is_torn=begin > 0):
@@ -103,7 +103,7 @@ def read_results(unit: ReadableUnit, offset: int, size: int) -> bytes:
 
 
 def foreign_output(tail: bytes, *, is_torn: bool) -> str:
-    """Return what a unit printed that is no message of a stream.
+    """Return what a unit printed that is not a message of a stream.
 
     Args:
         tail: the end of its output.

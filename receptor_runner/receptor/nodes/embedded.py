@@ -193,8 +193,8 @@ def _check_filesystem(directory: Path) -> None:
         with open(directory / _LOCK_NAME, "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
     except OSError:
-        for leftover in directory.iterdir():
-            leftover.unlink()
+        for path in directory.iterdir():
+            path.unlink()
         directory.rmdir()
         raise
 

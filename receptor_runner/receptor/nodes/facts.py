@@ -80,14 +80,14 @@ def read_reports(
 
 
 def _report(control: Control, destination: Destination, route: Route, within_s: float) -> WorkerReport:
-    inquiry = dataclasses.replace(
+    request = dataclasses.replace(
         destination,
         params=_PARAMS,
         ttl=f"{within_s + _TTL_MARGIN_S:g}s",
         tls_client=destination.tls_client if route.wants_tls else None,
     )
     try:
-        output = _run(control, work_order(inquiry, route, control), within_s)
+        output = _run(control, work_order(request, route, control), within_s)
         return WorkerReport(facts=_read(output))
     except RunnerError as error:
         return WorkerReport(error=str(error))
