@@ -9,27 +9,15 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from receptor_runner.artifacts import (
-    RESERVED_NAMES,
-    SPOOL_NAME,
-    make_directory,
-    open_at,
-    open_directory,
-    read_rc,
-    read_status,
-    write_atomically,
-    write_in,
-    writing,
-)
+from receptor_runner.artifact_writer import ArtifactWriter
+from receptor_runner.artifacts import read_rc, read_status
 from receptor_runner.checkpoint import Checkpoint
 from receptor_runner.errors import ArchiveError, InputFailed, StreamError
 from receptor_runner.handlers import Handlers, RunnerConfig
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.stream.decoder import EXCERPT_SIZE, Decoder
-from receptor_runner.stream.extraction import ExtractionRules, extract
-from receptor_runner.stream.limits import ArchiveLimits
 from receptor_runner.stream.messages import (
     ArchiveData,
     ArchiveEnd,
@@ -93,19 +81,9 @@ class Processor:
         self._explanation = start.explanation
         self._last_noise: Noise | None = None
         self._warnings: list[str] = []
-        self._rules = _rules()
         self.damaged = start.damaged
         self.keepalives = start.keepalives
-        self._writing = writing(artifact_dir)
-        with self._writing:
-            make_directory(artifact_dir)
-            self._events = open_directory(artifact_dir / "job_events")
-            self._stdout: IO[bytes] | None = None
-            if start.stdout_size is not None and not config.suppress_output_file:
-                self._stdout = open_at(artifact_dir / "stdout", start.stdout_size)
-            self._spool: IO[bytes] | None = None
-            if start.position.archive_size is not None:
-                self._spool = open_at(artifact_dir / SPOOL_NAME, start.position.archive_received)
+        self._files = ArtifactWriter(artifact_dir, start, keeps_stdout=not config.suppress_output_file)
 
     @property
     def ended(self) -> bool:
@@ -143,14 +121,11 @@ class Processor:
             for message in self._decoder.feed(data):
                 self._take(message)
         finally:
-            self._flush_stdout()
+            self._files.flush_stdout()
 
     def checkpoint(self) -> Checkpoint:
         """Write out everything and return the place from which another processor can go on."""
-        with self._writing:
-            if self._spool:
-                self._spool.flush()
-            size = self._stdout.tell() if self._stdout else None
+        size = self._files.save()
         return Checkpoint(
             position=self._decoder.position,
             counter=self._counter,
@@ -172,7 +147,7 @@ class Processor:
         try:
             self._decoder.check_complete()
         except StreamError as error:
-            self._drop_spool()
+            self._files.drop_archive()
             raise StreamError(
                 error.what,
                 cause=f"{error.cause}; {self.progress()}",
@@ -220,15 +195,8 @@ class Processor:
         return f"{NO_LINE} {detail}"
 
     def close(self) -> None:
-        """Close the files; what is written stays.
-
-        What a full disk keeps from being written now was told before, or lies behind the last checkpoint.
-        """
-        for file in (self._stdout, self._spool):
-            with contextlib.suppress(OSError):
-                if file:
-                    file.close()
-        os.close(self._events)
+        """Close the files; what is written stays."""
+        self._files.close()
 
     def _outcome(self) -> Outcome:
         if self._status is None:
@@ -240,23 +208,16 @@ class Processor:
         if status in {Status.STARTING, Status.RUNNING}:
             raise StreamError("the stream ends without a verdict", cause=self.progress(), offset=self.offset)
         rc = read_rc(self.artifact_dir)
-        if self._stdout is None:  # the worker's archive has come, and brought these files
+        if not self._files.keeps_stdout:  # the worker's archive has come, and brought these files
             for contradiction in _contradictions(status, rc, read_status(self.artifact_dir)):
                 self._warn(contradiction)
-        self._write_status(status)
+        self._files.write_status(status.value)
         warnings = tuple(self._warnings)
         return Outcome(status=status, rc=rc, explanation=self._explanation, warnings=warnings)
 
     def _warn(self, text: str) -> None:
         log.warning("%s", text)
         self._warnings.append(text)
-
-    def _write_status(self, status: Status) -> None:
-        """Write the artifact `status` where the worker could not."""
-        path = self.artifact_dir / "status"
-        if read_status(self.artifact_dir) != status.value:
-            with self._writing:
-                write_atomically(path, status.value.encode())
 
     def _take(self, message: Message) -> None:
         if self._last_noise and not self._last_noise.damaged and isinstance(message, Event | StatusLine):
@@ -267,12 +228,9 @@ class Processor:
             case StatusLine(data):
                 self._take_status(data)
             case ArchiveStart():
-                with self._writing:
-                    self._spool = open_at(self.artifact_dir / SPOOL_NAME, 0)
+                self._files.begin_archive()
             case ArchiveData(data):
-                assert self._spool is not None
-                with self._writing:
-                    self._spool.write(data)
+                self._files.write_archive(data)
             case ArchiveEnd():
                 self._take_archive()
             case Noise():
@@ -296,9 +254,8 @@ class Processor:
             self.config.cwd = cwd if isinstance(cwd, str) else None
             self.config.env = env if isinstance(env, dict) else {}
             if data.get("suppress_output_file") is True:
-                with self._writing:
-                    self._give_up_stdout()
-        self._flush_stdout()
+                self._files.give_up_stdout()
+        self._files.flush_stdout()
         self._handlers.status_handler(data, runner_config=self.config)
 
     def _take_event(self, event: Event) -> None:
@@ -314,60 +271,20 @@ class Processor:
             self._show(text)
         content = event.raw
         if self._handlers.event_handler:
-            self._flush_stdout()
+            self._files.flush_stdout()
             if not self._handlers.event_handler(event.data):
                 return
             content = json.dumps(event.data).encode()
-        with self._writing:
-            write_in(self._events, f"{counter}-{name}.json", content)
+        self._files.write_event(f"{counter}-{name}.json", content)
 
     def _show(self, text: str) -> None:
         self._handlers.display(text + "\n")
-        if self._stdout:
-            with self._writing:
-                self._stdout.write(text.encode(errors="surrogatepass") + b"\n")
-
-    def _flush_stdout(self) -> None:
-        if self._stdout:
-            with self._writing:
-                self._stdout.flush()
+        self._files.write_stdout(text)
 
     def _take_archive(self) -> None:
-        assert self._spool is not None
-        try:
-            with self._writing:
-                self._spool.flush()
-                for skipped in extract(self._spool, self.artifact_dir, self._rules):
-                    self._warn(f"left out of the artifacts: {skipped}")
-                self._give_up_stdout()
-        finally:
-            self._drop_spool()
+        for skipped in self._files.extract_archive():
+            self._warn(f"left out of the artifacts: {skipped}")
         self._handlers.artifacts_handler(str(self.artifact_dir))
-
-    def _give_up_stdout(self) -> None:
-        """Leave `stdout` to the worker, whose own has come; where it kept none, ours goes."""
-        if self._stdout is None:
-            return
-        path = self.artifact_dir / "stdout"
-        if os.path.samestat(path.lstat(), os.fstat(self._stdout.fileno())):
-            path.unlink()
-        self._stdout.close()
-        self._stdout = None
-
-    def _drop_spool(self) -> None:
-        if self._spool:
-            with contextlib.suppress(OSError):  # a full disk; what it would not take is not wanted any more
-                self._spool.close()
-            self._spool = None
-            (self.artifact_dir / SPOOL_NAME).unlink(missing_ok=True)
-
-
-def _rules() -> ExtractionRules:
-    return ExtractionRules(
-        reserved=RESERVED_NAMES,
-        written_last=frozenset({"rc", "status"}),
-        limits=ArchiveLimits.from_environment(os.environ),
-    )
 
 
 def _contradictions(status: Status, rc: int | None, recorded: str | None) -> Iterator[str]:
