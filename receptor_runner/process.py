@@ -240,7 +240,7 @@ class Processor:
             case Keepalive():
                 self.keepalives += 1
             case WorkerLine(text):
-                log.warning("the worker printed: %s", text)
+                log.warning("worker: %s", text)
             case _:
                 pass
 

@@ -75,8 +75,8 @@ class ResultStream:
         """Send an event."""
         self._line(encode_line(event))
 
-    def stray(self, text: str) -> None:
-        """Send a line that something in the worker printed; old peers pass over it."""
+    def remark(self, text: str) -> None:
+        """Send a line that is no part of the job's output; old peers pass over it."""
         self._line(encode_line({"worker_output": text}))
 
     def archive(self, size: int, chunks: Iterable[bytes]) -> None:

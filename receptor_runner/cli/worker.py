@@ -107,7 +107,7 @@ def _work(
     with _PrivateOutput() as output:
         stream = AbandonableOutput(output.descriptor, lambda: stop.requested)
         results = ResultStream(stream, keepalive_s=keepalive_s, stop=stop)
-        output.capture(results.stray)
+        output.capture(results.remark)
         _leave_on_signals(stop, results)
         chunks = read_descriptor(sys.stdin.fileno(), lambda: stop.requested, stop.fileno())
         return work(chunks, results, directory=directory, stop=stop).exit_code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 
@@ -52,6 +53,12 @@ class Answers:
         """The last line that was printed, without color codes: probably the prompt."""
         lines = _ESCAPE_CODE.sub("", self._shown).strip().splitlines()
         return lines[-1].strip() if lines else ""
+
+
+def password_entry(prompt: str) -> str:
+    """Return the entry of `passwords` that answers a prompt, as JSON and YAML write it: `{"^Who goes:": "..."}`."""
+    pattern = "^" + re.escape(prompt).replace("\\ ", " ")
+    return json.dumps({pattern: "..."}, ensure_ascii=False)
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

@@ -36,7 +36,7 @@ from receptor_runner.execution.isolation.choose import choose_isolation
 from receptor_runner.execution.isolation.engine import Isolation
 from receptor_runner.execution.isolation.paths import as_seen_inside
 from receptor_runner.execution.isolation.project_copy import copy_project
-from receptor_runner.execution.prompts import Answers
+from receptor_runner.execution.prompts import Answers, password_entry
 from receptor_runner.execution.redaction import redact
 from receptor_runner.execution.session import Cause, End, Limits, Session
 from receptor_runner.execution.sink import Sink
@@ -258,6 +258,7 @@ class Run:
             answers=self._prepared.answers,
             limits=limits,
             stop=self._stop,
+            on_prompt=lambda prompt: self._report_prompt(prompt, limits.prompt_timeout_s),
             open_channel=self._open_channel(program),
         )
         try:
@@ -269,6 +270,11 @@ class Run:
             text, outcome = not_started(error, program)
             assembler.add_text(text)
             return outcome
+
+    def _report_prompt(self, prompt: str, timeout_s: float) -> None:
+        self._sink.remark(
+            f"the job waits at the prompt {prompt!r}, which no password matches; it is stopped after {timeout_s:g} s"
+        )
 
     def _open_channel(self, program: Program) -> Callable[[], EventChannel]:
         is_job = program is self._program
@@ -301,7 +307,8 @@ def judge(end: End, program: str) -> Outcome:
     if end.cause is Cause.CANCELED:
         return Outcome(status=Status.CANCELED, rc=RC_STOPPED, explanation=left.removeprefix("; ") or None)
     if end.cause is Cause.UNANSWERED:
-        why = f"stopped: {end.cause}: {end.last_line!r}{left}"
+        entry = password_entry(end.last_line)
+        why = f"stopped: {end.cause}: {end.last_line!r}; this entry of `passwords` would: {entry}{left}"
         return Outcome(status=Status.FAILED, rc=RC_STOPPED, explanation=why)
     if end.cause is not Cause.EXITED:
         return Outcome(status=Status.TIMEOUT, rc=RC_STOPPED, explanation=f"stopped: {end.cause}{left}")

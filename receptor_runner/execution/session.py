@@ -20,6 +20,9 @@ from receptor_runner.system.cancel import CancelToken
 
 TICK_S = 0.25
 SETTLE_S = 0.1
+REPORT_PROMPT_S = 2.0
+"""How long a prompt stands before it is reported: a password that matches answers it at once."""
+
 DRAIN_LIMIT_S = 5.0
 RC_INTERRUPTED = 99
 """The exit code of Ansible after Ctrl-C."""
@@ -75,6 +78,7 @@ class Session:
         answers: the answers to its prompts.
         limits: when to stop it.
         stop: requests that it be stopped.
+        on_prompt: called with a prompt that no password matches, soon after it was printed.
         open_channel: opens the channel for its events.
     """
 
@@ -86,6 +90,7 @@ class Session:
         answers: Answers,
         limits: Limits,
         stop: CancelToken,
+        on_prompt: Callable[[str], None] = lambda _prompt: None,
         open_channel: Callable[[], EventChannel] = EventChannel.inherited,
     ) -> None:
         self._guardian = guardian
@@ -93,6 +98,8 @@ class Session:
         self._answers = answers
         self._limits = limits
         self._stop = stop
+        self._on_prompt = on_prompt
+        self._reported_prompt = False
         self._open_channel = open_channel
         self._ends_with_stop = False
         self._cause: Cause | None = None
@@ -176,6 +183,7 @@ class Session:
         self._show(after)
         if text or messages:
             self._last_output_at = time.monotonic()
+            self._reported_prompt = False
         self._may_prompt = self._may_prompt or bool(text)
 
     def _take(self, message: dict[str, Any]) -> None:
@@ -216,8 +224,14 @@ class Session:
         silence_s = now - self._last_output_at
         if self._limits.idle_timeout_s is not None and silence_s >= self._limits.idle_timeout_s:
             return Cause.IDLE_TIMEOUT
-        if silence_s >= self._limits.prompt_timeout_s and self._is_stuck(terminal, channel):
-            return Cause.UNANSWERED
+        if silence_s >= min(self._limits.prompt_timeout_s, REPORT_PROMPT_S) and self._is_stuck(
+            terminal, channel
+        ):
+            if silence_s >= self._limits.prompt_timeout_s:
+                return Cause.UNANSWERED
+            if not self._reported_prompt:
+                self._reported_prompt = True
+                self._on_prompt(self._answers.last_line)
         return None
 
     def _is_stuck(self, terminal: Terminal, channel: EventChannel) -> bool:

@@ -11,5 +11,8 @@ class Sink(Protocol):
     def status(self, status: dict[str, Any]) -> None:
         """Receive a status line: `{"status": ..., "runner_ident": ...}` and more."""
 
+    def remark(self, text: str) -> None:
+        """Receive a line for whoever follows the job, which is no part of its output."""
+
     def event(self, event: dict[str, Any]) -> None:
         """Receive one event, complete with counter, uuid and stdout."""

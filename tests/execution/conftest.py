@@ -25,6 +25,7 @@ class Told:
     def __init__(self) -> None:
         self.statuses: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
+        self.remarks: list[str] = []
 
     def status(self, status: dict[str, Any]) -> None:
         """Keep a status."""
@@ -33,6 +34,10 @@ class Told:
     def event(self, event: dict[str, Any]) -> None:
         """Keep an event."""
         self.events.append(event)
+
+    def remark(self, text: str) -> None:
+        """Keep a remark."""
+        self.remarks.append(text)
 
     def named(self, event: str) -> list[dict[str, Any]]:
         """Return the events of one kind."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from receptor_runner.errors import ConfigError
 from receptor_runner.execution.prompts import Answers
@@ -64,13 +66,29 @@ def test_a_pause_is_answered(workplace: Workplace) -> None:
 
 @pytest.mark.parametrize("private", ["true", "false"])
 def test_a_prompt_without_answer_ends_the_job(workplace: Workplace, private: str) -> None:
-    """A job that waits for an answer nobody has fails, and says which prompt it was."""
+    """A job that waits for an answer nobody has fails, and says which prompt it was and what would answer it."""
     header = f"  gather_facts: false\n  vars_prompt: [{{name: a, prompt: Who goes, private: {private}}}]\n"
     ran = workplace.run(
         playbook=workplace.playbook("- debug:", header=header), settings={"prompt_timeout": 1}
     )
     assert ran.outcome.status is Status.FAILED
-    assert "Who goes" in ran.told.statuses[-1]["job_explanation"]
+    explanation = ran.told.statuses[-1]["job_explanation"]
+    assert "Who goes" in explanation
+    entry = json.loads(explanation[explanation.index("{") :])
+    answered = workplace.run(
+        playbook=workplace.playbook("- debug: msg={{ a }}", header=header), passwords=entry
+    )
+    assert answered.told.named("runner_on_ok")[0]["event_data"]["res"]["msg"] == "..."
+
+
+@pytest.mark.slow
+def test_a_prompt_without_answer_is_reported_while_it_stands(workplace: Workplace) -> None:
+    """Long before the job is stopped for it, whoever follows the job reads the prompt."""
+    name = workplace.playbook("- pause: prompt='Anybody'")
+    ran = workplace.run(playbook=name, settings={"prompt_timeout": 4})
+    (remark,) = ran.told.remarks
+    assert "Anybody" in remark
+    assert "stopped after 4 s" in remark
 
 
 def test_a_pause_without_answer_ends_the_job(workplace: Workplace) -> None:
