@@ -121,6 +121,15 @@ class Job:
         """Whether the job says what to run."""
         return any((self.playbook, self.module, self.role, self.binary))
 
+    @property
+    def title(self) -> str:
+        """What it runs, in a word or two: the playbook, else the module, the role or the command."""
+        if self.playbook:
+            return self.playbook if isinstance(self.playbook, str) else "plays"
+        if self.module:
+            return f"-m {self.module}"
+        return f"-r {self.role}" if self.role else self.binary or ""
+
     def digest(self) -> str:
         """Return a digest of the options, the ident aside: equal jobs have equal digests."""
         options = {key: value for key, value in self.to_kwargs().items() if key != "ident"}

@@ -34,6 +34,14 @@ def short_dir() -> Iterator[Path]:
         yield path
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _state() -> Iterator[None]:
+    """What tests submit in their own process is noted in a state directory of theirs."""
+    with short_directory() as directory, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(directory))
+        yield
+
+
 @pytest.fixture
 def environment(tmp_path: Path, short_dir: Path) -> Iterator[dict[str, str]]:
     """An environment of its own: no home, no node, no settings of the person who runs the tests.

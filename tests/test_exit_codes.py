@@ -42,7 +42,7 @@ def check(done: Finished, code: int, *texts: str) -> None:
         (["run", "NOPE", "-p", "test.yml"], 66, "does not exist"),
         (["submit", "NOPE", "-p", "test.yml"], 66, "does not exist"),
         (["jobs", "NOPE"], 66, "does not exist"),
-        (["attach", "NOPE", "-i", "1"], 66, "no job `1`"),
+        (["attach", "NOPE", "-i", "1"], 66, "does not exist"),
         (["transmit", "DIR"], 64, "nothing to run"),
         (["run", "DIR"], 64, "nothing to run"),
         (["transmit", "DIR", "-p", "x", "--hosts", "all"], 64, "--hosts needs"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from receptor_runner.cli import messages, parameters
+from receptor_runner.cli import job_choice, messages, parameters
 from receptor_runner.cli.commands import Command
 from receptor_runner.cli.follow_options import FollowOptions
 from receptor_runner.cli.following import JobFollowing
@@ -20,18 +20,25 @@ from receptor_runner.outcome import Status
 
 if TYPE_CHECKING:
     from receptor_runner.outcome import Outcome
+    from receptor_runner.receptor.jobs.record import RecordedJob
 
 EPILOG = """\b
 Examples:
   receptor-runner attach ./demo -i 42
+  receptor-runner attach -i 42
   receptor-runner attach ./demo --all
 """
 
 
 @click.command(cls=Command, epilog=EPILOG)
-@parameters.private_data_dir
-@click.option("-i", "--ident", help="The job: its name under DIR/artifacts.")
-@click.option("--all", "everything", is_flag=True, help="Follow all active jobs of DIR at once.")
+@job_choice.private_data_dir
+@click.option("-i", "--ident", help=job_choice.IDENT_HELP)
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Follow all active jobs at once: those of DIR, else all of yours.",
+)
 @click.option(
     "--cancel-on-interrupt", is_flag=True, help="Ctrl-C cancels the job, as in `run`, instead of detaching."
 )
@@ -39,7 +46,7 @@ Examples:
 @parameters.takes("follow", FollowOptions)
 @parameters.takes("output", OutputOptions)
 def attach(
-    private_data_dir: Path,
+    private_data_dir: Path | None,
     ident: str | None,
     everything: bool,
     cancel_on_interrupt: bool,
@@ -49,31 +56,31 @@ def attach(
 ) -> int:
     """Follow a submitted job until its end, from where the local artifacts stop.
 
-    Ctrl-C detaches: the job goes on. With --all every line of output begins with its job's ident, and the exit code is
-    the largest of all jobs'.
+    Without DIR the job is looked up among yours. Ctrl-C detaches: the job goes on. With --all every line of output
+    begins with its job's ident, and the exit code is the largest of all jobs'.
     """
     if (ident is None) is not everything:
-        raise UsageError(
-            "attach needs either --ident or --all", hint=f"receptor-runner jobs {private_data_dir}"
-        )
+        where = f" {private_data_dir}" if private_data_dir else ""
+        raise UsageError("attach needs either --ident or --all", hint=f"receptor-runner jobs{where}")
     with JobDisplay(output.format(), one_job=not everything) as display:
         following = JobFollowing(
             follow, destination(connection), display, cancel_on_interrupt=cancel_on_interrupt
         )
         following.catch_signals()
         if ident is not None:
-            return following.follow(private_data_dir, ident)
-        return _attach_all(private_data_dir, following, display)
+            place = job_choice.find(private_data_dir, ident)
+            return following.follow(place.private_data_dir, place.ident)
+        return _attach_all(job_choice.recorded(private_data_dir), following, display)
 
 
-def _attach_all(private_data_dir: Path, following: JobFollowing, display: JobDisplay) -> int:
+def _attach_all(jobs: list[RecordedJob], following: JobFollowing, display: JobDisplay) -> int:
     from receptor_runner.receptor.jobs.follow import follow_all
-    from receptor_runner.receptor.jobs.record import RecordFile, read_all
+    from receptor_runner.receptor.jobs.record import RecordFile
 
-    idents = [record.ident for record in read_all(private_data_dir) if record.is_active and record.unit_id]
-    ended = follow_all(private_data_dir, idents, following.destination, following.of_many)
-    display.end_many([RecordFile(private_data_dir, ident).require() for ident in idents])
-    code = max((_report(ident, end) for ident, end in sorted(ended.items())), default=0)
+    places = [job.place for job in jobs if job.record.is_active and job.record.unit_id]
+    ended = follow_all(places, following.destination, following.of_many)
+    display.end_many([RecordFile(place.private_data_dir, place.ident).require() for place in places])
+    code = max((_report(place.ident, end) for place, end in sorted(ended.items())), default=0)
     following.check("see above for each job")
     return code
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from receptor_runner.cli import messages
+from receptor_runner.recap import read_recap
 
 if TYPE_CHECKING:
     from receptor_runner.receptor.jobs.overview import JobView
@@ -22,6 +23,7 @@ def describe(record: Record) -> dict[str, Any]:
         "node": record.node,
         "socket": record.socket,
         "work_type": record.work_type,
+        "playbook": record.playbook,
         "unit": record.unit_id,
         "created": record.created,
         "updated": record.updated,
@@ -43,8 +45,18 @@ def age_s(record: Record) -> float:
 
 def describe_view(view: JobView) -> dict[str, Any]:
     """Return how a job stands now, as programs read it."""
+    from receptor_runner.receptor.jobs.record import RecordFile
+
+    place, record = view.job.place, view.record
+    recap = read_recap(RecordFile(place.private_data_dir, place.ident).artifact_dir)
+    age = age_s(record)
     return {
-        **describe(view.record),
+        **describe(record),
+        "private_data_dir": str(place.private_data_dir),
+        "age_s": round(age, 3),
+        "duration_s": age if record.is_active and not view.awaits_attach else recap.duration_s,
+        "hosts": recap.hosts,
+        "hosts_failed": recap.failed,
         "active": view.is_active,
         "status": view.status,
         "unit_state": view.unit.state.value if view.unit else None,

@@ -130,5 +130,3 @@ private_data_dir = click.argument(
 )
 
 as_json = click.option("--json", "json_output", is_flag=True, help="Print one JSON object instead of text.")
-
-ident_of_job = click.option("-i", "--ident", required=True, help="The job: its name under DIR/artifacts.")

@@ -15,6 +15,19 @@ def duration(seconds: float) -> str:
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
+def compact(seconds: float) -> str:
+    """Return a duration in at most six columns: `4s`, `1m12s`, `2h05m`, `3d4h`, `210d`."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02}m"
+    days, hours = divmod(whole // 3600, 24)
+    return f"{days}d{hours}h" if days < 100 else f"{days}d"
+
+
 def clock(seconds: float) -> str:
     """Return a duration as a stopwatch shows it: `0:04`, `1:12`, `2:05:00`."""
     minutes, rest = divmod(int(seconds), 60)

@@ -7,18 +7,19 @@ from receptor_runner.cli import units
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text", "clock"),
+    ("seconds", "text", "compact", "clock"),
     [
-        (0, "0 s", "0:00"),
-        (59.9, "59 s", "0:59"),
-        (72, "1 min 12 s", "1:12"),
-        (7500, "2 h 5 min", "2:05:00"),
-        (3 * 86400 + 4 * 3600, "3 d 4 h", "76:00:00"),
+        (0, "0 s", "0s", "0:00"),
+        (59.9, "59 s", "59s", "0:59"),
+        (72, "1 min 12 s", "1m12s", "1:12"),
+        (7500, "2 h 5 min", "2h05m", "2:05:00"),
+        (3 * 86400 + 4 * 3600, "3 d 4 h", "3d4h", "76:00:00"),
+        (210 * 86400, "210 d 0 h", "210d", "5040:00:00"),
     ],
 )
-def test_durations(seconds: float, text: str, clock: str) -> None:
-    """A duration is written with its two largest units, or as a stopwatch shows it."""
-    assert (units.duration(seconds), units.clock(seconds)) == (text, clock)
+def test_durations(seconds: float, text: str, compact: str, clock: str) -> None:
+    """A duration is written with its two largest units, in few columns, or as a stopwatch shows it."""
+    assert (units.duration(seconds), units.compact(seconds), units.clock(seconds)) == (text, compact, clock)
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,7 @@ class Lab(Gate):
         if not self.node.is_running():
             self.node.start()
         where = Destination(socket=str(self.node.socket), retry=RetryPolicy(deadline_s=5))
-        list(prunable_jobs(self.project.path, read_all(self.project.path), where, prune=True))
+        list(prunable_jobs(read_all(self.project.path), where, prune=True))
         self.prune_orphans()
         wait_until(lambda: not self.control.units(), "no unit is left", 15)
         wait_until(lambda: not self.processes(), f"no process is left of {self.processes()}", 15)

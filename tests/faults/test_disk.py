@@ -157,7 +157,7 @@ def test_damaged_records(tmp_path: Path, content: bytes) -> None:
     (damaged.artifact_dir / "unit.json").write_bytes(content)
     with pytest.raises(MissingInput, match=r"damaged/unit\.json cannot be read"):
         damaged.read()
-    assert [found.ident for found in read_all(tmp_path)] == ["whole"]
+    assert [found.record.ident for found in read_all(tmp_path)] == ["whole"]
 
 
 def test_damaged_record(lab: Lab) -> None:

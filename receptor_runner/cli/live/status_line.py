@@ -6,11 +6,11 @@ import sys
 import time
 from collections.abc import Iterable
 
-from rich.console import Console
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from receptor_runner.cli import color, units
+from receptor_runner.cli import units
+from receptor_runner.cli.live.drawing import draw, terminal_console
 from receptor_runner.cli.live.view import HostCounts, Phase, RunView, StatusLine, Upload
 
 _BAR_WIDTH = 20
@@ -18,7 +18,6 @@ _NARROW = 70
 """Below this width the upload goes without a bar."""
 
 _SEPARATOR = " \N{MIDDLE DOT} "
-_ASCII = str.maketrans({"\N{MIDDLE DOT}": "-", "\N{HORIZONTAL ELLIPSIS}": "~"})
 
 
 class StatusLineRenderer:
@@ -30,28 +29,15 @@ class StatusLineRenderer:
 
     def __init__(self, view: RunView) -> None:
         self._view = view
-        wants_color = color.is_wanted(sys.stderr)
-        self._console = Console(
-            file=sys.stderr,
-            force_terminal=True,
-            color_system="auto" if wants_color else None,
-            no_color=not wants_color,
-            highlight=False,
-            markup=False,
-            emoji=False,
-        )
+        self._console = terminal_console(sys.stderr)
 
     def __call__(self, width: int) -> tuple[str, int]:
         """Return the line for a terminal of so many columns, and how many of them it takes."""
         line = self._view.line(time.monotonic())
         usable = width - 1  # the last column stays free: terminals differ in what they do after it
         parts = _upload(line.upload, usable) if line.upload else [_status(line, usable)]
-        with self._console.capture() as capture:
-            for part in parts:
-                self._console.print(part, end="", soft_wrap=True)
         columns = sum(part.width or 0 if isinstance(part, ProgressBar) else part.cell_len for part in parts)
-        text = capture.get()
-        return text if self._console.encoding.startswith("utf") else text.translate(_ASCII), columns
+        return draw(self._console, parts), columns
 
 
 def _status(line: StatusLine, width: int) -> Text:

@@ -25,6 +25,7 @@ from receptor_runner.plugins import with_plugins
 from receptor_runner.process import Processor
 from receptor_runner.receptor.jobs.follow_policy import FollowPolicy
 from receptor_runner.receptor.jobs.follower import Follower
+from receptor_runner.receptor.jobs.index import JobPlace
 from receptor_runner.receptor.jobs.job_unit import JobUnit
 from receptor_runner.receptor.jobs.never_ran import interrupted_upload_ran_nothing
 from receptor_runner.receptor.jobs.record import Record, RecordFile, Stage
@@ -218,33 +219,32 @@ def _as_before(record: Record, outcome: Outcome) -> Outcome:
 
 
 def follow_all(
-    private_data_dir: Path,
-    idents: Iterable[str],
+    places: Iterable[JobPlace],
     destination: Destination,
     following_of: Callable[[str], Following],
-) -> dict[str, Outcome | RunnerError]:
+) -> dict[JobPlace, Outcome | RunnerError]:
     """Follow many jobs at once, each in a thread of its own.
 
     Args:
-        private_data_dir: where the artifacts go.
-        idents: the jobs.
+        places: where the jobs are.
         destination: deadlines and retries.
-        following_of: how to follow each.
+        following_of: how to follow the job of an ident.
 
     Returns:
         How each ended, or why that is not known.
     """
-    ended: dict[str, Outcome | RunnerError] = {}
+    ended: dict[JobPlace, Outcome | RunnerError] = {}
 
-    def pursue(ident: str) -> None:
+    def pursue(place: JobPlace) -> None:
         try:
-            ended[ident] = follow(private_data_dir, ident, destination, following_of(ident))
+            following = following_of(place.ident)
+            ended[place] = follow(place.private_data_dir, place.ident, destination, following)
         except RunnerError as error:
-            ended[ident] = error
+            ended[place] = error
         except Exception as error:
-            ended[ident] = RunnerError("an unexpected error", cause=f"{type(error).__name__}: {error}")
+            ended[place] = RunnerError("an unexpected error", cause=f"{type(error).__name__}: {error}")
 
-    threads = [threading.Thread(target=pursue, args=(ident,), name=f"job-{ident}") for ident in idents]
+    threads = [threading.Thread(target=pursue, args=(place,), name=f"job-{place.ident}") for place in places]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from receptor_runner.artifacts import make_directory, write_atomically
-from receptor_runner.errors import MissingInput, UsageError
 from receptor_runner.system.directories import state_directories
 
 log = logging.getLogger("receptor_runner.index")
@@ -24,7 +23,7 @@ _NAME = "jobs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class IndexedJob:
+class JobPlace:
     """Where a job is.
 
     Attributes:
@@ -36,58 +35,40 @@ class IndexedJob:
     ident: str
 
 
-def add(job: IndexedJob) -> None:
+def add(place: JobPlace) -> None:
     """Note a job."""
-    content = {"private_data_dir": str(job.private_data_dir), "ident": job.ident}
+    content = {"private_data_dir": str(place.private_data_dir), "ident": place.ident}
     for state in state_directories():
         try:
             make_directory(state / _NAME)
-            write_atomically(state / _NAME / _file_name(job), json.dumps(content).encode(), durable=False)
+            write_atomically(state / _NAME / _file_name(place), json.dumps(content).encode(), durable=False)
         except OSError as error:
-            log.debug("the job %s cannot be noted in %s: %s", job.ident, state, error)
+            log.debug("the job %s cannot be noted in %s: %s", place.ident, state, error)
         else:
             return
 
 
-def remove(job: IndexedJob) -> None:
+def remove(place: JobPlace) -> None:
     """Forget a job."""
     for state in state_directories():
         with contextlib.suppress(OSError):
-            (state / _NAME / _file_name(job)).unlink(missing_ok=True)
+            (state / _NAME / _file_name(place)).unlink(missing_ok=True)
 
 
-def indexed_jobs() -> list[IndexedJob]:
+def places() -> list[JobPlace]:
     """Return all jobs, by directory and ident; files that cannot be read are left out."""
-    return sorted({job for state in state_directories() for job in _read_all(state / _NAME)})
+    return sorted({place for state in state_directories() for place in _read_all(state / _NAME)})
 
 
-def find(ident: str) -> Path:
-    """Return the private data directory of a job.
-
-    Raises:
-        MissingInput: the index has no job of that ident.
-        UsageError: it has several.
-    """
-    found = [job.private_data_dir for job in indexed_jobs() if job.ident == ident]
-    if not found:
-        raise MissingInput(
-            f"no job `{ident}`", hint="receptor-runner jobs lists yours; DIR names one elsewhere"
-        )
-    if len(found) > 1:
-        places = ", ".join(map(str, found))
-        raise UsageError(f"several jobs are called `{ident}`", cause=f"in {places}", hint="name DIR as well")
-    return found[0]
+def _file_name(place: JobPlace) -> str:
+    name = f"{place.private_data_dir}\0{place.ident}"
+    return hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:32] + ".json"
 
 
-def _file_name(job: IndexedJob) -> str:
-    place = f"{job.private_data_dir}\0{job.ident}"
-    return hashlib.sha256(place.encode(errors="surrogateescape")).hexdigest()[:32] + ".json"
-
-
-def _read_all(directory: Path) -> Iterator[IndexedJob]:
+def _read_all(directory: Path) -> Iterator[JobPlace]:
     for path in directory.glob("*.json"):
         try:
             entry = json.loads(path.read_bytes())
-            yield IndexedJob(private_data_dir=Path(entry["private_data_dir"]), ident=str(entry["ident"]))
+            yield JobPlace(private_data_dir=Path(entry["private_data_dir"]), ident=str(entry["ident"]))
         except (OSError, ValueError, TypeError, KeyError) as error:
             log.debug("%s cannot be read: %s", path, error)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from receptor_runner.errors import RunnerError
 from receptor_runner.outcome import Status
 from receptor_runner.receptor.control.protocol import Deadlines
 from receptor_runner.receptor.control.unit import UnitState, UnitStatus
-from receptor_runner.receptor.jobs.record import Record, RecordFile
+from receptor_runner.receptor.jobs.record import Record, RecordedJob, RecordFile
 from receptor_runner.receptor.nodes.destination import Destination, reach
 
 _AT_ONCE = 16
@@ -30,18 +29,23 @@ class JobView:
     """How a job stands.
 
     Attributes:
-        record: its record.
+        job: the job as recorded.
         unit: the status of its unit, if its node was asked and knows the unit.
         is_unknown: whether its node was asked and does not know the unit.
         node_error: why its node could not be asked.
         is_followed: whether another process follows it right now.
     """
 
-    record: Record
+    job: RecordedJob
     unit: UnitStatus | None = None
     is_unknown: bool = False
     node_error: str | None = None
     is_followed: bool = False
+
+    @property
+    def record(self) -> Record:
+        """Its record."""
+        return self.job.record
 
     @property
     def is_active(self) -> bool:
@@ -69,23 +73,21 @@ class JobView:
         return Status.RUNNING.value if self.unit else record.stage.value
 
 
-def overview(private_data_dir: Path, records: Iterable[Record], destination: Destination) -> list[JobView]:
+def overview(jobs: Sequence[RecordedJob], destination: Destination) -> list[JobView]:
     """Return how jobs stand; each node is asked once for all of its units, side by side and within seconds.
 
     Args:
-        private_data_dir: whose jobs.
-        records: their records.
+        jobs: the jobs as recorded.
         destination: certificates of the sockets; its deadlines and retries are not used.
     """
-    found = list(records)
     asked: dict[tuple[str, str | None], Record] = {}
-    for record in found:
+    for record in (job.record for job in jobs):
         if record.is_active and record.unit_id:
             asked.setdefault(_node_of(record), record)
     quick = dataclasses.replace(destination, deadlines=_DEADLINES)
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
         answers = dict(zip(asked, pool.map(lambda record: _ask(record, quick), asked.values()), strict=True))
-    return [_view(private_data_dir, record, answers) for record in found]
+    return [_view(job, answers) for job in jobs]
 
 
 def _node_of(record: Record) -> tuple[str, str | None]:
@@ -100,15 +102,15 @@ def _ask(record: Record, destination: Destination) -> dict[str, UnitStatus] | Ru
 
 
 def _view(
-    private_data_dir: Path,
-    record: Record,
+    job: RecordedJob,
     answers: dict[tuple[str, str | None], dict[str, UnitStatus] | RunnerError],
 ) -> JobView:
+    record = job.record
     answer = answers.get(_node_of(record))
     if answer is None or not record.is_active or record.unit_id is None:
-        return JobView(record=record)
-    is_followed = RecordFile(private_data_dir, record.ident).is_held()
+        return JobView(job=job)
+    is_followed = RecordFile(job.place.private_data_dir, record.ident).is_held()
     if isinstance(answer, RunnerError):
-        return JobView(record=record, node_error=str(answer), is_followed=is_followed)
+        return JobView(job=job, node_error=str(answer), is_followed=is_followed)
     unit = answer.get(record.unit_id)
-    return JobView(record=record, unit=unit, is_unknown=unit is None, is_followed=is_followed)
+    return JobView(job=job, unit=unit, is_unknown=unit is None, is_followed=is_followed)

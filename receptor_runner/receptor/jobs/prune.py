@@ -6,13 +6,13 @@ import dataclasses
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from receptor_runner.errors import IdentExists, NodeUnavailable, UnknownUnit
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.receptor.control.protocol import Control
+from receptor_runner.receptor.jobs.index import JobPlace
 from receptor_runner.receptor.jobs.never_ran import got_no_payload
-from receptor_runner.receptor.jobs.record import Record, RecordFile, Stage
+from receptor_runner.receptor.jobs.record import Record, RecordedJob, RecordFile, Stage
 from receptor_runner.receptor.jobs.unit import Unit
 from receptor_runner.receptor.nodes.destination import Destination, reach
 
@@ -43,26 +43,24 @@ class Prunable:
 
 
 def prunable_jobs(
-    private_data_dir: Path,
-    records: Iterable[Record],
+    jobs: Iterable[RecordedJob],
     destination: Destination,
     *,
     prune: bool = False,
     force: bool = False,
 ) -> Iterator[Prunable]:
-    """Yield the jobs of a directory that have ended but whose unit is still on its node, or that never got one.
+    """Yield the jobs that have ended but whose unit is still on its node, or that never got one.
 
     Args:
-        private_data_dir: whose jobs.
-        records: their records.
+        jobs: the jobs as recorded.
         destination: deadlines and retries.
         prune: whether each is also removed; by force if the target node is out of reach.
         force: whether to give up jobs whose local node does not answer.
     """
-    for record in records:
-        found = _prunable(record, destination, force=force)
+    for job in jobs:
+        found = _prunable(job.record, destination, force=force)
         if found:
-            yield _pruned(private_data_dir, found, destination, force=force) if prune else found
+            yield _pruned(job.place, found, destination, force=force) if prune else found
 
 
 def _prunable(record: Record, destination: Destination, *, force: bool) -> Prunable | None:
@@ -106,9 +104,8 @@ def _ask_in_time(control: Control, unit_id: str) -> None:
             return
 
 
-def _pruned(private_data_dir: Path, found: Prunable, destination: Destination, *, force: bool) -> Prunable:
-    assert found.ident is not None
-    file = RecordFile(private_data_dir, found.ident)
+def _pruned(place: JobPlace, found: Prunable, destination: Destination, *, force: bool) -> Prunable:
+    file = RecordFile(place.private_data_dir, place.ident)
     try:
         with file.locked():
             record = file.read()
@@ -143,18 +140,20 @@ def _released(destination: Destination, record: Record, unit_id: str) -> bool | 
         return None
 
 
-def orphaned_units(records: Iterable[Record], control: Control, *, prune: bool = False) -> Iterator[Prunable]:
+def orphaned_units(
+    jobs: Iterable[RecordedJob], control: Control, *, prune: bool = False
+) -> Iterator[Prunable]:
     """Yield the units of a node that ran nothing and that no record knows.
 
     Such a unit is left when a client dies between the creation of the unit and writing down its id: the node then
     starts a worker without a job. A unit that ran, or may still run, is never listed.
 
     Args:
-        records: the records of all jobs whose units are known.
+        jobs: all jobs whose units are known.
         control: the node.
         prune: whether each is also released.
     """
-    known = {record.unit_id for record in records}
+    known = {job.record.unit_id for job in jobs}
     for unit_id, status in control.units().items():
         if unit_id in known or not got_no_payload(Unit(control, unit_id), status):
             continue

@@ -12,7 +12,7 @@ import fcntl
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -31,6 +31,8 @@ from receptor_runner.checkpoint import Checkpoint
 from receptor_runner.errors import IdentExists, MissingInput, NeverStarted, OutputFailed
 from receptor_runner.job import check_ident
 from receptor_runner.outcome import Outcome, Status
+from receptor_runner.receptor.jobs import index
+from receptor_runner.receptor.jobs.index import JobPlace
 from receptor_runner.stream.decoder import Position
 from receptor_runner.system.files import remove_tree
 
@@ -68,6 +70,7 @@ class Record:
         node_directory: the directory of the embedded node that was started for the job; None for any other node.
         node: the target node, as Receptor names it.
         work_type: the work type there.
+        playbook: what it runs, as `Job.title` says.
         stage: how far it has come.
         unit_id: its work unit on the local node, once there is one.
         created: when the job was recorded (ISO 8601, UTC).
@@ -84,6 +87,7 @@ class Record:
     node_directory: str | None
     node: str
     work_type: str
+    playbook: str = ""
     stage: Stage = Stage.INTENT
     unit_id: str | None = None
     created: str = field(default_factory=now)
@@ -121,6 +125,14 @@ class Record:
         return cls(**fields)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedJob:
+    """A job and where it is."""
+
+    place: JobPlace
+    record: Record
+
+
 class RecordFile:
     """The record of one job on disk.
 
@@ -134,6 +146,11 @@ class RecordFile:
         self.ident = ident
         self._path = self.artifact_dir / RECORD_NAME
         self._lock_path = self.artifact_dir / LOCK_NAME
+
+    @property
+    def place(self) -> JobPlace:
+        """Where the job is."""
+        return JobPlace(private_data_dir=self.artifact_dir.parent.parent, ident=self.ident)
 
     @property
     def way_back(self) -> str:
@@ -191,6 +208,7 @@ class RecordFile:
     def remove(self) -> None:
         """Forget the job; its artifacts stay."""
         self._path.unlink(missing_ok=True)
+        index.remove(self.place)
 
     def note_cancel(self) -> None:
         """Note that this process cancels the job.
@@ -228,6 +246,10 @@ class RecordFile:
                     if os.path.samestat(descriptor.stat(), lock):
                         return True
         return False
+
+    def exists(self) -> bool:
+        """Return whether there is a record, readable or not."""
+        return self._path.exists()
 
     def has_artifacts(self) -> bool:
         """Whether a job of this ident has left artifacts, recorded or not."""
@@ -297,8 +319,8 @@ class RecordFile:
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
 
 
-def read_all(private_data_dir: Path) -> Iterator[Record]:
-    """Yield the records of a private data directory, oldest first; one that cannot be read is logged.
+def read_all(private_data_dir: Path) -> list[RecordedJob]:
+    """Return the jobs of a private data directory, oldest first; a record that cannot be read is logged.
 
     Raises:
         MissingInput: the directory does not exist.
@@ -306,8 +328,27 @@ def read_all(private_data_dir: Path) -> Iterator[Record]:
     if not private_data_dir.is_dir():
         raise MissingInput(f"private data directory {private_data_dir} does not exist")
     found = sorted((private_data_dir / "artifacts").glob(f"*/{RECORD_NAME}"))
-    records = [_read_if_whole(RecordFile(private_data_dir, path.parent.name)) for path in found]
-    yield from sorted((record for record in records if record), key=lambda record: record.created)
+    return _recorded(RecordFile(private_data_dir, path.parent.name) for path in found)
+
+
+def read_indexed() -> list[RecordedJob]:
+    """Return the jobs of this user, wherever they are, oldest first; those whose directory is gone are left out."""
+    places = index.places()
+    return _recorded(RecordFile(place.private_data_dir, place.ident) for place in places)
+
+
+def _recorded(files: Iterable[RecordFile]) -> list[RecordedJob]:
+    found = [
+        RecordedJob(place=file.place, record=record) for file in files if (record := _read_if_whole(file))
+    ]
+    return sorted(found, key=lambda job: job.record.created)
+
+
+def forget_vanished() -> None:
+    """Remove from the index what has no record any more."""
+    for place in index.places():
+        if not RecordFile(place.private_data_dir, place.ident).exists():
+            index.remove(place)
 
 
 def _read_if_whole(file: RecordFile) -> Record | None:

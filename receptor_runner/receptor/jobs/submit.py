@@ -11,6 +11,7 @@ from receptor_runner.errors import ContactLost, IdentExists, RunnerError, UsageE
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.receptor.control.protocol import Control
 from receptor_runner.receptor.control.unit import WorkOrder
+from receptor_runner.receptor.jobs import index
 from receptor_runner.receptor.jobs.job_unit import JobUnit
 from receptor_runner.receptor.jobs.never_ran import interrupted_upload_ran_nothing
 from receptor_runner.receptor.jobs.record import Record, RecordFile, Stage
@@ -151,8 +152,10 @@ def _submit(
             node_directory=str(local.embedded.directory) if local.embedded else None,
             node=route.node,
             work_type=route.work_type,
+            playbook=shipment.job.title,
         )
     )
+    index.add(file.place)
     log.debug("job %s: node %s, work type %s, via %s", file.ident, route.node, route.work_type, local.socket)
     on_route(record, local)
     try:

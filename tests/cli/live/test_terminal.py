@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from receptor_runner.outcome import Outcome, Status
+from receptor_runner.receptor.jobs.record import Record, RecordFile, Stage
 from tests.harness import OURS, Gate, NodeFactory, Project, PseudoTerminal, kill_processes_of, wait_until
 
 CSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -196,3 +198,33 @@ def test_an_upload_shows_bytes_rate_and_time_left(
     os.close(reader)
     assert terminal.finish() == 0
     assert terminal.text == ""
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_the_list_of_jobs_fits(
+    open_terminal: Open, environment: dict[str, str], tmp_path: Path, columns: int
+) -> None:
+    """Long names give way, states and numbers never; idents that we made are shown by their beginning."""
+    ended = Outcome(status=Status.SUCCESSFUL, rc=0)
+    for number, playbook in enumerate(("site.yml", f"playbooks/{'long-' * 20}name.yml")):
+        file = RecordFile(tmp_path / "pdd", f"{number}" * 32)
+        file.write(
+            Record(
+                ident=file.ident,
+                digest="",
+                socket="s",
+                node_directory=None,
+                node="a-node-with-a-rather-long-name.example.com",
+                work_type="w",
+                playbook=playbook,
+                stage=Stage.ENDED,
+                outcome=ended,
+            )
+        )
+    terminal = open_terminal("jobs", tmp_path / "pdd", columns=columns)
+    assert terminal.finish() == 0, terminal.text
+    header, *rows = terminal.lines
+    assert re.fullmatch(r"job +playbook +node +state +age +took +failed", header)
+    assert [row.split()[0] for row in rows] == ["0" * 8, "1" * 8]
+    assert all(re.search(r"successful +\d+s +- +-$", row) for row in rows)
+    assert max(map(len, terminal.lines)) <= columns

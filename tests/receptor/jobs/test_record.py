@@ -125,7 +125,7 @@ def test_all_records_come_oldest_first(tmp_path: Path) -> None:
     """The jobs of a directory are listed in the order of their creation; a missing directory is told."""
     for ident, created in (("a", "2026-01-02"), ("b", "2026-01-01")):
         RecordFile(tmp_path, ident).write(record(ident, created=created))
-    assert [found.ident for found in read_all(tmp_path)] == ["b", "a"]
+    assert [found.record.ident for found in read_all(tmp_path)] == ["b", "a"]
     with pytest.raises(MissingInput):
         list(read_all(tmp_path / "nope"))
 
