@@ -10,9 +10,16 @@ import click
 
 from receptor_runner.ansible_cli.command_line import CommandLine, Given
 from receptor_runner.ansible_cli.options import Meaning, Option
+from receptor_runner.cli import completions
 from receptor_runner.cli.parameters import Command
 
 _PREFIX = "ansible_"
+_COMPLETERS = {
+    Meaning.INVENTORY: completions.files,
+    Meaning.PRIVATE_KEY: completions.files,
+    Meaning.PASSWORD_FILE: completions.files,
+    Meaning.DIRECTORY: completions.directories,
+}
 
 
 def takes_command_line(
@@ -37,7 +44,13 @@ def takes_command_line(
 
         for option in reversed(table):
             click.option(*option.names, _PREFIX + option.key, **_settings(option))(call)
-        click.argument("arguments", nargs=-1 if many else 1, required=True, metavar=metavar)(call)
+        click.argument(
+            "arguments",
+            nargs=-1 if many else 1,
+            required=True,
+            metavar=metavar,
+            shell_complete=completions.files if many else None,
+        )(call)
         return call  # type: ignore[return-value]  # functools.wraps keeps what callers see
 
     return decorate
@@ -52,7 +65,8 @@ def _settings(option: Option) -> dict[str, Any]:
         return {"count": True, "help": option.help}
     if not option.meaning.takes_value:
         return {"is_flag": True, "help": option.help}
-    return {"multiple": True, "metavar": option.metavar, "help": option.help}
+    completer = _COMPLETERS.get(option.meaning)
+    return {"multiple": True, "metavar": option.metavar, "help": option.help, "shell_complete": completer}
 
 
 def _given(table: tuple[Option, ...], values: dict[str, Any]) -> Iterator[Given]:

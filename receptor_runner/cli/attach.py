@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from receptor_runner.cli import job_choice, messages, parameters
+from receptor_runner.cli import completions, job_choice, messages, parameters
 from receptor_runner.cli.commands import Command
 from receptor_runner.cli.follow_options import FollowOptions
 from receptor_runner.cli.following import JobFollowing
@@ -32,7 +32,7 @@ Examples:
 
 @click.command(cls=Command, epilog=EPILOG)
 @job_choice.private_data_dir
-@click.option("-i", "--ident", help=job_choice.IDENT_HELP)
+@click.option("-i", "--ident", shell_complete=completions.idents, help=job_choice.IDENT_HELP)
 @click.option(
     "--all",
     "everything",

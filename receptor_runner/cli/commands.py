@@ -61,6 +61,18 @@ class Command(help_page.HelpPage):
         self.params += _common_parameters()
         configuration.bind_variables(self.params)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words behind the name; while a value is being completed, without the option that waits for it.
+
+        Source: click gives up at an option without a value, so that a completion would know no argument, such as DIR.
+        """
+        waiting = ctx.resilient_parsing and bool(args) and self._takes_value(args[-1])
+        return super().parse_args(ctx, args[:-1] if waiting else args)
+
+    def _takes_value(self, word: str) -> bool:
+        options = (option for option in self.params if isinstance(option, click.Option))
+        return any(word in option.opts and not option.is_flag and not option.count for option in options)
+
 
 class Group(help_page.HelpPage, click.Group):
     """A group of such commands that suggests the nearest name for one that it does not have."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from receptor_runner.cli import messages, output, parameters
+from receptor_runner.cli import completions, messages, output, parameters
 from receptor_runner.cli.commands import Group
 from receptor_runner.cli.config_show import show
 from receptor_runner.errors import ConfigError, MissingInput, OutputFailed, UsageError
@@ -81,8 +81,15 @@ def _as_dict(template: Template) -> dict[str, object]:
 
 
 @config.command("render", epilog=RENDER_EPILOG)
-@click.argument("name")
-@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Set KEY to VALUE; repeatable.")
+@click.argument("name", shell_complete=completions.templates)
+@click.option(
+    "--set",
+    "pairs",
+    multiple=True,
+    metavar="KEY=VALUE",
+    shell_complete=completions.template_settings,
+    help="Set KEY to VALUE; repeatable.",
+)
 @click.option(
     "-o",
     "--output",

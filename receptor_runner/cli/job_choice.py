@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from receptor_runner.cli import completions
 from receptor_runner.errors import MissingInput, UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ private_data_dir = click.argument(
     "private_data_dir", type=click.Path(file_okay=True, path_type=Path), metavar="[DIR]", required=False
 )
 
-ident = click.option("-i", "--ident", required=True, help=IDENT_HELP)
+ident = click.option("-i", "--ident", required=True, shell_complete=completions.idents, help=IDENT_HELP)
 
 
 def recorded(directory: Path | None) -> list[RecordedJob]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from receptor_runner.cli import completions
 from receptor_runner.cli.parameters import Duration, is_on_command_line, option
 from receptor_runner.errors import UsageError
 from receptor_runner.job import Job, check_ident, new_ident
@@ -19,7 +20,11 @@ class JobOptions:
     """The options of a job, those of ansible-runner and a few more."""
 
     playbook: str | None = option(
-        "-p", "--playbook", envvar="RUNNER_PLAYBOOK", help="The playbook, relative to DIR/project."
+        "-p",
+        "--playbook",
+        envvar="RUNNER_PLAYBOOK",
+        shell_complete=completions.playbooks,
+        help="The playbook, relative to DIR/project.",
     )
     module: str | None = option("-m", "--module", envvar="RUNNER_MODULE", help="An ad hoc module.")
     module_args: str | None = option("-a", "--args", help="The module's arguments.")
@@ -36,16 +41,27 @@ class JobOptions:
     )
     hosts: str | None = option("--hosts", help="The hosts of the module or role.")
     ident: str | None = option(
-        "-i", "--ident", help="The job's name under DIR/artifacts. Default: a new one."
+        "-i",
+        "--ident",
+        shell_complete=completions.idents,
+        help="The job's name under DIR/artifacts. Default: a new one.",
     )
-    inventory: str | None = option("--inventory", help="An inventory in DIR, or a list of hosts: 'a,b,'.")
+    inventory: str | None = option(
+        "--inventory",
+        shell_complete=completions.inventories,
+        help="An inventory in DIR, or a list of hosts: 'a,b,'.",
+    )
     limit: str | None = option("--limit", help="Limit the hosts further.")
     tags: str | None = option("--tags", help="Run only what has these tags.")
     skip_tags: str | None = option("--skip-tags", help="Skip what has these tags.")
     forks: int | None = option("--forks", type=int, help="How many hosts at once.")
     cmdline: str | None = option("--cmdline", help="More words for Ansible's command line.")
     verbosity: int = option("-v", count=True, help="Ansible's verbosity; repeatable.")
-    project_dir: str | None = option("--project-dir", help="Where playbooks are, instead of DIR/project.")
+    project_dir: str | None = option(
+        "--project-dir",
+        shell_complete=completions.directories,
+        help="Where playbooks are, instead of DIR/project.",
+    )
     artifact_dir: str | None = option(
         "--artifact-dir", help="Where artifacts go on the worker, instead of DIR/artifacts."
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from receptor_runner.cli import completions
 from receptor_runner.cli.configuration.settings import source_of, take_profile
 from receptor_runner.cli.parameters import option, seconds
 
@@ -30,13 +31,27 @@ class ConnectionOptions:
         envvar="RECEPTOR_RUNNER_PROFILE",
         show_envvar=True,
         metavar="NAME",
+        shell_complete=completions.profiles,
         help="Use this profile of the configuration files.",
     )
     rootcas: str | None = option(
-        "--rootcas", metavar="FILE", help="CA certificates (PEM) that a tls:// socket is verified against."
+        "--rootcas",
+        metavar="FILE",
+        shell_complete=completions.files,
+        help="CA certificates (PEM) that a tls:// socket is verified against.",
     )
-    key: str | None = option("--key", metavar="FILE", help="Client key (PEM) for a tls:// socket.")
-    cert: str | None = option("--cert", metavar="FILE", help="Client certificate (PEM) for a tls:// socket.")
+    key: str | None = option(
+        "--key",
+        metavar="FILE",
+        shell_complete=completions.files,
+        help="Client key (PEM) for a tls:// socket.",
+    )
+    cert: str | None = option(
+        "--cert",
+        metavar="FILE",
+        shell_complete=completions.files,
+        help="Client certificate (PEM) for a tls:// socket.",
+    )
     retry_deadline: float = seconds(
         "--retry-deadline",
         60.0,
@@ -61,6 +76,7 @@ class SocketOptions:
     socket: str | None = option(
         "--socket",
         metavar="ADDRESS",
+        shell_complete=completions.files,
         help="Control socket of the local node. A path, tcp://host:port or tls://host:port. Default: "
         "one of the usual paths, else an embedded node.",
     )
@@ -88,9 +104,13 @@ class TlsOptions:
 class TargetOptions:
     """Where a unit runs, and how it is submitted."""
 
-    node: str | None = option("--node", help="The target node. Default: the local node.")
+    node: str | None = option(
+        "--node", shell_complete=completions.nodes, help="The target node. Default: the local node."
+    )
     work_type: str | None = option(
-        "--work-type", help="The work type. Default: receptor-runner, else ansible-runner."
+        "--work-type",
+        shell_complete=completions.work_types,
+        help="The work type. Default: receptor-runner, else ansible-runner.",
     )
     params: str | None = option("--work-params", help="More words for the worker's command line.")
     sign: bool | None = option(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from receptor_runner.cli import completions
 from receptor_runner.cli.parameters import option
 
 
@@ -14,7 +15,9 @@ from receptor_runner.cli.parameters import option
 class ProjectOptions:
     """The job's name, and where its artifacts go."""
 
-    ident: str | None = option("--ident", help="The job's name. Default: a new one.")
+    ident: str | None = option(
+        "--ident", shell_complete=completions.idents, help="The job's name. Default: a new one."
+    )
     artifacts: Path | None = option(
         "--artifacts",
         type=click.Path(file_okay=False, path_type=Path),

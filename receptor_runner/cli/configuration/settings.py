@@ -74,7 +74,7 @@ def take_profile(context: click.Context, _parameter: click.Parameter, profile: s
         UsageError: no file has that profile.
         ConfigError: a file cannot be used.
     """
-    files = list(_files())
+    files = list(_files(is_quiet=context.resilient_parsing))
     entries = _merge(files, profile)
     defaults: dict[str, object] = {}
     places: dict[str, str] = {}
@@ -88,14 +88,15 @@ def take_profile(context: click.Context, _parameter: click.Parameter, profile: s
     return profile
 
 
-def _files() -> Iterator[ConfigurationFile]:
+def _files(*, is_quiet: bool = False) -> Iterator[ConfigurationFile]:
     for location in locations(os.environ):
         try:
             found = read(location, SETTINGS)
         except NotTrusted as reason:
             from receptor_runner.cli import messages
 
-            messages.note(f"warning: ignored {location.name}: {reason}")
+            if not is_quiet:
+                messages.note(f"warning: ignored {location.name}: {reason}")
             continue
         if found:
             yield found
