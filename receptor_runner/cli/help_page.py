@@ -96,7 +96,7 @@ def _rows(section: Section, options: list[click.Option], ctx: click.Context) -> 
     """Yield name and help of the options that a section shows on this page."""
     for option in options:
         record = option.get_help_record(ctx)
-        if record is None or section_of(option) is not section:
+        if record is None or section_of(option, options) is not section:
             continue
         if _is_full(ctx):
             yield record
@@ -117,10 +117,15 @@ def _short(names: str) -> str:
     return ", ".join(words[:2]) + (f" {metavar}" if metavar else "")
 
 
-def section_of(option: click.Option) -> Section:
-    """Return the section of an option."""
+def section_of(option: click.Option, options: list[click.Option]) -> Section:
+    """Return the section of an option of a command.
+
+    An ident is the name for the artifacts of a new job; for commands on jobs that exist it says which one is meant.
+    """
     if _is_ansibles(option):
         return Section.ANSIBLE
+    if "--ident" in option.opts and not any("--rerun" in other.opts for other in options):
+        return Section.OPTIONS
     for table in (COMMON, RARE):
         for section, flags in table.items():
             if section is not Section.ANSIBLE and not set(option.opts).isdisjoint(flags.split()):
