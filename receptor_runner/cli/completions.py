@@ -101,9 +101,9 @@ def idents(context: click.Context, _incomplete: str) -> Iterator[str]:
     if directory:
         yield from (path.parent.name for path in Path(directory).glob("artifacts/*/unit.json"))
         return
-    from receptor_runner.receptor.jobs.index import indexed_jobs
+    from receptor_runner.receptor.jobs.index import places
 
-    yield from (job.ident for job in indexed_jobs())
+    yield from (place.ident for place in places())
 
 
 @_completer
