@@ -18,7 +18,7 @@ from receptor_runner.cli.node_options import (
     open_local_node,
 )
 from receptor_runner.cli.output_options import OutputFormat
-from receptor_runner.cli.terminal import PersonAtTerminal
+from receptor_runner.cli.terminal import NoQuestions, PersonAtTerminal
 from receptor_runner.job import check_ident, new_ident
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ def run_in_project(
     from receptor_runner.cli.live.display import JobDisplay
     from receptor_runner.cli.submitting import submit_shipment
 
-    plan = make_plan(command, _current_directory(), os.environ, PersonAtTerminal())
+    terminal = NoQuestions() if options.list_files else PersonAtTerminal()
+    plan = make_plan(command, _current_directory(), os.environ, terminal)
     if options.list_files:
         return _list_files(plan, json_output=output_format is OutputFormat.JSON)
     ident = check_ident(options.ident or new_ident())

@@ -45,6 +45,18 @@ class PersonAtTerminal:
         messages.note(text)
 
 
+class NoQuestions(PersonAtTerminal):
+    """Answers every question with nothing: for a command that runs nothing."""
+
+    def ask(self, prompt: str, /) -> str:
+        """Return nothing."""
+        return ""
+
+    def ask_openly(self, prompt: str, /) -> str:
+        """Return nothing."""
+        return ""
+
+
 def _no_terminal(prompt: str) -> UsageError:
     return UsageError(
         f"cannot ask `{prompt.strip()}`",

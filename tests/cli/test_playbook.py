@@ -187,7 +187,7 @@ def test_what_would_travel_is_listed(typist: Typist) -> None:
     (typist.root / ".gitignore").write_text("*.log\n")
     (typist.root / "big.log").write_bytes(b"x" * 5000)
     (typist.root / "big.bin").write_bytes(b"x" * 3000)
-    done = typist.ours("playbook", "site.yml", "--list-files")
+    done = typist.ours("playbook", "-K", "ask.yml", "--list-files")
     assert done.rc == 0
     lines = done.text.splitlines()
     assert "big.log" not in done.text
