@@ -8,7 +8,7 @@ WORKERS ?= $(shell expr 2 \* $$(nproc))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check format bench build docs clean
+.PHONY: help setup demo test test-all check format bench build docs man clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ build: $(VENV)/.developer ## build the wheel and the source distribution
 
 docs: $(VENV)/.developer ## build the documentation pages into site/
 	$(BIN)/mkdocs build --quiet --strict --config-file scripts/mkdocs.yml
+
+man: $(VENV)/.developer ## make the man page, build/receptor-runner.1; the wheel has it too
+	mkdir -p build
+	$(BIN)/python scripts/manual.py > build/receptor-runner.1
 
 clean: ## remove what was made
 	rm -rf $(VENV) dist build site

@@ -72,7 +72,7 @@ def metadata(archive: zipfile.ZipFile, name: str) -> Message:
 
 
 def test_wheel_holds_the_whole_package(wheel: Path) -> None:
-    """The wheel holds every module, the callback plugin, the type marker and the templates; nothing else."""
+    """The wheel holds every module, the callback plugin, type marker, templates and man page; nothing else."""
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "receptor_runner").rglob("*.py")}
@@ -80,7 +80,8 @@ def test_wheel_holds_the_whole_package(wheel: Path) -> None:
     assert {"receptor_runner/py.typed", "receptor_runner/configs/local.yml.j2"} <= names
     assert "receptor_runner/execution/callback/receptor_runner_events.py" in names
     assert modules | templates <= names
-    assert {name for name in names if not name.startswith("receptor_runner/")} == set()
+    beside = {name for name in names if not name.startswith("receptor_runner/")}
+    assert {name.partition(".data/")[2] for name in beside} == {"data/share/man/man1/receptor-runner.1"}
 
 
 def test_wheel_says_what_it_is(wheel: Path) -> None:
