@@ -11,20 +11,20 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from receptor_runner.errors import ConfigError, MissingInput
 from receptor_runner.execution.command import Plan
 from receptor_runner.execution.event_channel import VARIABLE, EventChannel
 from receptor_runner.execution.guardian_client import GuardianClient, Program, StopContainer
+from receptor_runner.execution.isolation.container_engine import Engine, call
 from receptor_runner.execution.isolation.container_spec import (
     ContainerSpec,
-    Login,
     split_pull_policy,
     variables_set_by,
 )
 from receptor_runner.execution.isolation.container_words import judge_container, judge_pull
 from receptor_runner.execution.isolation.foreign_files import has_foreign_files
+from receptor_runner.execution.isolation.image_pull import PULL, ImagePull
 from receptor_runner.execution.isolation.job_directory import JobDirectory
 from receptor_runner.execution.session import End
 from receptor_runner.job import Job
@@ -35,46 +35,9 @@ OURS_INSIDE = Path("/run/receptor-runner")
 MOUNTED_INSIDE = OURS_INSIDE / "job"
 
 CONTAINER = "container"
-PULL = "pull"
 
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
 _REFUSED_SOURCES = frozenset({"/", "/home", "/usr"})
-_ENGINE_LIMIT_S = 15.0
-
-
-class Engine(Protocol):
-    """What differs from engine to engine: command lines, and where a login is looked for."""
-
-    @property
-    def executable(self) -> str:
-        """Its name or path."""
-
-    @property
-    def login_file(self) -> str:
-        """The name of the file in which it looks for a login."""
-
-    @property
-    def variables(self) -> dict[str, str]:
-        """Variables that each job has."""
-
-    @property
-    def reclaim(self) -> tuple[str, ...]:
-        """The command, without its last word, that makes a directory's files ours; empty if they are."""
-
-    def run(self, spec: ContainerSpec) -> tuple[str, ...]:
-        """Return the command that runs a container."""
-
-    def has_image(self, image: str) -> tuple[str, ...]:
-        """Return the command that exits 0 if the image is there and 1 if not."""
-
-    def pull(self, image: str, login: Login | None) -> tuple[str, ...]:
-        """Return the command that pulls an image."""
-
-    def interrupt(self, name: str) -> tuple[str, ...]:
-        """Return the command that interrupts a container."""
-
-    def remove(self, name: str) -> tuple[str, ...]:
-        """Return the command that kills and removes a container at once, whatever state it is in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,10 +118,10 @@ class Container:
     ) -> None:
         self._engine = engine
         self._wanted = Wanted.read(job, ident)
-        self._auth = job.container_auth_data
-        if self._auth:
-            Login.read(self._auth, Path())
+        wanted = self._wanted
+        self._pull = ImagePull(engine, wanted.image, wanted.pull_policy, job.container_auth_data)
         self._private_data_dir = private_data_dir
+        self._project_dir = Path(job.project_dir) if job.project_dir else private_data_dir / "project"
         self._moves = _moves(job, private_data_dir, artifact_dir)
         if shutil.which(engine.executable) is None:
             raise MissingInput(
@@ -167,9 +130,7 @@ class Container:
                 "--process-isolation-executable",
             )
         self._directory: JobDirectory | None = None
-        self._login: Login | None = None
         self._runs = False
-        self._null: int | None = None
 
     @property
     def callback_directory(self) -> Path:
@@ -197,51 +158,19 @@ class Container:
         Source: ansible-runner's rule, also for modules. A missing project it leaves to the engine, which makes one.
         """
         named = self._wanted.workdir or self._wanted.host_cwd
-        project = HOME_INSIDE / "project"
-        has_project = project in self._moves.values() or (self._private_data_dir / "project").is_dir()
-        return named or (project if has_project else HOME_INSIDE)
+        if named or planned not in {self._project_dir, self._private_data_dir}:
+            return named or HOME_INSIDE / "project"  # a copy of the project takes its place
+        return self.inside(self._project_dir) if self._project_dir.is_dir() else HOME_INSIDE
 
     def open(self, guardian: GuardianClient) -> None:
-        """Make the directory through which we talk to the container, and the login."""
+        """Make the directory through which we talk to the container."""
         self._directory = JobDirectory()
         self._directory.watch(guardian)
-        if self._auth:
-            self._login = Login.read(self._auth, self._directory.path / "login" / self._engine.login_file)
 
     def preparation(self) -> Program | None:
-        """Return the program that pulls the image, if its policy and the store say so."""
-        policy = self._wanted.pull_policy
-        if policy == "never" or (policy == "missing" and self._has_image()):
-            return None
+        """Return the program that pulls the image, if one is needed."""
         assert self._directory
-        if self._login:
-            self._login.write()
-        env = dict(os.environ)
-        if os.geteuid() == 0:  # a canceled pull leaves files there; a rootless engine keeps state there
-            env["TMPDIR"] = str(self._directory.path)
-        self._null = os.open(os.devnull, os.O_WRONLY)
-        return Program(
-            name=PULL,
-            argv=self._engine.pull(self._wanted.image, self._login),
-            env=env,
-            cwd=self._directory.path,
-            terminal=True,
-            descriptors={1: self._null},  # it prints the image's id
-        )
-
-    def _has_image(self) -> bool:
-        """Whether the image is there; an engine that cannot tell says why when it runs the container."""
-        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-            return self._call(self._engine.has_image(self._wanted.image)) != 1
-        return True
-
-    @staticmethod
-    def _call(argv: tuple[str, ...]) -> int:
-        null = subprocess.DEVNULL
-        done = subprocess.run(
-            argv, stdin=null, stdout=null, stderr=null, timeout=_ENGINE_LIMIT_S, check=False
-        )
-        return done.returncode
+        return self._pull.program(self._directory.path)
 
     def wrap(self, plan: Plan) -> Program:
         """Return the engine's client that runs the plan's command in a container, and hand it the environment."""
@@ -266,9 +195,10 @@ class Container:
         )
 
     def _spec(self, plan: Plan, directory: JobDirectory) -> ContainerSpec:
-        moves = {plan.copy: HOME_INSIDE / "project"} if plan.copy else {}
-        own = {**self._moves, **moves}
-        mounts = [f"{host}/:{inside}/:Z" for host, inside in own.items()]
+        own = {inside: host for host, inside in self._moves.items()}
+        if plan.copy:
+            own[HOME_INSIDE / "project"] = plan.copy
+        mounts = [f"{host}/:{inside}/:Z" for inside, host in own.items()]
         ours = [f"{directory.mounted}:{MOUNTED_INSIDE}:ro,Z"]
         ours += [f"{shared}:{OURS_INSIDE / shared.name}:Z" for shared in plan.shared]
         host_cwd = self._wanted.host_cwd
@@ -285,8 +215,7 @@ class Container:
     def open_channel(self) -> EventChannel:
         """Open the channel of the container, which is going to start now: the login is not needed any more."""
         assert self._directory
-        if self._login:
-            self._login.remove()
+        self._pull.close(self._directory.path)
         self._runs = True
         return self._directory.open_channel()
 
@@ -302,15 +231,14 @@ class Container:
 
     def close(self) -> None:
         """Remove the directory and the container, and make the job's files ours."""
-        if self._null is not None:
-            os.close(self._null)
         if self._directory:
+            self._pull.close(self._directory.path)
             self._directory.close()
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             if self._runs:  # its session did not see its end: the guardian is gone
-                self._call(self._engine.remove(self._wanted.name))
+                call(self._engine.remove(self._wanted.name))
             if self._engine.reclaim and has_foreign_files(self._private_data_dir):
-                self._call((*self._engine.reclaim, str(self._private_data_dir)))
+                call((*self._engine.reclaim, str(self._private_data_dir)))
 
 
 def _moves(job: Job, private_data_dir: Path, artifact_dir: Path) -> dict[Path, Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import os
 from collections.abc import Mapping
@@ -102,7 +103,7 @@ class Login:
         username: the user.
         password: the password.
         verify_ssl: whether the registry's certificate is checked.
-        file: where the engine finds it.
+        file: where the engine finds it; the name counts.
     """
 
     host: str
@@ -117,7 +118,7 @@ class Login:
 
         Args:
             given: host, username, password and verify_ssl.
-            file: where the login is going to be.
+            file: the file in which the engine looks for it.
 
         Raises:
             ConfigError: one of them is missing; no value is shown.
@@ -140,15 +141,13 @@ class Login:
         """Whether an image comes from this registry, and the registry's certificate is not to be checked."""
         return not self.verify_ssl and image.split("/", maxsplit=1)[0] == self.host.split("/")[0]
 
-    def write(self) -> None:
-        """Write the file, which nobody else can read."""
+    def written_below(self, directory: Path) -> Self:
+        """Return this login in a file below a directory that is made for it; nobody else can read it."""
+        placed = dataclasses.replace(self, file=directory / self.file.name)
         secret = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
         content = json.dumps({"auths": {self.host: {"auth": secret}}})
-        self.file.parent.mkdir(mode=0o700, exist_ok=True)
-        descriptor = os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        directory.mkdir(mode=0o700, exist_ok=True)
+        descriptor = os.open(placed.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with open(descriptor, "w") as file:
             file.write(content)
-
-    def remove(self) -> None:
-        """Remove the file."""
-        self.file.unlink(missing_ok=True)
+        return placed

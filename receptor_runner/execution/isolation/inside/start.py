@@ -150,7 +150,7 @@ class Supervisor:
                 signal.signal(number, signal.SIG_DFL)
             os.execvpe(self._command[0], self._command, environment)  # noqa: S606 - argv, never a shell
         except OSError as error:
-            sys.stderr.write(f"{self._command[0]}: {error.strerror}\n")
+            sys.stderr.write(f"The command was not found or was not executable: {self._command[0]}.\n")
             sys.stderr.flush()
             os._exit(127 if error.errno == errno.ENOENT else 126)
 
