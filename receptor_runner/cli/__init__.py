@@ -22,7 +22,7 @@ COMMANDS = {
     "attach": "Follow a submitted job until its end",
     "cancel": "Stop a running job",
     "release": "Remove a job's unit from its node",
-    "jobs": "List the jobs of a private data directory",
+    "jobs": "List your jobs, or those of a private data directory",
     "nodes": "List the nodes of the mesh and what they offer",
     "cleanup": "Remove what jobs left behind on a node",
     "node": "Serve an embedded, local-only Receptor node",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from receptor_runner.cli import messages, output
+from receptor_runner.cli import messages, output, units
 from receptor_runner.cli.node_options import (
     ConnectionOptions,
     SocketOptions,
@@ -99,17 +99,8 @@ def _list_files(plan: Plan, *, json_output: bool) -> int:
         output.data({"schema": 1, "files": [{"name": name, "size": size} for name, size in files]})
         return 0
     for name, size in files:
-        output.line(f"{_size(size):>10}  {name}")
-    output.line(f"{_size(sum(size for _name, size in files)):>10}  in {len(files)} files; the largest:")
+        output.line(f"{units.size(size):>10}  {name}")
+    output.line(f"{units.size(sum(size for _name, size in files)):>10}  in {len(files)} files; the largest:")
     for name, size in heapq.nlargest(_LARGEST, files, key=lambda file: file[1]):
-        output.line(f"{_size(size):>10}  {name}")
+        output.line(f"{units.size(size):>10}  {name}")
     return 0
-
-
-def _size(size: int) -> str:
-    number = float(size)
-    for unit in ("B", "KiB", "MiB"):
-        if number < 1024:
-            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
-        number /= 1024
-    return f"{number:.1f} GiB"

@@ -19,6 +19,8 @@ REPAINT_S = 0.1
 
 _MOST_PENDING = 64 * 1024
 
+_NOTHING = ("", 0)
+
 Render = Callable[[int], tuple[str, int]]
 """Takes the terminal's width; returns the line, with its color codes, and how many columns it takes."""
 
@@ -42,7 +44,7 @@ class BottomLine:
         self._pending: list[str] = []
         self._pending_size = 0
         self._painted_at = 0.0
-        self._shown: tuple[str, int] | None = None
+        self._shown = _NOTHING
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._repaint, name="status-line", daemon=True)
         self._thread.start()
@@ -92,18 +94,16 @@ class BottomLine:
             return self._render(_width())
         except Exception:
             log.debug("the status line cannot be shown", exc_info=True)
-            self._render = lambda _width: (
-                "",
-                0,
-            )  # a display that fails must neither touch the job nor fail again
-            return "", 0
+            # A display that fails must neither touch the job nor fail again.
+            self._render = lambda _width: _NOTHING
+            return _NOTHING
 
     def _flush(self) -> None:
-        if self._shown:
+        if self._shown[1]:
             # A terminal that became narrower has wrapped the line: all of its rows go.
             rows = max(self._shown[1] - 1, 0) // _width()
             _write("\r" + (f"\x1b[{rows}A" if rows else "") + "\x1b[J")
-            self._shown = None
+            self._shown = _NOTHING
         text, self._pending, self._pending_size = "".join(self._pending), [], 0
         if text:
             self._write_output(text)

@@ -228,3 +228,19 @@ def test_the_list_of_jobs_fits(
     assert [row.split()[0] for row in rows] == ["0" * 8, "1" * 8]
     assert all(re.search(r"successful +\d+s +- +-$", row) for row in rows)
     assert max(map(len, terminal.lines)) <= columns
+
+
+@pytest.mark.slow
+def test_ctrl_c_detaches_from_an_attached_job(open_terminal: Open, project: Project, gate: Gate) -> None:
+    """In `attach`, Ctrl-C leaves the job running and says how to stop it."""
+    assert open_terminal("submit", project.path, "-p", "test.yml", "-i", "job").finish() == 0
+    gate.await_job()
+    terminal = open_terminal("attach", "-i", "job", columns=200)
+    terminal.await_last_line("Wait at the gate")
+    terminal.press(b"\x03")
+    assert terminal.finish() == 130
+    assert "error: detached; the job goes on" in terminal.text
+    assert "receptor-runner cancel" in terminal.lines[-1]
+    gate.open()
+    assert open_terminal("attach", "-i", "job").finish() == 2
+    assert gate.runs == 1

@@ -1,0 +1,67 @@
+"""What `--output` prints of a job, and what stays the same whatever is printed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.harness import read_events
+
+if TYPE_CHECKING:
+    from tests.harness import CommandLine, Commands, Project
+
+
+@pytest.fixture
+def failing(project: Project) -> Project:
+    """A project whose playbook fails in its second task."""
+    project.playbook("- debug: msg=hello\n- fail: msg=broken\n")
+    return project
+
+
+def test_ndjson_is_what_came(commands: Commands, failing: Project) -> None:
+    """Each line is an object: the status lines and events as they came, in order, and the job at the end."""
+    done = commands.ours("run", failing.path, "-p", "test.yml", "-i", "job", "--output", "ndjson")
+    assert done.rc == 2
+    lines: list[dict[str, Any]] = [json.loads(line) for line in done.text.splitlines()]
+    events = [line for line in lines if "event" in line]
+    assert events == read_events(failing.artifacts("job"))
+    assert [line["status"] for line in lines if "status" in line] == [
+        "starting",
+        "running",
+        "failed",
+        "failed",
+    ]
+    assert (lines[-1]["schema"], lines[-1]["ident"], lines[-1]["rc"]) == (1, "job", 2)
+
+
+def test_quiet_prints_errors_alone(commands: Commands, failing: Project) -> None:
+    """Nothing on stdout, no notes on stderr; the exit code and the artifacts are there."""
+    done = commands.ours("run", failing.path, "-p", "test.yml", "-i", "job", "-q")
+    assert (done.rc, done.text, done.stderr) == (2, "", "")
+    assert "hello" in (failing.artifacts("job") / "stdout").read_text()
+    refused = commands.ours("run", failing.path, "-p", "test.yml", "-i", "job", "--output", "quiet")
+    assert refused.rc == 73
+    assert refused.stderr.startswith("error: ")
+
+
+def test_text_ends_with_a_summary(commands: Commands, failing: Project) -> None:
+    """Without a terminal the summary is plain lines on stderr, and stdout is the artifact without colors."""
+    done = commands.ours("run", failing.path, "-p", "test.yml", "-i", "job")
+    *_, status, artifacts = done.stderr.splitlines()
+    assert status.startswith("failed on ")
+    assert status.endswith("; 1 host, 1 failed")
+    assert artifacts == f"artifacts: {failing.artifacts('job')}"
+    assert "\x1b" not in done.text
+    colored = commands.ours("attach", failing.path, "-i", "job", "--color", "always")
+    assert colored.rc == 2
+
+
+@pytest.mark.parametrize(
+    "words", [("--json", "-q"), ("--output", "ndjson", "--json"), ("--output", "text", "-q")]
+)
+def test_formats_exclude_each_other(command_line: CommandLine, words: tuple[str, ...]) -> None:
+    """Two formats in one call are an error before anything is done."""
+    done = command_line.ours("run", "DIR", "-p", "site.yml", *words)
+    assert done.rc == 64
+    assert "conflicting output formats" in done.stderr
