@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from receptor_runner.receptor.nodes.locate import USUAL_SOCKETS
-from receptor_runner.system.directories import state_directories
+from receptor_runner.system.directories import NODE_PREFIX, state_directories
 from tests.behaviour.conftest import TRANSPORTS
 from tests.harness import Commands, Gate, contents, finish, kill_processes_of, processes_of, wait_until
 
@@ -160,5 +160,5 @@ def test_embedded_node_is_the_default(environment: dict[str, str], project: Proj
     for told in (first, second):
         assert "embedded node" in told.stderr
     state = next(state_directories(environment))
-    wait_until(lambda: not list(state.iterdir()), "nothing is left of the nodes")
+    wait_until(lambda: not list(state.glob(f"{NODE_PREFIX}*")), "nothing is left of the nodes")
     wait_until(lambda: not processes_of(state), "the nodes have ended")
