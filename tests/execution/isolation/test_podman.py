@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
+from receptor_runner.execution.isolation.container import Wanted
+from receptor_runner.job import Job
 from receptor_runner.outcome import Status
-from tests.execution.conftest import Ran
+from tests.execution.conftest import Ran, Workplace
 from tests.execution.isolation.conftest import ContainerWorkplace
+from tests.harness import LOCALHOST
 
 SHAPE = ("event", "counter", "stdout", "start_line", "end_line")
 
@@ -220,8 +224,14 @@ def test_an_images_entrypoint_and_user_do_not_matter(in_podman: ContainerWorkpla
     assert messages(ran) == ["yes"]
 
 
-def test_an_ident_may_hold_what_a_container_name_may_not(in_podman: ContainerWorkplace) -> None:
-    """Two jobs of one ident at the same time, with letters that no name takes, do not meet."""
-    name = in_podman.place.playbook("- debug: msg=hi")
-    runs = [in_podman.begin(playbook=name) for _ in range(2)]
+def test_an_ident_may_hold_what_a_container_name_may_not(
+    in_podman: ContainerWorkplace, tmp_path: Path
+) -> None:
+    """Two jobs of one ident at the same time do not meet, nor do idents that differ in letters no name takes."""
+    other = ContainerWorkplace(Workplace(tmp_path / "other"), in_podman.store, in_podman.temporary)
+    other.place.write("inventory/hosts", LOCALHOST)
+    runs = [place.begin(playbook=place.place.playbook("- debug: msg=hi")) for place in (in_podman, other)]
     assert [ran.outcome.status for ran in runs] == [Status.SUCCESSFUL] * 2
+    names = {Wanted.read(Job(container_image="x"), ident).name for ident in ("a.b", "a_b", "ü:/ ")}
+    assert len(names) == 3
+    assert all(re.fullmatch(r"ansible_runner_[a-zA-Z0-9_-]+", name) for name in names)
