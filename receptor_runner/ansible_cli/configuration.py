@@ -32,6 +32,12 @@ _PASSWORD_FILES = (
     ("ANSIBLE_CONNECTION_PASSWORD_FILE", "defaults", "connection_password_file"),
     ("ANSIBLE_BECOME_PASSWORD_FILE", "privilege_escalation", "become_password_file"),
 )
+_SET_BY_WORKERS = (
+    ("ANSIBLE_HOST_KEY_CHECKING", "host_key_checking"),
+    ("ANSIBLE_STDOUT_CALLBACK", "stdout_callback"),
+)
+"""Settings of ansible.cfg that a worker overrides by a variable unless the job sets that variable itself."""
+
 _SEARCH_PATHS = ("roles_path", "collections_path", "collections_paths", "library")
 
 
@@ -65,7 +71,28 @@ class Configuration:
         }
         if config and config.parent != node_cwd:
             passed["ANSIBLE_CONFIG"] = self._places.of_file(config)
-        return passed | self._secrets(credentials)
+        return self._overrides() | passed | self._secrets(credentials)
+
+    @property
+    def has_fact_cache(self) -> bool:
+        """Whether facts are cached in a way of its own, which the worker's must not replace."""
+        in_config = self._project.setting("defaults", "fact_caching")
+        return bool(self._environment.get("ANSIBLE_CACHE_PLUGIN") or in_config)
+
+    def _overrides(self) -> dict[str, str]:
+        """Return variables for settings of ansible.cfg that would lose against variables of the worker."""
+        named = {
+            variable: value
+            for variable, key in _SET_BY_WORKERS
+            if (value := self._project.setting("defaults", key))
+        }
+        plugins = self._project.setting("defaults", "callback_plugins") or ""
+        found = [
+            path for name in plugins.split(os.pathsep) if name and (path := self._of_config(name)).is_dir()
+        ]
+        if found:
+            named["ANSIBLE_CALLBACK_PLUGINS"] = ":".join(self._places.of_file(path) for path in found)
+        return named
 
     def _secrets(self, credentials: Credentials) -> dict[str, str]:
         variables = {}
@@ -74,10 +101,17 @@ class Configuration:
                 variables[variable] = credentials.password_file(path, key)
         if identities := list(listed_identities(self._project, self._environment)):
             variables["ANSIBLE_VAULT_IDENTITY_LIST"] = ",".join(map(credentials.vault_identity, identities))
-        key_file = self._path("ANSIBLE_PRIVATE_KEY_FILE", "defaults", "private_key_file")
+        key_file = self._key_file()
         if key_file and credentials.ssh_key is None:
             credentials.use_key(key_file)
         return variables
+
+    def _key_file(self) -> Path | None:
+        """Return the private key of the configuration; one that is not here may be on the node."""
+        named = self._environment.get("ANSIBLE_PRIVATE_KEY_FILE")
+        in_config = self._project.setting("defaults", "private_key_file")
+        path = self._places.local(named) if named else self._of_config(in_config) if in_config else None
+        return path if path and path.is_file() else None
 
     def _path(self, variable: str, section: str, key: str) -> Path | None:
         if named := self._environment.get(variable):

@@ -86,6 +86,8 @@ def make_plan(command: CommandLine, cwd: Path, environment: Mapping[str, str], t
             "envvars": envvars or None,
             "passwords": credentials.passwords or None,
             "ssh_key": credentials.ssh_key,
+            # With a type of its own the worker leaves the fact cache to Ansible's configuration.
+            "fact_cache_type": "" if configuration.has_fact_cache else None,
         }
     )
     return Plan(job=job, project=project, outside=places.outside, files=places.files)

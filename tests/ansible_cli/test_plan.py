@@ -121,6 +121,29 @@ def test_ansible_cfg_of_the_home_directory_travels(repository: Repository) -> No
     assert plan.outside.trees == {"outside/0/.ansible.cfg": config}
 
 
+def test_settings_that_a_worker_would_override_travel_as_variables(repository: Repository) -> None:
+    """Output callback, callback plugins, host keys and fact cache are those of ansible.cfg."""
+    (repository.root / "plugins").mkdir()
+    repository.write(
+        "ansible.cfg",
+        "[defaults]\nstdout_callback = oneline\ncallback_plugins = ./plugins:/nowhere\n"
+        "host_key_checking = True\nfact_caching = memory\n",
+    )
+    job = repository.plan(PLAY, "site.yml").job
+    assert job.envvars == {
+        "ANSIBLE_STDOUT_CALLBACK": "oneline",
+        "ANSIBLE_CALLBACK_PLUGINS": "plugins",
+        "ANSIBLE_HOST_KEY_CHECKING": "True",
+    }
+    assert job.fact_cache_type == ""
+
+
+def test_a_key_of_ansible_cfg_may_be_on_the_node(repository: Repository) -> None:
+    """A private key that is not here does not keep a job from running."""
+    repository.write("ansible.cfg", "[defaults]\nprivate_key_file = ~/.ssh/of_the_node\n")
+    assert repository.plan(PLAY, "site.yml").job.ssh_key is None
+
+
 def test_variables_of_ansible_travel(repository: Repository) -> None:
     """ANSIBLE_ variables count on the node; those that name places of this machine do not."""
     repository.environment |= {"ANSIBLE_FORKS": "7", "ANSIBLE_HOME": "/here", "OTHER": "x"}

@@ -136,6 +136,15 @@ def test_a_command_line_does_what_ansible_playbook_does(typist: Typist, words: t
 
 
 @pytest.mark.slow
+def test_ansible_cfg_counts_on_the_node(typist: Typist) -> None:
+    """Even settings that a worker sets otherwise: the output has the form that ansible.cfg asks for."""
+    (typist.root / "ansible.cfg").write_text(f"{FILES['ansible.cfg']}stdout_callback = oneline\n")
+    theirs, ours = typist.both("ansible-playbook", "site.yml")
+    same(theirs, ours)
+    assert "web1 | SUCCESS =>" in ours.text
+
+
+@pytest.mark.slow
 def test_from_a_subdirectory_paths_mean_the_same(typist: Typist) -> None:
     """The same file names, typed in the same directory, work on the node."""
     same(*typist.both("ansible-playbook", "-i", "../inventory.ini", "nested.yml", cwd="plays"))
