@@ -23,7 +23,7 @@ from tests.harness.containers import IMAGE, PodmanStore, podman_store, session_s
 
 __all__ = ["podman_store", "session_store"]
 
-pytestmark = pytest.mark.receptor
+pytestmark = [pytest.mark.receptor, pytest.mark.slow]
 
 OPTIONS = ["--user=root", "--network", "slirp4netns:enable_ipv6=true", "--pull=missing"]
 

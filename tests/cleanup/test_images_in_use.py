@@ -13,6 +13,8 @@ from tests.harness.containers import IMAGE, PodmanStore, podman_store, session_s
 
 __all__ = ["podman_store", "session_store"]
 
+pytestmark = pytest.mark.slow
+
 A1, A2, B1, CHILD = (f"localhost/clean/{name}" for name in ("a:1", "a:2", "b:1", "child:1"))
 
 

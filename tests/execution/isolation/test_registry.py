@@ -16,6 +16,8 @@ from tests.harness import wait_until
 from tests.harness.containers import IMAGE, PodmanStore, skip_without
 from tests.harness.environment import free_port
 
+pytestmark = pytest.mark.slow
+
 USER, PASSWORD = "puller", "s3cret-of-the-registry"
 HASH = "$2b$04$0ObGADzFkFNZ0dg62LRDseo.1HKWwnXw24/v8ThICSqMRrj5HymWS"
 """The password as the registry keeps it (bcrypt)."""

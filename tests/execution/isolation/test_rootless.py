@@ -18,6 +18,8 @@ from tests.harness.rootless import RootlessUser, rootless_user
 
 __all__ = ["rootless_user"]
 
+pytestmark = pytest.mark.slow
+
 FOREIGN = """
 - shell: >-
     cd {{ playbook_dir }}; mkdir -m 0700 locked; touch locked/file; chown -R 1000:1000 locked;
