@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from receptor_runner.cli import completions
+from receptor_runner.cli import completions, early_checks
 from receptor_runner.cli.parameters import Duration, is_on_command_line, option
 from receptor_runner.errors import UsageError
 from receptor_runner.job import Job, check_ident, new_ident
@@ -146,7 +146,7 @@ class JobOptions:
             **({target: getattr(self, target)} if target else {}),
             **self._hosts(target),
             **self._roles(),
-            "ident": check_ident(new_ident() if self.ident is None else self.ident),
+            "ident": self._ident(),
             "binary": self.binary,
             "forks": self.forks,
             "rotate_artifacts": self.rotate_artifacts,
@@ -161,6 +161,12 @@ class JobOptions:
                 "nothing to run: give a playbook, a module or a role", hint=f"{_command()} DIR -p site.yml"
             )
         return job
+
+    def _ident(self) -> str:
+        if self.ident is None:
+            return new_ident()
+        early_checks.check_ident(self.ident)
+        return check_ident(self.ident)
 
     def _target(self) -> str | None:
         """Return which of playbook, module and role is meant; the command line overrides the environment.
@@ -182,6 +188,9 @@ class JobOptions:
 
     def _hosts(self, target: str | None) -> dict[str, Any]:
         if self.hosts is None:
+            if target == "module" and not self.binary and not self.cmdline:
+                hint = f"{_command()} DIR -m {self.module} --hosts all"
+                raise UsageError("--module needs --hosts", hint=hint)
             return {}
         if target == "role":
             return {"hosts": self.hosts}

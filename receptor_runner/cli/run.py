@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from receptor_runner.cli import parameters
+from receptor_runner.cli import early_checks, parameters
 from receptor_runner.cli.commands import Command
 from receptor_runner.cli.follow_options import FollowOptions
 from receptor_runner.cli.following import JobFollowing
@@ -60,6 +60,7 @@ def run(
     of the same ident is active already, it is attached to.
     """
     wanted = job.job(json_mode=json_mode)
+    early_checks.check_job(wanted, private_data_dir)
     with JobDisplay(output.format()) as display:
         with open_local_node(local, tls, target) as node:
             where = destination(connection, local, tls, target)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from receptor_runner.cli import job_view, output, parameters
+from receptor_runner.cli import early_checks, job_view, output, parameters
 from receptor_runner.cli.commands import Command
 from receptor_runner.cli.job_options import JobOptions, json_mode, rerun
 from receptor_runner.cli.live.display import JobDisplay
@@ -51,6 +51,7 @@ def submit(
 ) -> None:
     """Start the job in DIR through Receptor and return at once."""
     wanted = job.job(json_mode=json_mode)
+    early_checks.check_job(wanted, private_data_dir)
     with JobDisplay(OutputFormat.TEXT) as display, open_local_node(local, tls, target) as node:
         record = submit_job(
             private_data_dir,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from receptor_runner.cli import messages, parameters
+from receptor_runner.cli import early_checks, messages, parameters
 from receptor_runner.cli.commands import Command
 from receptor_runner.cli.job_options import JobOptions
 from receptor_runner.cli.live.display import JobDisplay
@@ -45,8 +45,11 @@ def transmit(
             "refusing to write a stream to a terminal",
             hint=f"receptor-runner transmit {private_data_dir} ... | receptor-runner worker",
         )
+    wanted = job.job(json_mode=json_mode, quiet=quiet)
+    if not only_kwargs:  # else the worker's own directory counts
+        early_checks.check_job(wanted, private_data_dir)
     packed = prepare(
-        job.job(json_mode=json_mode, quiet=quiet),
+        wanted,
         private_data_dir,
         only_kwargs=only_kwargs,
         include_artifacts=job.include_artifacts,

@@ -70,8 +70,8 @@ def test_failed_play_is_two(transport: Transport, project: Project) -> None:
 
 @pytest.mark.parametrize("transport", NODE_KINDS, indirect=True)
 def test_missing_playbook_is_one(transport: Transport, project: Project) -> None:
-    """A playbook that does not exist is ansible's verdict, exit code 1, in ansible's words."""
-    ran = transport.run(project, "-p", "absent.yml")
+    """A playbook that does not exist on the worker is ansible's verdict, exit code 1, in ansible's words."""
+    ran = transport.run(project, "-p", "/absent.yml")
     assert (ran.rc, ran.read("rc"), ran.read("status")) == (1, "1", "failed")
     assert "absent.yml could not be found" in ran.text.replace("\n", " ")
 

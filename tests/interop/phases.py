@@ -96,7 +96,7 @@ PLAYS = {
         files={"roles/greet/tasks/main.yml": "- debug: {msg: 'hello {{ whom }}'}\n", "project/keep": ""},
     ),
     "failed": Play(words=("-p", "failing.yml"), rc=2, files={"project/failing.yml": FAILING}),
-    "missing-playbook": Play(words=("-p", "absent.yml"), rc=1, files={"project/keep": ""}),
+    "missing-playbook": Play(words=("-p", "/absent.yml"), rc=1, files={"project/keep": ""}),
 }
 
 

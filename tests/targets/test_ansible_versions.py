@@ -109,6 +109,6 @@ def test_facts_that_are_given(version: Version) -> None:
 
 def test_a_playbook_that_is_missing(version: Version) -> None:
     """Ansible's own words about a missing playbook are told, with its 1."""
-    ran = version.run("-p", "nowhere.yml")
+    ran = version.run("-p", "/nowhere.yml")
     assert (ran.rc, ran.read("status")) == (1, "failed")
     assert "nowhere.yml could not be found" in ran.text
