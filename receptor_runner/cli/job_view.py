@@ -66,5 +66,7 @@ def describe_view(view: JobView) -> dict[str, Any]:
 
 def note_route(record: Record, local: LocalNode) -> None:
     """Show in one line where a job runs."""
-    kind = "embedded node" if local.embedded else "node"
-    messages.note(f"job {record.ident} on {kind} `{record.node}` via {local.socket} ({local.source})")
+    if local.embedded:  # its socket is of no use to anybody else
+        messages.note(f"job {record.ident} on embedded node `{record.node}` ({local.source})")
+    else:
+        messages.note(f"job {record.ident} on node `{record.node}` via {local.socket} ({local.source})")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.harness import LOCALHOST, Client, Commands, Project, wait_until
+from tests.harness import LOCALHOST, OURS, Client, Commands, Project, PseudoTerminal, wait_until
 from tests.mesh.conftest import assert_no_units, await_cut, start_meshes, units_of
 
 from mesh_lab import NODES, Daemon, Mesh
@@ -181,6 +181,30 @@ def test_a_node_that_stays_away(own_mesh: Mesh, endless: Client) -> None:
     assert running.returncode == 75, stderr
     assert b"node `worker` left the mesh" in stderr
     assert endless.record()["outcome"]["status"] == "lost"
+    own_mesh.worker.start()
+    wait_until(lambda: not any(units_of(*own_mesh.daemons).values()), "the units are gone", LONGEST_WAIT_S)
+
+
+def test_a_node_that_stays_away_is_one_line_on_a_terminal(own_mesh: Mesh, endless: Client) -> None:
+    """The status line says that the node left the mesh, and for how long; nothing else does until the job is lost."""
+    words = ["-p", "test.yml", "-i", "job", "--node", "worker", "--node-timeout", "5"]
+    with PseudoTerminal(
+        OURS,
+        "run",
+        endless.project.path,
+        *words,
+        "--socket",
+        endless.socket,
+        environment=endless.commands.environment,
+        cwd=endless.project.path,
+        columns=100,
+    ) as terminal:
+        endless.await_events(4)
+        own_mesh.worker.stop(signal.SIGKILL)
+        terminal.await_last_line("node `worker` left the mesh for 2 s")
+        assert not any("warning" in line for line in terminal.lines)
+        assert terminal.finish(LONGEST_WAIT_S) == 75
+    assert "error: the job is lost" in terminal.text
     own_mesh.worker.start()
     wait_until(lambda: not any(units_of(*own_mesh.daemons).values()), "the units are gone", LONGEST_WAIT_S)
 
