@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from receptor_runner.errors import ConfigError
@@ -78,6 +78,10 @@ class ResultStream:
     def remark(self, text: str) -> None:
         """Send a line that is no part of the job's output; old peers pass over it."""
         self._line(encode_line({"worker_output": text}))
+
+    def lacking(self, numbers: Sequence[int]) -> None:
+        """Answer which digests of a question are lacking, by their numbers in it; 0 is the first."""
+        self._line(encode_line({"lacking": list(numbers)}))
 
     def archive(self, size: int, chunks: Iterable[bytes]) -> None:
         """Send an archive; no other line can land inside of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -9,7 +10,7 @@ import os
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from receptor_runner.artifacts import CERTIFICATE_NAME, RESERVED_NAMES
@@ -30,6 +31,7 @@ from receptor_runner.job_files import (
     role_as_play,
 )
 from receptor_runner.outside import Outside, translate_files
+from receptor_runner.store.policy import may_be_kept
 from receptor_runner.stream.archive import MemoryFile, PackedArchive, Tree, pack_trees
 from receptor_runner.stream.encoder import EOF_LINE, encode_archive, encode_line
 
@@ -58,12 +60,15 @@ class Shipment:
         job: the job as it goes over the wire.
         archive: the private data directory, or None where the worker shares it.
         unused: options of the job that do nothing, as the caller may not expect.
+        unkept: files and directories in the archive that the worker must not keep beyond the job: what came from
+            memory, and what the command line names, such as inventories and keys.
         on_sent: told, as the stream is taken, how many of its bytes are, and about how many there are in all.
     """
 
     job: Job
     archive: PackedArchive | None = None
     unused: tuple[str, ...] = ()
+    unkept: frozenset[str] = frozenset()
     on_sent: Callable[[int, int], None] = lambda _sent, _size: None
 
     @property
@@ -77,6 +82,17 @@ class Shipment:
             yield f"skipped {skipped}"
         if self.unused:
             yield f"{', '.join(self.unused)}: no effect without process_isolation; the job runs on the node itself"
+
+    def may_be_kept(self, name: str, mode: int) -> bool:
+        """Return whether the worker may keep a file of the archive.
+
+        Args:
+            name: its name there.
+            mode: its unix mode.
+        """
+        return may_be_kept(name, mode) and not any(
+            parent in self.unkept for parent in (name, *map(str, PurePosixPath(name).parents))
+        )
 
     def digest(self) -> str:
         """Return a digest of the job and its inputs; artifacts of earlier runs do not count."""
@@ -141,7 +157,8 @@ def prepare(
         return Shipment(translation.job, unused=unused)
     wanted = _travels(root, job, include_artifacts=include_artifacts)
     trees = [Tree(root=root, wanted=wanted), *translation.outside.as_trees()]
-    return Shipment(translation.job, pack_trees(trees, extra=translation.files), unused=unused)
+    unkept = translation.named | translation.files.keys()
+    return Shipment(translation.job, pack_trees(trees, extra=translation.files), unused=unused, unkept=unkept)
 
 
 def prepare_trees(job: Job, trees: Iterable[Tree], files: Mapping[str, MemoryFile]) -> Shipment:
@@ -155,8 +172,32 @@ def prepare_trees(job: Job, trees: Iterable[Tree], files: Mapping[str, MemoryFil
     Raises:
         MissingInput: a file cannot be read.
     """
+    named = named_files(job)
     job, options = options_as_files(job, lambda _key: False)
-    return Shipment(job, pack_trees(trees, extra={**files, **options}))
+    return Shipment(job, pack_trees(trees, extra={**files, **options}), unkept=named | files.keys())
+
+
+def named_files(job: Job) -> frozenset[str]:
+    """Return what a job's options name as inventories, variables, keys and password files.
+
+    Args:
+        job: the job, its paths those of the worker.
+
+    Returns:
+        Each in all places of the private data directory that may be meant.
+    """
+    inventory = job.inventory if isinstance(job.inventory, list) else [job.inventory]
+    names = [name for name in inventory if isinstance(name, str)]
+    names += [job.extravars] if isinstance(job.extravars, str) else []
+
+    def note(name: str) -> str:
+        names.append(name)
+        return name
+
+    with contextlib.suppress(ValueError):  # the worker says what is wrong with it
+        list(translate_files(shlex.split(job.cmdline or ""), note))
+    starts = {"", "project", job.project_dir or "project"}
+    return frozenset(os.path.normpath(PurePosixPath(start, name)) for name in names for start in starts)
 
 
 def options_as_files(job: Job, exists: Callable[[str], bool]) -> tuple[Job, dict[str, MemoryFile]]:
@@ -232,6 +273,7 @@ class _Translation:
         has_archive: whether files can be added to an archive; without one, data stays in the options.
         files: the files that exist in the archive only, by name.
         outside: files outside of the private data dir that travel too.
+        named: what the options name as inventories, keys and the like.
     """
 
     job: Job
@@ -239,6 +281,7 @@ class _Translation:
     has_archive: bool
     files: dict[str, MemoryFile] = field(default_factory=dict)
     outside: Outside = field(default_factory=Outside)
+    named: frozenset[str] = frozenset()
 
     def perform(self) -> None:
         """Translate everything.
@@ -253,6 +296,7 @@ class _Translation:
         self._translate_cmdline()
         self._translate_directories()
         self._translate_roles_path()
+        self.named = named_files(self.job)
         if self.has_archive:
             self._move_options_to_files()
         self._check_files()

@@ -21,11 +21,14 @@ from receptor_runner.execution.worker_directory import WorkerDirectory
 from receptor_runner.job import Job, check_ident
 from receptor_runner.outcome import RC_STOPPED, Outcome, Status
 from receptor_runner.result_stream import ResultStream
+from receptor_runner.store.blobs import Store
+from receptor_runner.store.filling import filling
 from receptor_runner.stream.archive import SPOOL_MEMORY, pack
 from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.extraction import FROM_TRANSMIT, extract
 from receptor_runner.stream.limits import ArchiveLimits
-from receptor_runner.stream.messages import ArchiveData, ArchiveStart, Kwargs, Message, Noise
+from receptor_runner.stream.messages import ArchiveData, ArchiveStart, Kwargs, Message, Noise, Question
+from receptor_runner.stream.references import KeptFile, marked_files
 from receptor_runner.system.cancel import CancelToken
 from receptor_runner.system.pipes import output_failed
 
@@ -38,12 +41,15 @@ class _Received:
     """The content of a transmit stream."""
 
     options: dict[str, Any] | None = None
+    question: Question | None = None
     archives: list[IO[bytes]] = field(default_factory=list)
 
     def take(self, message: Message) -> None:
         match message:
             case Kwargs(options):
                 self.options = options
+            case Question():
+                self.question = message
             case ArchiveStart():
                 self.archives.append(tempfile.SpooledTemporaryFile(max_size=SPOOL_MEMORY))  # noqa: SIM115 - see close
             case ArchiveData(data):
@@ -65,6 +71,7 @@ def work(
     directory: WorkerDirectory,
     stop: CancelToken,
     defaults: dict[str, Any] | None = None,
+    store: Store | None = None,
 ) -> Outcome:
     """Receive a job, run it, and send back its events and artifacts.
 
@@ -77,6 +84,7 @@ def work(
         directory: its private data dir.
         stop: stops the job, or the reading of it.
         defaults: options that those of the job override.
+        store: files kept from earlier jobs; without one, questions about it and archives that refer to it are refused.
 
     Raises:
         RunnerError: the job could not be run (the stream ends with that error), or nobody reads the stream.
@@ -85,7 +93,7 @@ def work(
     """
     with contextlib.ExitStack() as tidying:
         try:
-            outcome = _work(chunks, stream, directory, stop, defaults or {}, tidying)
+            outcome = _work(chunks, stream, directory, stop, defaults or {}, store, tidying)
         except Exception as error:
             stream.status(_error_status(error))
             raise
@@ -117,17 +125,21 @@ def _work(
     directory: WorkerDirectory,
     stop: CancelToken,
     defaults: dict[str, Any],
+    store: Store | None,
     tidying: contextlib.ExitStack,
 ) -> Outcome:
     received = _Received()
     try:
         if not _receive(chunks, received, stop):
             return _canceled(stream)
+        if received.question:
+            return _answer(received.question, stream, store)
         private_data_dir, guardian = tidying.enter_context(_guarded(directory))
-        _extract(received, private_data_dir)
+        kept = _extract(received, private_data_dir, store)
         received.close()
         if stop.requested:
             return _canceled(stream)
+        tidying.enter_context(filling(store, private_data_dir, kept))
         job = Job.from_kwargs({**defaults, **(received.options or {})})
         return _run(_located(job, private_data_dir), private_data_dir, stream, stop, guardian)
     finally:
@@ -177,7 +189,7 @@ def _receive(chunks: Iterator[bytes], received: _Received, stop: CancelToken) ->
         if stop.requested:
             return False
         decoder.check_complete()
-        if received.options is None:
+        if received.options is None and received.question is None:
             raise StreamError("the stream has no job", cause="its end marker came before any options")
         return True
     except ArchiveError as error:
@@ -190,14 +202,27 @@ def _receive(chunks: Iterator[bytes], received: _Received, stop: CancelToken) ->
         raise OutputFailed("cannot store the received archive", cause=error.strerror) from error
 
 
-def _extract(received: _Received, directory: Path) -> None:
-    rules = dataclasses.replace(FROM_TRANSMIT, limits=ArchiveLimits.from_environment(os.environ))
+def _answer(question: Question, stream: ResultStream, store: Store | None) -> Outcome:
+    """Say which files of a question the store lacks; those that it has count as used, so that they stay for the job."""
+    if store is None:
+        raise StreamError(BAD_STREAM, cause="it asks for a store, and this worker has none")
+    stream.lacking([number for number, digest in enumerate(question.digests) if not store.has(digest)])
+    return Outcome(status=Status.SUCCESSFUL, rc=0)
+
+
+def _extract(received: _Received, directory: Path, store: Store | None) -> list[KeptFile]:
+    """Extract what was received; return the files that the store may keep."""
+    limits = ArchiveLimits.from_environment(os.environ)
+    rules = dataclasses.replace(FROM_TRANSMIT, limits=limits, blobs=store)
+    kept: list[KeptFile] = []
     for archive in received.archives:
         try:
             archive.seek(0)
             extract(archive, directory, rules)
+            kept += marked_files(archive) if store else []
         except (ArchiveError, OSError) as error:
             raise ArchiveError(BAD_ARCHIVE, cause=str(error)) from error
+    return kept
 
 
 def _run(

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from receptor_runner.cleanup.directories import DirectoryCleanup
 from receptor_runner.cleanup.image_cleanup import ImageCleanup
 from receptor_runner.cleanup.options import Cleanup
-from receptor_runner.cleanup.report import Report
+from receptor_runner.cleanup.report import Fate, Found, Report
+from receptor_runner.store.blobs import find_store
 
 
 def clean_up(wanted: Cleanup, report_line: Callable[[str], None] = lambda _line: None) -> Report:
@@ -25,4 +26,20 @@ def clean_up(wanted: Cleanup, report_line: Callable[[str], None] = lambda _line:
         DirectoryCleanup(wanted, report, report_line).clean(wanted.file_pattern)
     if wanted.remove_images or wanted.image_prune:
         ImageCleanup(wanted, report, report_line).clean()
+    if wanted.store:
+        _empty_store(report, report_line)
     return report
+
+
+def _empty_store(report: Report, report_line: Callable[[str], None]) -> None:
+    store = find_store()
+    if store is None or not store.is_private:
+        return
+    try:
+        report.store_bytes = store.clear(dry_run=report.dry_run)
+    except OSError as error:
+        cause = error.strerror or str(error)
+        report.directories.append(Found(name=str(store.directory), fate=Fate.FAILED, reason=cause))
+        return
+    done = "Would remove" if report.dry_run else "Removed"
+    report_line(f"{done} {report.store_bytes} bytes of kept files from {store.directory}")

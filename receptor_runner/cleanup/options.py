@@ -19,6 +19,7 @@ class Cleanup:
         remove_images: the images to untag.
         image_prune: remove images without a name.
         engine: the container engine.
+        store: empty the store of this user's workers.
         dry_run: report what would be removed, and remove nothing.
     """
 
@@ -28,4 +29,5 @@ class Cleanup:
     remove_images: tuple[str, ...] = ()
     image_prune: bool = False
     engine: str = DEFAULT_ENGINE
+    store: bool = False
     dry_run: bool = False

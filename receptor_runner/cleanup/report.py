@@ -42,6 +42,7 @@ class Report:
         registry_auth: the directories with registry credentials of jobs that ran in those.
         images: how many image names were removed.
         pruned: images without a name were removed.
+        store_bytes: how much was removed from the store.
         engine_failures: errors of the container engine.
     """
 
@@ -50,6 +51,7 @@ class Report:
     registry_auth: list[Found] = field(default_factory=list)
     images: int = 0
     pruned: bool = False
+    store_bytes: int = 0
     engine_failures: list[RunnerError] = field(default_factory=list)
 
     def of(self, fate: Fate) -> list[Found]:
@@ -64,7 +66,7 @@ class Report:
     @property
     def changed(self) -> bool:
         """Whether anything was removed."""
-        return not self.dry_run and bool(self.removed or self.images or self.pruned)
+        return not self.dry_run and bool(self.removed or self.images or self.pruned or self.store_bytes)
 
     def failure(self) -> RunnerError | None:
         """Return one error for all failures, or None."""

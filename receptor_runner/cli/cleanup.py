@@ -79,7 +79,12 @@ def _command(options: CleanupOptions, *, json_output: bool) -> str:
         f"--grace-period={options.grace_period_min:g}",
         f"--process-isolation-executable={options.engine}",
     ]
-    flags = {"--image-prune": options.image_prune, "--dry-run": options.dry_run, "--json": json_output}
+    flags = {
+        "--image-prune": options.image_prune,
+        "--store": options.store,
+        "--dry-run": options.dry_run,
+        "--json": json_output,
+    }
     return shlex.join([*words, *(flag for flag, wanted in flags.items() if wanted)])
 
 

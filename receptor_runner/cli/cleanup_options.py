@@ -81,4 +81,7 @@ class CleanupOptions:
         metavar="ENGINE",
         help="The container engine: podman or docker.",
     )
+    store: bool = option(
+        "--store", is_flag=True, help="Remove what workers of this user have kept of earlier jobs' projects."
+    )
     dry_run: bool = option("--dry-run", is_flag=True, help="Only show what would be removed.")

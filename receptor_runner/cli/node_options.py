@@ -127,6 +127,17 @@ class TargetOptions:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobTargetOptions(TargetOptions):
+    """Where a job runs, and how its files are sent."""
+
+    no_store: bool = option(
+        "--no-store",
+        is_flag=True,
+        help="Send all files, even those that the worker has kept from an earlier job, and let it keep none.",
+    )
+
+
 _NO_SOCKET, _NO_TLS, _NO_TARGET = SocketOptions(), TlsOptions(), TargetOptions()
 
 
@@ -163,6 +174,7 @@ def destination(
         ttl=target.ttl,
         sign=target.sign,
         preflight=not target.no_preflight,
+        store=not (isinstance(target, JobTargetOptions) and target.no_store),
         tls=Tls(rootcas=connection.rootcas, key=connection.key, cert=connection.cert),
         retry=connection.retry(),
     )

@@ -13,8 +13,8 @@ from receptor_runner.cli.commands import Command
 from receptor_runner.cli.follow_options import FollowOptions
 from receptor_runner.cli.node_options import (
     ConnectionOptions,
+    JobTargetOptions,
     SocketOptions,
-    TargetOptions,
     TlsOptions,
 )
 from receptor_runner.cli.output_options import OutputOptions
@@ -36,7 +36,7 @@ Examples:
 @takes_command_line("ansible-playbook", PLAYBOOK_OPTIONS, "PLAYBOOK...", many=True)
 @parameters.takes("project", ProjectOptions)
 @parameters.takes("local", SocketOptions)
-@parameters.takes("target", TargetOptions)
+@parameters.takes("target", JobTargetOptions)
 @parameters.takes("tls", TlsOptions)
 @parameters.takes("connection", ConnectionOptions)
 @parameters.takes("follow", FollowOptions)
@@ -45,7 +45,7 @@ def playbook(
     command_line: CommandLine,
     project: ProjectOptions,
     local: SocketOptions,
-    target: TargetOptions,
+    target: JobTargetOptions,
     tls: TlsOptions,
     connection: ConnectionOptions,
     follow: FollowOptions,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from receptor_runner.cli import messages, output, units
 from receptor_runner.cli.node_options import (
     ConnectionOptions,
+    JobTargetOptions,
     SocketOptions,
-    TargetOptions,
     TlsOptions,
     destination,
     open_local_node,
@@ -35,7 +35,7 @@ class NodeChoice:
     """The options that choose a node."""
 
     local: SocketOptions
-    target: TargetOptions
+    target: JobTargetOptions
     tls: TlsOptions
     connection: ConnectionOptions
 

@@ -14,8 +14,8 @@ from receptor_runner.cli.job_options import JobOptions, json_mode, rerun
 from receptor_runner.cli.live.display import JobDisplay
 from receptor_runner.cli.node_options import (
     ConnectionOptions,
+    JobTargetOptions,
     SocketOptions,
-    TargetOptions,
     TlsOptions,
     destination,
     open_local_node,
@@ -35,7 +35,7 @@ Examples:
 @parameters.private_data_dir
 @parameters.takes("job", JobOptions)
 @parameters.takes("local", SocketOptions)
-@parameters.takes("target", TargetOptions)
+@parameters.takes("target", JobTargetOptions)
 @parameters.takes("tls", TlsOptions)
 @parameters.takes("connection", ConnectionOptions)
 @parameters.takes("follow", FollowOptions)
@@ -46,7 +46,7 @@ def run(
     private_data_dir: Path,
     job: JobOptions,
     local: SocketOptions,
-    target: TargetOptions,
+    target: JobTargetOptions,
     tls: TlsOptions,
     connection: ConnectionOptions,
     follow: FollowOptions,

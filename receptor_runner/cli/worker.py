@@ -22,7 +22,9 @@ from receptor_runner.system.signals import STOPPING
 if TYPE_CHECKING:
     from types import FrameType
 
+    from receptor_runner.execution.worker_directory import WorkerDirectory
     from receptor_runner.result_stream import ResultStream
+    from receptor_runner.store.blobs import Store
     from receptor_runner.system.cancel import CancelToken
 
 EPILOG = """\b
@@ -57,6 +59,19 @@ As a work-command in receptor.yml:
 @click.option(
     "--worker-info", is_flag=True, help="Print this machine's versions and capacity as YAML, and exit."
 )
+@click.option(
+    "--no-store",
+    is_flag=True,
+    help="Keep no files of projects for later jobs, and take no job that relies on such files.",
+)
+@click.option(
+    "--store-size",
+    type=click.IntRange(min=1),
+    default=2048,
+    show_default=True,
+    metavar="MIB",
+    help="How much of the projects to keep below the user's state directory: what is unchanged does not travel again.",
+)
 @click.pass_context
 def worker(
     context: click.Context,
@@ -64,6 +79,8 @@ def worker(
     delete: bool,
     keepalive_seconds: float | None,
     worker_info: bool,
+    no_store: bool,
+    store_size: int,
 ) -> int:
     """Run the job of the stream on stdin and send its results to stdout."""
     runs_job = not (context.invoked_subcommand or worker_info)
@@ -73,12 +90,17 @@ def worker(
         return 0
     if stop is None:
         return _print_info()
+    from receptor_runner.execution.worker_directory import WorkerDirectory
+    from receptor_runner.store.blobs import open_store
+
     if sys.stdin.isatty():
         raise UsageError(
             "refusing to read a job from a terminal",
             hint="receptor-runner transmit DIR -p site.yml | receptor-runner worker",
         )
-    return _work(stop, private_data_dir, delete=delete, keepalive_seconds=keepalive_seconds)
+    directory = WorkerDirectory(private_data_dir=private_data_dir, delete=delete)
+    store = None if no_store else open_store(store_size << 20)
+    return _work(stop, directory, store, keepalive_seconds=keepalive_seconds)
 
 
 worker.add_command(cleanup)
@@ -92,15 +114,13 @@ def _print_info() -> int:
 
 
 def _work(
-    stop: CancelToken, private_data_dir: Path | None, *, delete: bool, keepalive_seconds: float | None
+    stop: CancelToken, directory: WorkerDirectory, store: Store | None, *, keepalive_seconds: float | None
 ) -> int:
     from receptor_runner.execution.guardian import adopt_orphans
-    from receptor_runner.execution.worker_directory import WorkerDirectory
     from receptor_runner.result_stream import ResultStream, keepalive_interval
     from receptor_runner.system.pipes import AbandonableOutput, read_descriptor
     from receptor_runner.worker import work
 
-    directory = WorkerDirectory(private_data_dir=private_data_dir, delete=delete)
     directory.check()
     keepalive_s = keepalive_interval(keepalive_seconds)
     adopt_orphans()
@@ -110,7 +130,7 @@ def _work(
         output.capture(results.remark)
         _leave_on_signals(stop, results)
         chunks = read_descriptor(sys.stdin.fileno(), lambda: stop.requested, stop.fileno())
-        return work(chunks, results, directory=directory, stop=stop).exit_code
+        return work(chunks, results, directory=directory, stop=stop, store=store).exit_code
 
 
 def _stop_on_signals() -> CancelToken:

@@ -81,5 +81,6 @@ def _describe(report: Report) -> dict[str, Any]:
         "failed": listed(Fate.FAILED),
         "images": report.images,
         "pruned": report.pruned,
+        "store_bytes": report.store_bytes,
         "error": str(failure) if failure else None,
     }

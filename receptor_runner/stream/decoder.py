@@ -11,6 +11,7 @@ from typing import Any
 from pybase64 import b64decode
 
 from receptor_runner.errors import ArchiveError, StreamError
+from receptor_runner.stream.encoder import QUESTION_PREFIX
 from receptor_runner.stream.messages import (
     ArchiveData,
     ArchiveEnd,
@@ -21,6 +22,7 @@ from receptor_runner.stream.messages import (
     Kwargs,
     Message,
     Noise,
+    Question,
     StatusLine,
     Unknown,
     WorkerLine,
@@ -151,6 +153,10 @@ class Decoder:
             self._advance(end + 1)
             yield event
             return True
+        if question := _question(line):
+            self._advance(end + 1)
+            yield question
+            return True
         if line.startswith(_BOM):  # as a Windows tool puts it before what it passes on
             self._advance(len(_BOM))
             return True
@@ -277,6 +283,17 @@ def _first_object(text: str, start: int) -> int:
         if start < 0 or not _only_values(text, start):
             return len(text)
     return start
+
+
+def _question(line: bytes) -> Question | None:
+    """Return the question that a line is, None for any other line."""
+    if not line.startswith(QUESTION_PREFIX):
+        return None
+    try:
+        digests = json.loads(line[len(QUESTION_PREFIX) :])
+        return Question(tuple(bytes.fromhex(digest) for digest in digests))
+    except (TypeError, ValueError, RecursionError):
+        return None
 
 
 def _is_size(value: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from pybase64 import b64encode
 
 EOF_LINE = b'{"eof": true}\n'
+QUESTION_PREFIX = b"lacking "
 KEEPALIVE_LINE = b'{"event": "keepalive", "counter": 0, "uuid": 0}\n'
 
 
@@ -20,6 +21,18 @@ def encode_line(value: dict[str, Any]) -> bytes:
         TypeError: something in it has no JSON form.
     """
     return json.dumps(value, default=_plain).encode("ascii") + b"\n"
+
+
+def encode_question(digests: Iterable[bytes]) -> bytes:
+    """Return the question which of some digests a worker lacks, as a line that is not JSON.
+
+    Args:
+        digests: SHA-256 of files.
+
+    Source: ansible-runner 2.4.3's worker passes over messages that it does not know, and would then look for a job in
+    its own directory; a line that is not JSON is what it refuses before it does anything.
+    """
+    return QUESTION_PREFIX + json.dumps([digest.hex() for digest in digests]).encode() + b"\n"
 
 
 def _plain(value: object) -> str:

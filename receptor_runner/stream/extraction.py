@@ -13,17 +13,31 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, Protocol
 
 from receptor_runner.errors import ArchiveError
 from receptor_runner.stream.limits import ArchiveLimits
-from receptor_runner.stream.zip_format import DEEPEST, DEFLATED, STORED
+from receptor_runner.stream.zip_format import DEEPEST, DEFLATED, DIGEST_SIZE, REFERENCE, STORED
 from receptor_runner.stream.zip_reader import ZipEntry, ZipReader, damaged, is_small
 
 _LONGEST_NAME = 255
 _LONGEST_LINK = 4095
 _KINDS = frozenset({0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK})
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Blobs(Protocol):
+    """Files that were kept from earlier archives, by their digest."""
+
+    def has(self, digest: bytes, size: int) -> bool:
+        """Return whether a file of that digest and size is there, as far as that can be seen without reading it."""
+
+    def pieces(self, digest: bytes) -> Iterator[bytes]:
+        """Yield the content of a file.
+
+        Raises:
+            ArchiveError: it is gone or, at the latest after the last piece, its content is not that of the digest.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +50,7 @@ class ExtractionRules:
         reserved: names at the top that an archive may not bring.
         written_last: names at the top whose appearance tells others that everything else is there.
         limits: how much an archive may hold.
+        blobs: the files that an archive may refer to instead of bringing them; None refuses such an archive.
     """
 
     links_stay_inside: bool = True
@@ -43,6 +58,7 @@ class ExtractionRules:
     reserved: frozenset[str] = frozenset()
     written_last: frozenset[str] = frozenset()
     limits: ArchiveLimits = ArchiveLimits()  # noqa: RUF009 - it is frozen
+    blobs: Blobs | None = None
 
 
 FROM_TRANSMIT = ExtractionRules(links_stay_inside=False, keep_special_bits=True)
@@ -75,7 +91,7 @@ def extract(archive: IO[bytes], target: Path, rules: ExtractionRules) -> list[st
         reader = ZipReader(archive)
         rules.limits.check_entries(reader.count)
         entries = list(_checked_entries(reader, rules, skipped))
-        rules.limits.check_size(sum(entry.zip.size for entry in entries), reader.archive_size)
+        _check_size(entries, rules.limits, reader.archive_size)
         reader.check(entry.zip for entry in entries if entry.is_file)
     except (
         ValueError,
@@ -84,9 +100,15 @@ def extract(archive: IO[bytes], target: Path, rules: ExtractionRules) -> list[st
     ) as error:  # a name that is not text, an offset that is no place
         raise damaged(str(error)) from error
     _check_target(target, entries)
+    _check_blobs(entries, rules.blobs)
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     _Extraction(reader, rules).run(target, entries)
     return skipped
+
+
+class _Reference(NamedTuple):
+    digest: bytes
+    size: int
 
 
 class _Entry(NamedTuple):
@@ -94,6 +116,7 @@ class _Entry(NamedTuple):
     parts: tuple[str, ...]
     is_directory: bool
     link: str | None = None
+    reference: _Reference | None = None
 
     @property
     def is_file(self) -> bool:
@@ -109,7 +132,7 @@ def _checked_entries(reader: ZipReader, rules: ExtractionRules, skipped: list[st
         if parts[0] in rules.reserved:
             skipped.append(f"{found.name}: a reserved name")
             continue
-        entry = _entry(reader, found, parts)
+        entry = _entry(reader, found, parts, rules)
         reason = _refusal(entry, rules)
         if reason:
             skipped.append(f"{found.name}: {reason}")
@@ -118,6 +141,20 @@ def _checked_entries(reader: ZipReader, rules: ExtractionRules, skipped: list[st
             raise ArchiveError(f"the archive's entry `{found.name}` is both a directory and not one")
         yield entry
     _check_parents(kinds)
+
+
+def _check_size(entries: Iterable[_Entry], limits: ArchiveLimits, archive_size: int) -> None:
+    """Check how much the files are in all; those that the archive refers to are not compressed in it."""
+    inside = sum(entry.zip.size for entry in entries if not entry.reference)
+    kept = sum(entry.reference.size for entry in entries if entry.reference)
+    limits.check_size(inside + kept, archive_size + kept)
+
+
+def _check_blobs(entries: Iterable[_Entry], blobs: Blobs | None) -> None:
+    """Refuse an archive that refers to what is not there any more."""
+    for entry in entries:
+        if entry.reference and not (blobs and blobs.has(*entry.reference)):
+            raise ArchiveError(f"the archive's file `{entry.zip.name}` is not in the store of this machine")
 
 
 def _check_parents(kinds: Mapping[tuple[str, ...], bool]) -> None:
@@ -195,7 +232,9 @@ def _too_long(name: str) -> ArchiveError:
     return ArchiveError(f"the archive's entry `{name[:80]}...` has too long a name")
 
 
-def _entry(reader: ZipReader, found: ZipEntry, parts: tuple[str, ...]) -> _Entry:
+def _entry(reader: ZipReader, found: ZipEntry, parts: tuple[str, ...], rules: ExtractionRules) -> _Entry:
+    if found.method == REFERENCE and rules.blobs is not None and not found.raw_name.endswith(b"/"):
+        return _Entry(found, parts, is_directory=False, reference=_reference(reader, found))
     if found.method not in {STORED, DEFLATED}:
         raise ArchiveError(f"the archive's entry `{found.name}` is compressed in a way that is not supported")
     is_directory = found.raw_name.endswith(b"/")
@@ -204,6 +243,13 @@ def _entry(reader: ZipReader, found: ZipEntry, parts: tuple[str, ...]) -> _Entry
     if not 0 < found.size <= _LONGEST_LINK or b"\0" in (text := reader.content(found)):
         raise ArchiveError(f"the archive's link `{found.name}` has no valid target")
     return _Entry(found, parts, is_directory, os.fsdecode(text))
+
+
+def _reference(reader: ZipReader, found: ZipEntry) -> _Reference:
+    content = reader.content(found) if found.size == found.packed_size == DIGEST_SIZE + 8 else b""
+    if not content or stat.S_ISLNK(found.mode):
+        raise damaged("it refers to nothing", found)
+    return _Reference(content[:DIGEST_SIZE], int.from_bytes(content[DIGEST_SIZE:], "little"))
 
 
 def _refusal(entry: _Entry, rules: ExtractionRules) -> str | None:
@@ -333,7 +379,7 @@ class _Extraction:
     def _write_file(self, entry: _Entry) -> None:
         descriptor = self._create(entry)
         try:
-            for piece in self._content(entry.zip):
+            for piece in self._content(entry):
                 _write_all(descriptor, piece)
             # only now: a setuid bit must not come before the content it is meant for
             os.fchmod(descriptor, self._permissions(entry))
@@ -350,8 +396,10 @@ class _Extraction:
             self._clear(entry, parent)
             return os.open(entry.parts[-1], _CREATE, 0o600, dir_fd=parent)
 
-    def _content(self, entry: ZipEntry) -> Iterable[bytes]:
-        return (self._reader.content(entry),) if is_small(entry) else self._reader.pieces(entry)
+    def _content(self, entry: _Entry) -> Iterable[bytes]:
+        if entry.reference and self._rules.blobs:
+            return self._rules.blobs.pieces(entry.reference.digest)
+        return (self._reader.content(entry.zip),) if is_small(entry.zip) else self._reader.pieces(entry.zip)
 
     def _permissions(self, entry: _Entry) -> int:
         if not entry.zip.mode:

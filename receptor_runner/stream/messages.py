@@ -102,6 +102,17 @@ class Noise:
         return f"{kind} at offset {self.offset} ({self.size} bytes): {text}"
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which of these digests do you lack? (transmit to worker, instead of a job)
+
+    Attributes:
+        digests: SHA-256 of files.
+    """
+
+    digests: tuple[bytes, ...]
+
+
 Message = (
     Kwargs
     | StatusLine
@@ -113,5 +124,6 @@ Message = (
     | Eof
     | WorkerLine
     | Unknown
+    | Question
     | Noise
 )

@@ -18,5 +18,17 @@ ZIP64_FIELD = 1
 """The extra field for sizes and offsets that do not fit into 32 bits."""
 
 STORED, DEFLATED = 0, 8
+REFERENCE = 0xB10B
+"""The compression method of an entry that stands for a file which the reader keeps: its content is digest and size.
+
+No other reader knows it, so each refuses the archive instead of writing a wrong file.
+"""
+
+DIGEST_FIELD = 0xB10B
+"""The extra field of a file that the reader may keep under that digest; others ignore it, as they must."""
+
+DIGEST_SIZE = 32
+"""Bytes of a digest (SHA-256)."""
+
 UTF8_FLAG = 0x800
 MAX_32 = 0xFFFFFFFF

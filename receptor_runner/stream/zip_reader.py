@@ -17,6 +17,8 @@ from receptor_runner.errors import ArchiveError
 from receptor_runner.stream.zip_format import (
     CHUNK_SIZE,
     DEFLATED,
+    DIGEST_FIELD,
+    DIGEST_SIZE,
     MAX_32,
     SMALL_SIZE,
     TIMESTAMP_FIELD,
@@ -66,6 +68,14 @@ class ZipEntry(NamedTuple):
                 return float(struct.unpack_from("<l", value, 1)[0])
         day = (self.date >> 9) + 1980, self.date >> 5 & 0xF, self.date & 0x1F
         return time.mktime((*day, self.time >> 11, self.time >> 5 & 0x3F, (self.time & 0x1F) * 2, 0, 0, -1))
+
+    @property
+    def digest(self) -> bytes:
+        """Under which digest its writer lets it be kept, b"" if it does not."""
+        for tag, value in _fields(self.extra):
+            if tag == DIGEST_FIELD and len(value) == DIGEST_SIZE:
+                return value
+        return b""
 
 
 class ZipReader:
@@ -122,7 +132,7 @@ class ZipReader:
     def pieces(self, entry: ZipEntry) -> Iterator[bytes]:
         """Yield the content of an entry of any size; damage is an error at the latest after the last piece."""
         size = checksum = 0
-        for piece in self._inflated(entry) if entry.method == DEFLATED else self._packed(entry):
+        for piece in self._inflated(entry) if entry.method == DEFLATED else self.packed(entry):
             size += len(piece)
             if size > entry.size:
                 break
@@ -185,7 +195,8 @@ class ZipReader:
             raise damaged("it reaches beyond its place", entry)
         return begin, end
 
-    def _packed(self, entry: ZipEntry) -> Iterator[bytes]:
+    def packed(self, entry: ZipEntry) -> Iterator[bytes]:
+        """Yield the bytes of an entry as they stand in the archive."""
         place, end = self._place(entry)
         while place < end and (piece := self._read(place, min(CHUNK_SIZE, end - place))):
             place += len(piece)
@@ -195,7 +206,7 @@ class ZipReader:
         """Yield pieces of bounded size, however much a few bytes inflate to."""
         inflater = isal_zlib.decompressobj(-15)
         try:
-            for packed in self._packed(entry):
+            for packed in self.packed(entry):
                 rest = packed
                 while (piece := inflater.decompress(rest, CHUNK_SIZE)) or inflater.unconsumed_tail:
                     yield piece

@@ -13,7 +13,7 @@ import shutil
 import struct
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import IO, NamedTuple, Self
 
@@ -23,7 +23,9 @@ from receptor_runner.errors import MissingInput
 from receptor_runner.stream.zip_format import (
     CHUNK_SIZE,
     DEFLATED,
+    DIGEST_FIELD,
     MAX_32,
+    REFERENCE,
     STORED,
     TIMESTAMP_FIELD,
     UTF8_FLAG,
@@ -59,11 +61,13 @@ class Meta(NamedTuple):
         name: relative, with `/`; a directory's ends in one.
         mode: unix mode with the kind of file.
         seconds: when it was modified; None for what has no time of its own.
+        digest: under which digest the reader may keep it; b"" if it may not.
     """
 
     name: str
     mode: int
     seconds: float | None
+    digest: bytes = b""
 
 
 class ZipWriter:
@@ -104,7 +108,7 @@ class ZipWriter:
             compress: whether to try; the text of a link is always stored.
         """
         data, method = _shrunk(content) if compress and content else (content, STORED)
-        body = _Body(method, isal_zlib.crc32(content), len(data), len(content))
+        body = Body(method, isal_zlib.crc32(content), len(data), len(content))
         local, central = _headers(meta, body, self._offset, is_large=False)
         self._waiting += local
         self._waiting += data
@@ -136,6 +140,34 @@ class ZipWriter:
         self._patch(local)
         self._register(len(local) + flow.packed_size, central)
 
+    def add_reference(self, meta: Meta, size: int) -> None:
+        """Add an entry for a file that the reader has kept.
+
+        Args:
+            meta: what it is, with its digest.
+            size: bytes of the file.
+        """
+        content = encode_reference(meta.digest, size)
+        body = Body(REFERENCE, isal_zlib.crc32(content), len(content), len(content))
+        self.copy(meta._replace(digest=b""), body, [content])
+
+    def copy(self, meta: Meta, body: Body, pieces: Iterable[bytes]) -> None:
+        """Add an entry as it stands in another archive.
+
+        Args:
+            meta: what it is.
+            body: how it stands there.
+            pieces: its packed content.
+        """
+        is_large = max(body.size, body.packed_size) > _ZIP64_SIZE
+        local, central = _headers(meta, body, self._offset, is_large=is_large)
+        self._waiting += local
+        for piece in pieces:
+            self._waiting += piece
+            if len(self._waiting) > CHUNK_SIZE:
+                self._flush()
+        self._register(len(local) + body.packed_size, central)
+
     def _patch(self, local_header: bytes) -> None:
         """Write a local header again, now that checksum and sizes are known."""
         end = self._file.tell()
@@ -164,7 +196,7 @@ class ZipWriter:
         self._file.write(_end(self._count, size, self._offset))
 
 
-class _Body(NamedTuple):
+class Body(NamedTuple):
     """How an entry's content stands in the archive."""
 
     method: int
@@ -173,13 +205,25 @@ class _Body(NamedTuple):
     size: int
 
 
-def _headers(meta: Meta, body: _Body, offset: int, *, is_large: bool) -> tuple[bytes, bytes]:
+def encode_reference(digest: bytes, size: int) -> bytes:
+    """Return the content of an entry that stands for a file which the reader has kept.
+
+    Args:
+        digest: the file's.
+        size: bytes of the file.
+    """
+    return digest + size.to_bytes(8, "little")
+
+
+def _headers(meta: Meta, body: Body, offset: int, *, is_large: bool) -> tuple[bytes, bytes]:
     """Return the header before an entry's content, and the one in the central directory."""
     name, flags = (meta.name.encode("ascii"), 0) if meta.name.isascii() else (meta.name.encode(), UTF8_FLAG)
     extra, day, moment = _times(meta.seconds)
     is_far = offset >= MAX_32
     local_extra = extra + _zip64(body, None) if is_large else extra
     central_extra = extra + _zip64(body if is_large else None, offset if is_far else None)
+    if meta.digest:
+        central_extra += struct.pack("<HH", DIGEST_FIELD, len(meta.digest)) + meta.digest
     version = _ZIP64_VERSION if is_large or is_far else _VERSION
     sizes = (MAX_32, MAX_32) if is_large else (body.packed_size, body.size)
     fields = (version, flags, body.method, moment, day, body.checksum, *sizes, len(name))
@@ -194,7 +238,7 @@ def _headers(meta: Meta, body: _Body, offset: int, *, is_large: bool) -> tuple[b
     )
 
 
-def _zip64(body: _Body | None, offset: int | None) -> bytes:
+def _zip64(body: Body | None, offset: int | None) -> bytes:
     """Return the field for what does not fit into 32 bits: sizes, offset, both, or nothing."""
     values = ([body.size, body.packed_size] if body else []) + ([offset] if offset is not None else [])
     return struct.pack(f"<HH{len(values)}Q", ZIP64_FIELD, 8 * len(values), *values) if values else b""
@@ -208,9 +252,9 @@ class _Flow:
         self._checksum = self.packed_size = self.size = 0
 
     @property
-    def body(self) -> _Body:
+    def body(self) -> Body:
         """What has passed so far."""
-        return _Body(self._method, self._checksum, self.packed_size, self.size)
+        return Body(self._method, self._checksum, self.packed_size, self.size)
 
     def pieces(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         """Yield the content as it stands in the archive."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from receptor_runner.errors import ContactLost, NeverStarted, NodeUnavailable, StreamError
@@ -84,15 +85,20 @@ def run_command(destination: Destination, words: str, policy: FollowPolicy | Non
 
 
 def run_unit(
-    control: Control, order: WorkOrder, policy: FollowPolicy, retry: RetryPolicy
+    control: Control,
+    order: WorkOrder,
+    policy: FollowPolicy,
+    retry: RetryPolicy,
+    payload: Iterable[bytes] = (),
 ) -> tuple[bytes, UnitStatus]:
-    """Run a unit without input; return what it printed and its last status. The unit is removed in any case.
+    """Run a unit with little input; return what it printed and its last status. The unit is removed in any case.
 
     Args:
         control: the control service of the local node.
         order: the work order.
         policy: timeouts.
         retry: how a lost connection is retried.
+        payload: its input.
 
     Raises:
         NodeUnavailable: the node refuses or does not answer, or there is no end within `wait_timeout_s`.
@@ -103,7 +109,7 @@ def run_unit(
     created: list[str] = []
     started_at = time.monotonic()
     try:
-        unit_id = upload(control, order, [], created.append)
+        unit_id = upload(control, order, payload, created.append)
         return _Collection(Unit(control, unit_id), policy, retry, started_at).collect()
     finally:
         for unit_id in created:

@@ -65,13 +65,17 @@ def _first_status(unit: ReadableUnit, status: UnitStatus) -> dict[str, Any] | No
     return None
 
 
-def interrupted_upload_ran_nothing(unit: ReadableUnit) -> bool:
+def interrupted_upload_ran_nothing(unit: ReadableUnit, *, within_s: float = _SETTLED_WITHIN_S) -> bool:
     """Return whether a unit whose upload was interrupted provably ran nothing.
 
     Its client may have died before the end of the payload or just after it: in the second case the job runs. A worker
     shows within moments which of the two it is; it is given that time.
+
+    Args:
+        unit: the unit.
+        within_s: how long it is waited for.
     """
-    deadline = time.monotonic() + _SETTLED_WITHIN_S
+    deadline = time.monotonic() + within_s
     try:
         while time.monotonic() < deadline:
             status = unit.status()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from receptor_runner.receptor.jobs import index
 from receptor_runner.receptor.jobs.job_unit import JobUnit
 from receptor_runner.receptor.jobs.never_ran import interrupted_upload_ran_nothing
 from receptor_runner.receptor.jobs.record import Record, RecordFile, Stage
+from receptor_runner.receptor.jobs.reduction import has_store, reduce_shipment
 from receptor_runner.receptor.jobs.unit import Unit
 from receptor_runner.receptor.jobs.upload import upload
 from receptor_runner.receptor.jobs.work_order import work_order
@@ -28,6 +30,9 @@ log = logging.getLogger("receptor_runner.submit")
 
 _SOCKET_WITHIN_S = 3.0
 """How long a socket that does not exist is waited for: a node that starts again makes it soon, a typo never does."""
+
+_REFUSED_WITHIN_S = 60.0
+"""How long we wait for a worker to begin a job some of whose files it has kept: it may have to extract the others."""
 
 _ABORTED = Outcome(status=Status.ERROR, explanation="the upload failed; nothing of the job has run")
 
@@ -159,7 +164,7 @@ def _submit(
     log.debug("job %s: node %s, work type %s, via %s", file.ident, route.node, route.work_type, local.socket)
     on_route(record, local)
     try:
-        return _send(shipment, file, control, record, order)
+        return _Sending(file, destination, control, record, order).send(shipment, route)
     except ContactLost as error:
         raise error.with_hint(file.way_back) from error
     except BaseException:
@@ -189,18 +194,58 @@ def choose_route(control: Control, destination: Destination) -> Route:
     )
 
 
-def _send(shipment: Shipment, file: RecordFile, control: Control, record: Record, order: WorkOrder) -> Record:
-    def note_unit(unit_id: str) -> None:
-        nonlocal record
-        record = file.write(dataclasses.replace(record, unit_id=unit_id, stage=Stage.CREATED))
-        log.debug("job %s: unit %s created, sending the payload", file.ident, unit_id)
+@dataclasses.dataclass(slots=True)
+class _Sending:
+    """The way of a payload to the node, with what is written down meanwhile."""
 
-    def note_abortion(removed: bool) -> None:
+    file: RecordFile
+    destination: Destination
+    control: Control
+    record: Record
+    order: WorkOrder
+
+    def send(self, shipment: Shipment, route: Route) -> Record:
+        """Send what the worker lacks, or the whole payload where that is refused or does not pay."""
+        reduced = self._reduced(shipment, route)
+        if reduced:
+            with contextlib.closing(reduced):
+                self._upload(reduced)
+            if not self._was_refused():
+                return self._note_start()
+            log.info("job %s: the worker's store has changed; the whole payload is sent", self.file.ident)
+        self._upload(shipment)
+        return self._note_start()
+
+    def _reduced(self, shipment: Shipment, route: Route) -> Shipment | None:
+        wanted = self.destination.store and has_store(route)
+        return reduce_shipment(shipment, self.control, self.order) if wanted else None
+
+    def _upload(self, shipment: Shipment) -> None:
+        upload(self.control, self.order, shipment.chunks(), self._note_unit, self._note_abortion)
+        log.debug("job %s: all of the payload is sent", self.file.ident)
+
+    def _was_refused(self) -> bool:
+        """Return whether the worker refused the payload before it ran anything; then its unit is removed.
+
+        Until that is known the job's record says that the unit may not have got its payload: should this process die
+        now, the same command finds out in the same way.
+        """
+        unit = JobUnit(self.file, self.destination)
+        if not interrupted_upload_ran_nothing(unit, within_s=_REFUSED_WITHIN_S):
+            return False
+        if not unit.discard():
+            unit.discard(force=True)
+        return True
+
+    def _note_unit(self, unit_id: str) -> None:
+        self.record = self.file.write(dataclasses.replace(self.record, unit_id=unit_id, stage=Stage.CREATED))
+        log.debug("job %s: unit %s created, sending the payload", self.file.ident, unit_id)
+
+    def _note_abortion(self, removed: bool) -> None:
         if removed:
-            file.remove()
+            self.file.remove()
         else:
-            file.write(dataclasses.replace(record, stage=Stage.ABORTED, outcome=_ABORTED))
+            self.file.write(dataclasses.replace(self.record, stage=Stage.ABORTED, outcome=_ABORTED))
 
-    upload(control, order, shipment.chunks(), note_unit, note_abortion)
-    log.debug("job %s: all of the payload is sent", file.ident)
-    return file.write(dataclasses.replace(record, stage=Stage.STARTED))
+    def _note_start(self) -> Record:
+        return self.file.write(dataclasses.replace(self.record, stage=Stage.STARTED))

@@ -30,6 +30,7 @@ class Destination:
         ttl: how long a remote unit may wait for its start, as a Go duration; ten minutes by default.
         sign: whether the request is signed; None follows what the target node advertises.
         preflight: whether target node and work type are checked before the upload.
+        store: whether files that the worker has kept from earlier jobs stay at home.
         tls: certificates for a `tls://` socket.
         deadlines: how long each exchange with the node may take.
         retry: how idempotent exchanges are retried, for every command and for the following; by default as the
@@ -45,6 +46,7 @@ class Destination:
     ttl: str | None = None
     sign: bool | None = None
     preflight: bool = True
+    store: bool = True
     tls: Tls | None = None
     deadlines: Deadlines = field(default_factory=Deadlines)
     retry: RetryPolicy = field(default_factory=RetryPolicy.from_environment)
