@@ -15,7 +15,7 @@ from receptor_runner.receptor.control.retry import RetryPolicy
 from receptor_runner.receptor.control.unit import UnitState, UnitStatus, WorkOrder
 from receptor_runner.receptor.jobs.follow_policy import FollowPolicy
 from receptor_runner.receptor.jobs.liveness import Evidence, Liveness
-from receptor_runner.receptor.jobs.submit import choose_route
+from receptor_runner.receptor.jobs.routing import choose_route
 from receptor_runner.receptor.jobs.unit import Unit
 from receptor_runner.receptor.jobs.upload import upload
 from receptor_runner.receptor.jobs.work_order import work_order

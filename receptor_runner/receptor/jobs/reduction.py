@@ -58,7 +58,11 @@ def reduce_shipment(shipment: Shipment, control: Control, order: WorkOrder) -> S
         return None
     kept = set(wanted) - lacking
     log.debug("the worker has %d of %d files (%.2f s)", len(kept), len(wanted), time.monotonic() - started_at)
-    return dataclasses.replace(shipment, archive=refer(shipment.archive, digests, kept))
+    try:
+        return dataclasses.replace(shipment, archive=refer(shipment.archive, digests, kept))
+    except OSError as error:
+        log.debug("there is no room for a second archive: %s", error)
+        return None
 
 
 def _ask(control: Control, order: WorkOrder, wanted: Sequence[bytes]) -> set[bytes]:

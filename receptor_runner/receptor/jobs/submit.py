@@ -17,19 +17,17 @@ from receptor_runner.receptor.jobs.job_unit import JobUnit
 from receptor_runner.receptor.jobs.never_ran import interrupted_upload_ran_nothing
 from receptor_runner.receptor.jobs.record import Record, RecordFile, Stage
 from receptor_runner.receptor.jobs.reduction import has_store, reduce_shipment
+from receptor_runner.receptor.jobs.routing import choose_route
 from receptor_runner.receptor.jobs.unit import Unit
 from receptor_runner.receptor.jobs.upload import upload
 from receptor_runner.receptor.jobs.work_order import work_order
 from receptor_runner.receptor.nodes.destination import Destination, reach
 from receptor_runner.receptor.nodes.locate import LocalNode
-from receptor_runner.receptor.nodes.preflight import Route, assume_route, find_route
+from receptor_runner.receptor.nodes.preflight import Route
 from receptor_runner.rotation import rotate_artifacts
 from receptor_runner.transmit import Shipment
 
 log = logging.getLogger("receptor_runner.submit")
-
-_SOCKET_WITHIN_S = 3.0
-"""How long a socket that does not exist is waited for: a node that starts again makes it soon, a typo never does."""
 
 _REFUSED_WITHIN_S = 60.0
 """How long we wait for a worker to begin a job some of whose files it has kept: it may have to extract the others."""
@@ -177,21 +175,6 @@ def _drop_intent(file: RecordFile) -> None:
     record = file.read()
     if record and record.unit_id is None:
         file.remove()
-
-
-def choose_route(control: Control, destination: Destination) -> Route:
-    """Return the route to the target node, checked against what the mesh advertises unless preflight is off.
-
-    Raises:
-        NodeUnavailable: no such node is known, or it does not offer the work type, or the local node does not answer.
-    """
-    destination.retry.at_most(_SOCKET_WITHIN_S).call(control.check_socket, "finding the socket")
-    if destination.preflight:
-        return find_route(control, destination.node, destination.work_type, destination.retry)
-    return destination.retry.call(
-        lambda: assume_route(control, destination.node, destination.work_type),
-        "asking the local node for its id",
-    )
 
 
 @dataclasses.dataclass(slots=True)

@@ -1,0 +1,25 @@
+"""Which node and work type a unit goes to."""
+
+from __future__ import annotations
+
+from receptor_runner.receptor.control.protocol import Control
+from receptor_runner.receptor.nodes.destination import Destination
+from receptor_runner.receptor.nodes.preflight import Route, assume_route, find_route
+
+_SOCKET_WITHIN_S = 3.0
+"""How long a socket that does not exist is waited for: a node that starts again makes it soon, a typo never does."""
+
+
+def choose_route(control: Control, destination: Destination) -> Route:
+    """Return the route to the target node, checked against what the mesh advertises unless preflight is off.
+
+    Raises:
+        NodeUnavailable: no such node is known, or it does not offer the work type, or the local node does not answer.
+    """
+    destination.retry.at_most(_SOCKET_WITHIN_S).call(control.check_socket, "finding the socket")
+    if destination.preflight:
+        return find_route(control, destination.node, destination.work_type, destination.retry)
+    return destination.retry.call(
+        lambda: assume_route(control, destination.node, destination.work_type),
+        "asking the local node for its id",
+    )
