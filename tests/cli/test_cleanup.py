@@ -171,6 +171,7 @@ def test_a_dry_run_as_json_tells_all_and_changes_nothing(command_line: CommandLi
         "failed": [],
         "images": 0,
         "pruned": False,
+        "store_bytes": 0,
         "error": None,
     }
     assert len(left(litter)) == 6

@@ -75,7 +75,7 @@ def test_whatever_is_kept_the_same_files_arrive(contents: dict[str, bytes], data
         travel(reduced, root / "reduced", replace(FROM_TRANSMIT, blobs=store))
 
         assert seen(root / "reduced") == seen(root / "whole")
-        for path in (root / "whole").rglob("*"):
+        for path in (root / "whole" / name for name in contents):
             assert (
                 root / "reduced" / path.relative_to(root / "whole")
             ).stat().st_mtime == path.stat().st_mtime
