@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -37,18 +38,23 @@ def read_recap(artifact_dir: Path) -> Recap:
 
     Only a few files are read, however many events there are.
     """
-    events = artifact_dir / "job_events"
+    files = _event_files(artifact_dir)
+    if not files:
+        return Recap()
+    return _recap(_read(files[0]), [_read(path) for path in files[: -_LAST - 1 : -1]])
+
+
+def read_events(artifact_dir: Path) -> Iterator[dict[str, Any]]:
+    """Yield the events in an artifacts directory, in order; what cannot be read is left out."""
+    yield from map(_read, _event_files(artifact_dir))
+
+
+def _event_files(artifact_dir: Path) -> list[Path]:
     with contextlib.suppress(OSError):
-        numbered = sorted((int(match[1]), match[0]) for match in map(_EVENT_FILE, _names(events)) if match)
-        if numbered:
-            first = _read(events / numbered[0][1])
-            last = [_read(events / name) for _number, name in numbered[: -_LAST - 1 : -1]]
-            return _recap(first, last)
-    return Recap()
-
-
-def _names(directory: Path) -> list[str]:
-    return [path.name for path in directory.iterdir()]
+        paths = list((artifact_dir / "job_events").iterdir())
+        numbered = [(int(match[1]), path) for path in paths if (match := _EVENT_FILE(path.name))]
+        return [path for _number, path in sorted(numbered)]
+    return []
 
 
 def _read(path: Path) -> dict[str, Any]:

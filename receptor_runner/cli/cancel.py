@@ -34,6 +34,6 @@ def cancel(
     if json_output:
         output.data({**described, "canceled": done is jobs.Cancel.DONE})
     elif done is jobs.Cancel.ENDED:
-        output.line(f"{ident}: {done} ({described['status']})")
+        output.line(f"{place.ident}: {done} ({described['status']})")
     else:
-        output.line(f"{ident}: {done}")
+        output.line(f"{place.ident}: {done}")

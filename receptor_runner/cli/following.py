@@ -74,7 +74,7 @@ class JobFollowing:
         from receptor_runner.receptor.jobs.record import RecordFile, Stage
 
         file = RecordFile(private_data_dir, ident)
-        self._display.follows(file.require())
+        self._display.follows(file.require(), file.artifact_dir)
         following = dataclasses.replace(
             self._following, handlers=self._display.handlers(), on_trouble=self._display.trouble
         )

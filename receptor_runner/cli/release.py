@@ -33,4 +33,4 @@ def release(
     if json_output:
         output.data(job_view.describe(record))
     else:
-        output.line(f"{ident}: released")
+        output.line(f"{place.ident}: released")

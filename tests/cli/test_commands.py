@@ -29,10 +29,10 @@ STREAM = (
 
 @pytest.mark.parametrize("command", [*COMMANDS, "worker cleanup", "config check"])
 def test_the_common_options_stand_behind_every_command(command_line: CommandLine, command: str) -> None:
-    """--debug, --logfile, --log-format and --version are taken behind a command, as ansible-runner does."""
+    """--color, --debug, --logfile, --log-format and --version are taken behind a command, as ansible-runner does."""
     words = command.split()
     shown = command_line.ours(*words, "--help-all").text
-    for option in ("--debug", "--logfile", "--log-format", "--version"):
+    for option in ("--color", "--debug", "--logfile", "--log-format", "--version"):
         assert option in shown
     assert command_line.ours(*words, "--version").text.startswith("receptor-runner ")
 

@@ -13,7 +13,7 @@ from receptor_runner.receptor.jobs.record import Record, RecordFile
 
 @pytest.fixture(autouse=True)
 def _jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(index, "state_directories", lambda: iter([tmp_path / "state"]))
     for directory, ident in (
         ("a", "deadbeef01"),
         ("a", "deadbeef02"),

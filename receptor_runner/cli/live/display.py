@@ -15,6 +15,7 @@ from receptor_runner.cli import job_view, logs, messages, output, units
 from receptor_runner.cli.live.renderers import make_renderer
 from receptor_runner.cli.live.view import Phase, RunView
 from receptor_runner.cli.output_options import OutputFormat
+from receptor_runner.recap import read_events, read_recap
 
 if TYPE_CHECKING:
     from receptor_runner.handlers import Handlers
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("receptor_runner.display")
 
 _MOST_FAILURES = 10
+_MOST_REPLAYED = 20_000
+"""Reading so many events takes about a second; beyond it the hosts are counted from the attach on."""
 
 
 class JobDisplay:
@@ -72,12 +75,15 @@ class JobDisplay:
         self._view.node = record.node
         job_view.note_route(record, local)
 
-    def follows(self, record: Record) -> None:
-        """Take which job is followed from now on."""
+    def follows(self, record: Record, artifacts: Path) -> None:
+        """Take which job is followed from now on; what came of it before counts too."""
         self._view.node = record.node
         self._view.began = time.monotonic() - job_view.age_s(record)
         if self._view.phase is Phase.PACKING:
             self._view.phase = Phase.WAITING
+        if self._renderer.is_live and 0 < record.checkpoint.counter <= _MOST_REPLAYED:
+            for event in read_events(artifacts):
+                self._view.take_event(event)
 
     def watching(self, where: Destination) -> Destination:
         """Return a destination whose retries are shown here: on a terminal in the line, else in the log."""
@@ -170,8 +176,6 @@ class JobDisplay:
         self._stdout.check()
 
     def _summary(self, record: Record, outcome: Outcome, artifacts: Path) -> Iterator[str]:
-        from receptor_runner.recap import read_recap
-
         recap = read_recap(artifacts)
         took = "" if recap.duration_s is None else f" in {units.duration(recap.duration_s)}"
         counts = f"; {describe_hosts(recap)}" if recap.hosts else ""

@@ -187,7 +187,9 @@ class RunView:
             self._count(data, HostState.OK)
             return
         self._count(data, HostState.FAILED)
-        self.failures.append((_text(data, "host"), _text(data, "task")))
+        failure = (_text(data, "host"), _text(data, "task"))
+        if failure not in self.failures:  # after a crash the latest events come again
+            self.failures.append(failure)
 
     def _take_stats(self, data: Mapping[str, Any]) -> None:
         """Take the recap. It alone knows which failures were rescued, and which hosts came before an attach."""

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ from receptor_runner.system.directories import state_directories
 log = logging.getLogger("receptor_runner.index")
 
 _NAME = "jobs"
+
+MOST_JOBS = 5000
+"""How many jobs are kept. A program that runs each job in a directory of its own, and never prunes, reaches that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -41,11 +45,21 @@ def add(place: JobPlace) -> None:
     for state in state_directories():
         try:
             make_directory(state / _NAME)
-            write_atomically(state / _NAME / _file_name(place), json.dumps(content).encode(), durable=False)
+            write_atomically(state / _NAME / _file_name(place), json.dumps(content).encode())
+            _drop_oldest(state / _NAME)
         except OSError as error:
             log.debug("the job %s cannot be noted in %s: %s", place.ident, state, error)
         else:
             return
+
+
+def _drop_oldest(directory: Path) -> None:
+    names = os.listdir(directory)  # noqa: PTH208 - names alone: this runs at the start of every job
+    if len(names) <= MOST_JOBS:
+        return
+    paths = sorted((directory / name for name in names), key=lambda path: path.stat().st_mtime)
+    for path in paths[: len(paths) - MOST_JOBS]:
+        path.unlink(missing_ok=True)
 
 
 def remove(place: JobPlace) -> None:

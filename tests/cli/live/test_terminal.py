@@ -232,15 +232,17 @@ def test_the_list_of_jobs_fits(
 
 @pytest.mark.slow
 def test_ctrl_c_detaches_from_an_attached_job(open_terminal: Open, project: Project, gate: Gate) -> None:
-    """In `attach`, Ctrl-C leaves the job running and says how to stop it."""
+    """In `attach`, Ctrl-C leaves the job running and says how to stop it; a second attach knows what came before."""
     assert open_terminal("submit", project.path, "-p", "test.yml", "-i", "job").finish() == 0
     gate.await_job()
     terminal = open_terminal("attach", "-i", "job", columns=200)
-    terminal.await_last_line("Wait at the gate")
+    assert "1 ok" in terminal.await_last_line("Wait at the gate")
     terminal.press(b"\x03")
     assert terminal.finish() == 130
     assert "error: detached; the job goes on" in terminal.text
     assert "receptor-runner cancel" in terminal.lines[-1]
+    again = open_terminal("attach", "-i", "job")
+    assert "1 ok" in again.await_last_line("Wait at the gate")
     gate.open()
-    assert open_terminal("attach", "-i", "job").finish() == 2
+    assert again.finish() == 2
     assert gate.runs == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from receptor_runner.receptor.jobs.record import Record, RecordFile, forget_vani
 
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A state directory of the test's own."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    return tmp_path / "state"
+    """A state directory of the test's own, and no other: the account's home is one too."""
+    directory = tmp_path / "state" / "receptor-runner"
+    monkeypatch.setattr(index, "state_directories", lambda: iter([directory]))
+    return directory
 
 
 def recorded(directory: Path, ident: str, created: str = "2026-01-01T00:00:00+00:00") -> RecordFile:
@@ -69,16 +71,26 @@ def test_a_job_that_is_forgotten_leaves_the_index(tmp_path: Path) -> None:
     assert index.places() == []
 
 
+def test_the_index_is_bounded(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest entries make room for new ones."""
+    monkeypatch.setattr(index, "MOST_JOBS", 2)
+    for number in range(4):
+        recorded(tmp_path / "a", f"{number}")
+        for path in (state / "jobs").iterdir():
+            os.utime(path, (path.stat().st_mtime - 10,) * 2)
+    assert [place.ident for place in index.places()] == ["2", "3"]
+
+
 def test_damage_is_left_out(tmp_path: Path, state: Path) -> None:
     """A file that holds no entry costs nothing but itself."""
     recorded(tmp_path / "a", "one")
     for name, content in (("half", '{"ident":'), ("other", "[]"), ("empty", "")):
-        (state / "receptor-runner/jobs" / f"{name}.json").write_text(content)
+        (state / "jobs" / f"{name}.json").write_text(content)
     assert idents() == ["one"]
 
 
 def test_a_state_directory_that_cannot_be_written_fails_no_job(tmp_path: Path, state: Path) -> None:
     """Where nothing can be noted the job goes on without."""
-    state.mkdir()
-    (state / "receptor-runner").write_text("a file in the way")
+    state.parent.mkdir()
+    state.write_text("a file in the way")
     index.add(JobPlace(private_data_dir=tmp_path, ident="one"))
