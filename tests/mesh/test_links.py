@@ -159,7 +159,7 @@ def test_a_unit_that_is_gone_without_a_last_word(
     _, stderr = running.communicate(timeout=LONGEST_WAIT_S)
 
     assert running.returncode == 75, stderr
-    assert b"its unit on node `worker` was removed by somebody else" in stderr
+    assert b"its unit on node `worker` was removed by another client" in stderr
     assert (client.record()["outcome"]["status"], client.record()["released"]) == ("lost", True)
     assert_no_units(mute_mesh)
 

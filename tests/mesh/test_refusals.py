@@ -74,7 +74,7 @@ def test_wrongly_signed(signed: Mesh, client: Client, command: str) -> None:
     """The worker refuses a signature of another key."""
     done = client.ask(command, *JOB)
 
-    assert_refused(done, client, signed, "refused the signature", "verification error", "publickey")
+    assert_refused(done, client, signed, "refused the signature", "verification error", "public key")
 
 
 @pytest.fixture
