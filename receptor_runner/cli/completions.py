@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from receptor_runner.receptor.nodes.mesh import MeshNode
 
 NODE_BUDGET_S = 0.3
@@ -35,21 +36,27 @@ def _completer(names: Callable[[click.Context, str], Iterable[str]]) -> Complete
             found = sorted({name for name in names(context, incomplete) if name.startswith(incomplete)})
         except Exception:  # for whatever reason: a traceback would end up in the middle of a command line
             return []
-        return [CompletionItem(name) for name in found]
+        return [_item(name) for name in found]
 
     return complete
 
 
+def _item(value: str, kind: str = "plain") -> CompletionItem:
+    from click.shell_completion import CompletionItem  # only a shell needs it
+
+    return CompletionItem(value, type=kind)
+
+
 def files(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Let the shell complete a path."""
-    return [CompletionItem(incomplete, type="file")]
+    return [_item(incomplete, "file")]
 
 
 def directories(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Let the shell complete the path of a directory."""
-    return [CompletionItem(incomplete, type="dir")]
+    return [_item(incomplete, "dir")]
 
 
 @_completer

@@ -63,8 +63,8 @@ class Location:
     name: str
 
 
-class NotTrusted(Exception):
-    """The file belongs to somebody else; the text says to whom."""
+class NotUsable(Exception):
+    """The file is somebody else's and does not count for this user; the text says why."""
 
 
 def locations(environment: Mapping[str, str]) -> list[Location]:
@@ -91,7 +91,7 @@ def read(location: Location, known: Collection[str]) -> ConfigurationFile | None
         known: the names of all settings.
 
     Raises:
-        NotTrusted: it belongs to another user.
+        NotUsable: it belongs to another user, or only others may read it.
         ConfigError: it cannot be read, is not valid, or has a setting that does not exist.
     """
     text = _read_text(location)
@@ -120,6 +120,9 @@ def _read_text(location: Location) -> str | None:
         descriptor = os.open(location.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except PermissionError as fault:
+        _check_forbidden(location, fault)
+        return None
     except OSError as fault:
         raise ConfigError(f"cannot read {location.name}", cause=fault.strerror) from fault
     with open(descriptor, "rb") as stream:
@@ -128,6 +131,15 @@ def _read_text(location: Location) -> str | None:
             return stream.read().decode()
         except UnicodeDecodeError as fault:
             raise ConfigError(f"{location.name}: not UTF-8", cause=str(fault)) from fault
+
+
+def _check_forbidden(location: Location, fault: PermissionError) -> None:
+    """Pass over a home directory that is closed to us: services run with the HOME of whoever started them."""
+    try:
+        location.path.lstat()
+    except PermissionError:
+        return
+    raise NotUsable("permission denied") from fault
 
 
 def _check(location: Location, status: os.stat_result) -> None:
@@ -141,7 +153,7 @@ def _check(location: Location, status: os.stat_result) -> None:
     with contextlib.suppress(OSError):
         owners.add(location.path.lstat().st_uid)  # a link to the caller's file may be planted as well
     if not owners <= trusted:
-        raise NotTrusted("it belongs to another user")
+        raise NotUsable("it belongs to another user")
     if not stat.S_ISREG(status.st_mode):
         raise ConfigError(f"{location.name} is not a regular file")
     if status.st_mode & stat.S_IWOTH:

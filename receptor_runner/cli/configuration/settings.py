@@ -6,12 +6,15 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
-from receptor_runner.cli.configuration.files import ConfigurationFile, Entry, NotTrusted, locations, read
 from receptor_runner.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from receptor_runner.cli.configuration.files import ConfigurationFile, Entry
 
 SETTINGS = (
     "socket", "node", "work-type", "work-params", "signwork", "ttl", "tls-client", "config", "rootcas", "key", "cert",
@@ -89,10 +92,12 @@ def take_profile(context: click.Context, _parameter: click.Parameter, profile: s
 
 
 def _files(*, is_quiet: bool = False) -> Iterator[ConfigurationFile]:
+    from receptor_runner.cli.configuration.files import NotUsable, locations, read
+
     for location in locations(os.environ):
         try:
             found = read(location, SETTINGS)
-        except NotTrusted as reason:
+        except NotUsable as reason:
             from receptor_runner.cli import messages
 
             if not is_quiet:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from receptor_runner.cli.configuration.files import Location, NotTrusted, locations, read
+from receptor_runner.cli.configuration.files import Location, NotUsable, locations, read
 from receptor_runner.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -104,8 +104,24 @@ def test_a_file_of_another_user_is_not_trusted(tmp_path: Path, by: str) -> None:
         path = tmp_path / "link"
         path.symlink_to("f")
         os.lchown(path, 12345, 12345)
-    with pytest.raises(NotTrusted):
+    with pytest.raises(NotUsable):
         read(Location(path=path, name="f"), KNOWN)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_what_only_others_may_read_does_not_count(short_dir: Path) -> None:
+    """A home directory that is closed to us has no configuration; a file that is closed to us is reported."""
+    short_dir.chmod(0o755)
+    home = short_dir / "home"
+    home.mkdir(0o700)
+    closed, inside = place(short_dir / "f", "node: a\n"), place(home / "f", "node: a\n")
+    os.seteuid(65534)
+    try:
+        assert read(inside, KNOWN) is None
+        with pytest.raises(NotUsable, match="permission denied"):
+            read(closed, KNOWN)
+    finally:
+        os.seteuid(0)
 
 
 def test_where_files_are_looked_for() -> None:
