@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from receptor_runner.receptor.nodes.mesh import MeshNode
 
+    Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
 NODE_BUDGET_S = 0.3
 """How long the local node is waited for: a person is waiting for the next letter."""
 
 _PLAYBOOKS = (".yml", ".yaml")
-
-Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 
 def _completer(names: Callable[[click.Context, str], Iterable[str]]) -> Completer:
