@@ -85,5 +85,5 @@ def test_options_are_grouped(command_line: CommandLine) -> None:
     """The page of `run` says what to run, where, how to follow, and what to do when things fail, in this order."""
     titles = [line for line in command_line.ours("run", "--help").text.splitlines() if line.endswith(":")]
     assert titles == [
-        "What to run:", "Where to run it:", "How to follow it:", "When things fail:", "Output:", "Examples:",
+        "What to run:", "Which node:", "How to follow the job:", "When things fail:", "Output:", "Examples:",
     ]  # fmt: skip
