@@ -27,8 +27,8 @@ for name in passwd group subuid subgid; do mount --bind {directory}/etc/$name /e
 mkdir -p {directory}/python
 mount --bind {python} {directory}/python
 case {python} in
-/root/*)
-  mount -t tmpfs -o mode=755 tmpfs /root
+{home}/*)  # nobody else may enter the home of root
+  mount -t tmpfs -o mode=755 tmpfs {home}
   mkdir -p {python}
   mount --bind {directory}/python {python};;
 esac
@@ -76,7 +76,9 @@ class RootlessUser:
         }
         words = " ".join(f"{name}={value}" for name, value in variables.items())
         python = Path(sys.base_prefix).resolve()
-        script = ENTER.format(directory=self.directory, python=python, uid=UID, variables=words)
+        script = ENTER.format(
+            directory=self.directory, python=python, home=Path.home(), uid=UID, variables=words
+        )
         (self.directory / "enter.sh").write_text(script)
 
     def words(self, *command: str) -> list[str]:
