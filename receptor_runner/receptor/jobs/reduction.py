@@ -16,6 +16,7 @@ from receptor_runner.receptor.jobs.follow_policy import FollowPolicy
 from receptor_runner.receptor.nodes.mesh import PREFERRED_WORK_TYPES
 from receptor_runner.receptor.nodes.preflight import Route
 from receptor_runner.store.policy import WORTH_ASKING
+from receptor_runner.store.refusals import users_refusals
 from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.encoder import EOF_LINE, encode_question
 from receptor_runner.stream.messages import Unknown
@@ -32,18 +33,20 @@ def has_store(route: Route) -> bool:
     return not route.is_local and route.work_type == PREFERRED_WORK_TYPES[0]
 
 
-def reduce_shipment(shipment: Shipment, control: Control, order: WorkOrder) -> Shipment | None:
+def reduce_shipment(shipment: Shipment, control: Control, order: WorkOrder, route: Route) -> Shipment | None:
     """Return a shipment without the files that the worker has kept, and with marks for those that it may keep.
 
     Args:
         shipment: the whole job.
         control: the local node.
         order: the work order of the job; the question goes the same way.
+        route: where that is.
 
     Returns:
         None where it does not pay, or the worker has no store.
     """
-    if shipment.archive is None:
+    worker = (route.local, route.node, route.work_type, order.params or "")
+    if shipment.archive is None or users_refusals().includes(*worker):
         return None
     entries = list(candidates(shipment.archive, shipment.may_be_kept))
     if sum(entry.packed_size for entry in entries) < WORTH_ASKING:
@@ -55,6 +58,8 @@ def reduce_shipment(shipment: Shipment, control: Control, order: WorkOrder) -> S
         lacking = _ask(control, order, wanted)
     except RunnerError as error:
         log.debug("the worker has no store: %s", error)
+        if isinstance(error, StreamError):  # its own word, not a lost connection
+            users_refusals().note(*worker)
         return None
     kept = set(wanted) - lacking
     log.debug("the worker has %d of %d files (%.2f s)", len(kept), len(wanted), time.monotonic() - started_at)

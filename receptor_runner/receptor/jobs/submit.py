@@ -201,7 +201,7 @@ class _Sending:
 
     def _reduced(self, shipment: Shipment, route: Route) -> Shipment | None:
         wanted = self.destination.store and has_store(route)
-        return reduce_shipment(shipment, self.control, self.order) if wanted else None
+        return reduce_shipment(shipment, self.control, self.order, route) if wanted else None
 
     def _upload(self, shipment: Shipment) -> None:
         upload(self.control, self.order, shipment.chunks(), self._note_unit, self._note_abortion)
