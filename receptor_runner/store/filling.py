@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,15 +10,13 @@ from pathlib import Path
 from receptor_runner.store.blobs import Store
 from receptor_runner.stream.references import KeptFile
 
-_LOWEST_PRIORITY = 19
-
 
 @contextlib.contextmanager
 def filling(store: Store | None, directory: Path, files: Iterable[KeptFile]) -> Iterator[None]:
     """Fill the store from a private data directory in the background; at the end wait until it is filled.
 
-    The job neither waits nor is slowed down: the copying starts with it, at the lowest priority. What the job has
-    changed by then has another digest, and is not kept.
+    The job does not wait for it. What the job has changed by then has another digest, and is not kept. What a worker
+    cannot copy before it is stopped travels again.
 
     Args:
         store: where the files go; None for nowhere.
@@ -38,8 +35,9 @@ def filling(store: Store | None, directory: Path, files: Iterable[KeptFile]) -> 
 
 
 def _fill(store: Store, directory: Path, files: Iterable[KeptFile]) -> None:
+    # At the usual priority: a thread that seldom gets a processor would hold the interpreter's lock meanwhile, and with
+    # it the events of the job. Most of the copying is done without that lock.
     with contextlib.suppress(OSError):  # a full disk, for example: what is not kept travels again
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
         for file in files:
             if file.size <= store.limit:
                 store.add(directory / file.name, file.digest)

@@ -18,12 +18,23 @@ from mesh_lab import Daemon, Mesh
 pytestmark = pytest.mark.receptor
 
 MIB = 1 << 20
+TASKS = """
+- find: paths="{{ lookup('env', 'XDG_STATE_HOME') }}/receptor-runner/store" recurse=true excludes="new-*"
+  register: kept
+  until: kept.matched >= filled
+  retries: 100
+  delay: 0.3
+- stat: path=files/0
+  register: it
+- debug: var=it.stat.checksum
+"""
 
 
 @pytest.fixture
-def client(own_mesh: Mesh, client_of: Callable[[Daemon], Client]) -> Client:
-    """Our commands, with a project that is worth a question."""
-    return with_data(client_of(own_mesh.control))
+def state(short_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The state directory of the nodes that are started from now on."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(short_dir / "state"))
+    return short_dir / "state"
 
 
 def with_data(client: Client) -> Client:
@@ -31,14 +42,13 @@ def with_data(client: Client) -> Client:
     for number in range(5):
         path = client.project.write(f"project/files/{number}", "")
         path.write_bytes(Random(number).randbytes(MIB))
-    client.project.playbook(
-        "- stat: path=files/0 checksum_algorithm=sha256\n  register: it\n- debug: var=it.stat.checksum"
-    )
+    client.project.playbook(TASKS)
     return client
 
 
-def run(client: Client, *words: str) -> Ran:
-    """Run the job to its good end."""
+def run(client: Client, *words: str, filled: int = 0) -> Ran:
+    """Run the job to its good end; it lasts until so many files are kept."""
+    client.project.write("env/extravars", f"filled: {filled}\n")
     done = client.ask("run", "-p", "test.yml", "-i", "job", "--rerun", "--node", "worker", "--debug", *words)
     assert (done.rc, client.read("status")) == (0, "successful"), done.stderr
     assert '"it.stat.checksum": "' in done.text
@@ -51,36 +61,46 @@ def kept(done: Ran) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def store_of(home: Path) -> list[Path]:
+def store_of(state: Path) -> list[Path]:
     """Return the files that the worker has kept."""
-    return sorted((home / ".local" / "state" / "receptor-runner" / "store").glob("??/*"))
+    return sorted((state / "receptor-runner" / "store").glob("??/*"))
 
 
-def test_only_what_changed_travels(own_mesh: Mesh, client: Client, short_dir: Path) -> None:
+def test_only_what_changed_travels(
+    state: Path,
+    make_mesh: Callable[..., Mesh],
+    client_of: Callable[[Daemon], Client],
+    short_dir: Path,
+) -> None:
     """The second run finds all files there; a changed one travels alone; a changed or emptied store costs the whole."""
-    assert kept(run(client)) == (0, 6)
-    assert len(store_of(short_dir)) == 6
+    mesh = make_mesh()
+    start_meshes(short_dir, mesh)
+    client = with_data(client_of(mesh.control))
+
+    assert kept(run(client, filled=6)) == (0, 6)
+    assert len(store_of(state)) == 6
     assert kept(run(client)) == (6, 6)
 
     client.project.write("project/files/0", "").write_bytes(Random(9).randbytes(MIB))
-    assert kept(run(client)) == (5, 6)
+    assert kept(run(client, filled=7)) == (5, 6)
 
-    for path in store_of(short_dir):
+    for path in store_of(state):
         path.write_bytes(b"!" * path.stat().st_size)
     harmed = run(client)
     assert kept(harmed) == (6, 6)
     assert "the whole payload is sent" in harmed.stderr
 
-    for path in store_of(short_dir):
+    for path in store_of(state):
         path.unlink()
     assert kept(run(client)) == (0, 6)
     assert kept(run(client, "--no-store")) is None
-    assert_no_units(own_mesh)
+    assert_no_units(mesh)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("worker", ["no-store", "peer"])
 def test_a_worker_without_a_store_gets_the_whole(
+    state: Path,
     make_mesh: Callable[..., Mesh],
     client_of: Callable[[Daemon], Client],
     short_dir: Path,
@@ -105,5 +125,5 @@ def test_a_worker_without_a_store_gets_the_whole(
 
     assert "the worker has no store" in run(client).stderr
     assert "the worker has" not in run(client).stderr  # it is not asked again
-    assert store_of(short_dir) == []
+    assert store_of(state) == []
     assert_no_units(mesh)
