@@ -124,7 +124,7 @@ def test_plugins_that_fail_do_no_harm(installed: Installed, commands: Commands, 
     )
     done = commands.ours("process", project.path, "-i", "job", stdin=results_of(commands, project))
     assert done.rc == 0
-    assert "the plugin absent_module cannot be loaded: No module named 'nothing_of_this_name'" in done.stderr
+    assert "cannot load the plugin absent_module: No module named 'nothing_of_this_name'" in done.stderr
     assert "the plugin broken failed: OSError: no route" in done.stderr
     installed.check("job")
 

@@ -73,7 +73,7 @@ def test_an_engine_that_fails_is_heard(
     """A store that podman cannot open is an error with podman's own sentence."""
     broken = tmp_path / "storage.conf"
     broken.write_text(
-        '[storage]\ndriver = "nonsense"\nrunroot = "/nonexistent"\ngraphroot = "/nonexistent"\n'
+        f'[storage]\ndriver = "nonsense"\nrunroot = "{tmp_path}/run"\ngraphroot = "{tmp_path}/graph"\n'
     )
     monkeypatch.setenv("CONTAINERS_STORAGE_CONF", str(broken))
     failure = clean_up(Cleanup(remove_images=(A1,), image_prune=True)).failure()

@@ -10,20 +10,20 @@ from receptor_runner.execution.home import temporary_home
 from tests.execution.conftest import Workplace
 
 
-def test_a_job_without_a_home_gets_one_for_its_time(workplace: Workplace) -> None:
+def test_a_job_without_a_home_gets_one_for_its_time(workplace: Workplace, tmp_path: Path) -> None:
     """Where HOME does not exist, ansible runs local tasks in a private home that is gone with the job."""
     name = workplace.playbook("- command: printenv HOME")
-    ran = workplace.run(playbook=name, envvars={"HOME": "/nonexistent"})
+    ran = workplace.run(playbook=name, envvars={"HOME": str(tmp_path / "gone")})
     assert ran.outcome.rc == 0, ran.told.text
     home = Path(ran.told.named("runner_on_ok")[0]["event_data"]["res"]["stdout"])
-    assert home != Path("/nonexistent")
+    assert home != tmp_path / "gone"
     assert not home.exists()
 
 
 def test_a_usable_home_is_kept(tmp_path: Path) -> None:
     """A home that can be written is used as it is, and so is one whose user sets Ansible's directories."""
     assert temporary_home({"HOME": str(tmp_path)}) is None
-    assert temporary_home({"HOME": "/nonexistent", "ANSIBLE_HOME": "/x"}) is None
+    assert temporary_home({"HOME": str(tmp_path / "gone"), "ANSIBLE_HOME": "/x"}) is None
 
 
 def test_a_user_without_an_account_gets_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
