@@ -34,8 +34,8 @@ def run(**arguments: Any) -> Runner:
             without it the whole job runs through Receptor. `_input` and `_output` are binary files. Handlers:
             `event_handler(event)`, `status_handler(status, runner_config=...)`, `artifacts_handler(directory)`,
             `finished_callback(runner)`, `cancel_callback()`. For the whole job also `socket`, `node`, `work_type`,
-            `params`, `tls_client`, `ttl`, `sign`, `retry_deadline` and `retry_max_wait` (seconds), and `rerun`.
-            Everything else is an option of the job.
+            `params`, `tls_client`, `ttl`, `sign`, `store`, `retry_deadline` and `retry_max_wait` (seconds), and
+            `rerun`. Everything else is an option of the job.
 
     Returns:
         The runner; its `status` and `rc` say how the job ended. A private data directory that was not named is a

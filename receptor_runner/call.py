@@ -132,6 +132,7 @@ class NodeOptions:
     tls_client: str | None = None
     ttl: str | None = None
     sign: bool | None = None
+    store: bool = True
     retry_deadline: float | None = None
     retry_max_wait: float | None = None
 
@@ -148,6 +149,7 @@ class NodeOptions:
             tls_client=self.tls_client,
             ttl=self.ttl,
             sign=self.sign,
+            store=self.store,
             retry=RetryPolicy.from_environment(
                 deadline_s=self.retry_deadline, max_wait_s=self.retry_max_wait
             ),
