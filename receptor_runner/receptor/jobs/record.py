@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import logging
 import os
@@ -21,18 +20,18 @@ from typing import Any
 
 from receptor_runner.artifacts import (
     CANCEL_NAME,
-    FILE_MODE,
     LOCK_NAME,
     RECORD_NAME,
     make_directory,
     write_atomically,
 )
 from receptor_runner.checkpoint import Checkpoint
-from receptor_runner.errors import IdentExists, MissingInput, NeverStarted, OutputFailed
+from receptor_runner.errors import MissingInput, NeverStarted, OutputFailed
 from receptor_runner.job import check_ident
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.receptor.jobs import index
 from receptor_runner.receptor.jobs.index import JobPlace
+from receptor_runner.receptor.jobs.job_lock import JobLock
 from receptor_runner.stream.decoder import Position
 from receptor_runner.system.files import remove_tree
 
@@ -145,7 +144,7 @@ class RecordFile:
         self.artifact_dir = Path(os.path.abspath(private_data_dir)) / "artifacts" / check_ident(ident)
         self.ident = ident
         self._path = self.artifact_dir / RECORD_NAME
-        self._lock_path = self.artifact_dir / LOCK_NAME
+        self._lock = JobLock(self.artifact_dir, ident)
 
     @property
     def place(self) -> JobPlace:
@@ -234,19 +233,6 @@ class RecordFile:
             return f"receptor-runner ({(self.artifact_dir / CANCEL_NAME).read_text()})"
         return None
 
-    def is_held(self) -> bool:
-        """Return whether another process submits or follows the job right now.
-
-        Taking the lock to find out would make that process fail, so the holder that it names is looked up instead.
-        """
-        with contextlib.suppress(OSError, ValueError):
-            lock = self._lock_path.stat()
-            for descriptor in Path(f"/proc/{int(self._lock_path.read_text())}/fd").iterdir():
-                with contextlib.suppress(OSError):  # closed in the meantime
-                    if os.path.samestat(descriptor.stat(), lock):
-                        return True
-        return False
-
     def exists(self) -> bool:
         """Return whether there is a record, readable or not."""
         return self._path.exists()
@@ -273,50 +259,18 @@ class RecordFile:
             IdentExists: another process holds it.
             OutputFailed: the artifacts directory cannot be written.
         """
-        try:
-            make_directory(self.artifact_dir)
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-            descriptor = os.open(self._lock_path, flags, FILE_MODE)
-        except OSError as error:
-            raise OutputFailed(f"cannot write {self.artifact_dir}", cause=error.strerror) from error
-        try:
-            self._take_lock(descriptor)
+        with self._lock.held():
             self._drop_drafts()
-            try:
-                yield
-            finally:
-                self._drop_if_empty()
-        finally:
-            os.close(descriptor)
+            yield
+
+    def is_held(self) -> bool:
+        """Return whether another process submits or follows the job right now."""
+        return self._lock.is_held()
 
     def _drop_drafts(self) -> None:
         """Remove files that a killed process left half written."""
         for draft in self.artifact_dir.glob(".*.tmp"):
             draft.unlink(missing_ok=True)
-
-    def _drop_if_empty(self) -> None:
-        """Leave no directory behind for a job that was never submitted."""
-        with contextlib.suppress(OSError):
-            if [entry.name for entry in self.artifact_dir.iterdir()] == [LOCK_NAME]:
-                self._lock_path.unlink()
-                self.artifact_dir.rmdir()
-                self.artifact_dir.parent.rmdir()
-
-    def _take_lock(self, descriptor: int) -> None:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not os.path.samestat(os.fstat(descriptor), self._lock_path.stat()):
-                # Its last holder has removed the file in the meantime: others would lock a new one.
-                raise FileNotFoundError
-        except (BlockingIOError, FileNotFoundError) as error:
-            holder = os.pread(descriptor, 32, 0).decode().strip() or "unknown"
-            raise IdentExists(
-                f"the job `{self.ident}` is held by another process",
-                cause=f"process {holder} submits or follows it",
-                hint=f"tail -f {self.artifact_dir}/stdout",
-            ) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
 
 
 def read_all(private_data_dir: Path) -> list[RecordedJob]:
