@@ -124,18 +124,18 @@ def test_three_phases_over_sockets_in_threads(project: Project, tmp_path: Path, 
 
 def test_handlers_and_callbacks(project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Event, status, artifacts and finished handlers are called, the last one last; the output is shown."""
-    heard: list[str] = []
+    told: list[str] = []
     runner, _results = pipe_through(
         project,
         JOBS["playbook"],
         tmp_path / "out",
-        event_handler=lambda event: heard.append(event["event"]),
-        status_handler=lambda data, runner_config: heard.append(data["status"]),
-        artifacts_handler=heard.append,
-        finished_callback=lambda done: heard.append(done.status),
+        event_handler=lambda event: told.append(event["event"]),
+        status_handler=lambda data, runner_config: told.append(data["status"]),
+        artifacts_handler=told.append,
+        finished_callback=lambda done: told.append(done.status),
     )
-    assert heard[:3] == ["starting", "running", "playbook_on_start"]
-    assert heard[-3:] == ["successful", str(tmp_path / "out/artifacts"), "successful"]
+    assert told[:3] == ["starting", "running", "playbook_on_start"]
+    assert told[-3:] == ["successful", str(tmp_path / "out/artifacts"), "successful"]
     assert list(runner.events) == []
     assert "Hello world!" in capsys.readouterr().out
 
@@ -161,19 +161,19 @@ def test_text_that_stdout_cannot_show(tmp_path: Path, monkeypatch: pytest.Monkey
 )
 def test_a_broken_result_stream_is_an_error_status(tmp_path: Path, stream: bytes, text: str) -> None:
     """As with ansible-runner a broken stream is no exception but the status `error`, told to the handler."""
-    heard: list[dict[str, Any]] = []
+    told: list[dict[str, Any]] = []
     finished: list[Any] = []
     runner = run(
         streamer="process",
         _input=io.BytesIO(stream),
         private_data_dir=tmp_path,
-        status_handler=lambda data, runner_config: heard.append(data),
+        status_handler=lambda data, runner_config: told.append(data),
         finished_callback=finished.append,
     )
     assert runner.status == "error"
     assert runner.errored
-    assert heard[-1]["job_explanation"].startswith(text)
-    assert len(json.dumps(heard)) < 2000
+    assert told[-1]["job_explanation"].startswith(text)
+    assert len(json.dumps(told)) < 2000
     assert finished == [runner]
 
 
@@ -439,14 +439,14 @@ def test_an_input_that_fails_is_no_statement_about_the_node(
     tmp_path: Path, source: Any, explanation: str
 ) -> None:
     """A read that fails on this side has a sentence of its own, in process and worker, and neither waits for ever."""
-    heard: list[dict[str, Any]] = []
+    told: list[dict[str, Any]] = []
     runner = run(
         streamer="process",
         _input=source(),
         private_data_dir=tmp_path,
-        status_handler=lambda data, runner_config: heard.append(data),
+        status_handler=lambda data, runner_config: told.append(data),
     )
-    assert (runner.status, heard[-1]["job_explanation"]) == ("error", explanation)
+    assert (runner.status, told[-1]["job_explanation"]) == ("error", explanation)
     results = io.BytesIO()
     assert run(streamer="worker", _input=source(), _output=results).status == "error"
     assert explanation in json.loads(results.getvalue().splitlines()[0])["job_explanation"]

@@ -44,18 +44,18 @@ class Installed:
         (info / "entry_points.txt").write_text(f"[ansible_runner.plugins]\n{name} = {name}\n")
 
     @property
-    def heard(self) -> list[list[Any]]:
-        """What the plugin heard: kind, ident and data."""
+    def received(self) -> list[list[Any]]:
+        """What the plugin received: kind, ident and data."""
         return [json.loads(line) for line in self.told.read_text().splitlines()]
 
     def check(self, ident: str) -> None:
-        """Check that a plugin heard a whole job, once, in order."""
-        assert {entry[1] for entry in self.heard} == {ident}
-        statuses = [data["status"] for kind, _ident, data in self.heard if kind == "status"]
+        """Check that a plugin received a whole job, once, in order."""
+        assert {entry[1] for entry in self.received} == {ident}
+        statuses = [data["status"] for kind, _ident, data in self.received if kind == "status"]
         assert statuses == ["starting", "running", "successful"]
-        counters = [data["counter"] for kind, _ident, data in self.heard if kind == "event"]
+        counters = [data["counter"] for kind, _ident, data in self.received if kind == "event"]
         assert counters == list(range(1, len(counters) + 1))
-        assert any("Hello world!" in data.get("stdout", "") for _kind, _ident, data in self.heard)
+        assert any("Hello world!" in data.get("stdout", "") for _kind, _ident, data in self.received)
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_ansible_runner_finds_the_same_plugins(
     """What a plugin hears from us is what it hears from ansible-runner's own process."""
     results = results_of(commands, project)
     commands.ours("process", project.path, "-i", "job", stdin=results)
-    ours = [[kind, data] for kind, _ident, data in installed.heard]
+    ours = [[kind, data] for kind, _ident, data in installed.received]
     installed.told.unlink()
     (tmp_path / "peer/env").mkdir(parents=True)
     (tmp_path / "peer/env/settings").write_bytes((project.path / "env/settings").read_bytes())
@@ -143,4 +143,4 @@ def test_ansible_runner_finds_the_same_plugins(
     (tmp_path / "site/http_style.py").write_text(source)
     commands.environment["RUNNER_HTTP_URL"] = str(installed.told)
     commands.peer("process", tmp_path / "peer", "-i", "job", stdin=results)
-    assert [[kind, data] for kind, _ident, data in installed.heard] == ours
+    assert [[kind, data] for kind, _ident, data in installed.received] == ours

@@ -119,20 +119,20 @@ def test_places(tmp_path: Path) -> None:
 
 def test_handlers_hear_everything_in_order(stream: bytes, tmp_path: Path) -> None:
     """Statuses with the config, events, the artifacts and the text to show come once each, in order."""
-    heard: list[Any] = []
+    told: list[Any] = []
 
     def on_status(data: dict[str, Any], runner_config: Any) -> None:
-        heard.append((data["status"], runner_config.command, runner_config.env, runner_config.cwd))
+        told.append((data["status"], runner_config.command, runner_config.env, runner_config.cwd))
 
     handlers = Handlers(
-        event_handler=lambda data: heard.append(data["counter"]) or True,  # type: ignore[func-returns-value]
+        event_handler=lambda data: told.append(data["counter"]) or True,  # type: ignore[func-returns-value]
         status_handler=on_status,
-        artifacts_handler=lambda path: heard.append((path, (Path(path) / "rc").read_text())),
-        display=heard.append,
+        artifacts_handler=lambda path: told.append((path, (Path(path) / "rc").read_text())),
+        display=told.append,
     )
     worked_off(stream, tmp_path, handlers)
     about = (["a"], {"B": "c"}, "/w")
-    assert heard == [
+    assert told == [
         ("starting", *about),
         ("running", *about),
         "\r\nfirst\n",
@@ -227,12 +227,12 @@ BROKEN: dict[str, tuple[bytes, str]] = {
 def test_a_broken_stream_is_an_error_that_handlers_hear(tmp_path: Path, name: str) -> None:
     """A stream that is damaged or incomplete is an error with the peer's words, and status `error` on disk."""
     stream, text = BROKEN[name]
-    heard: list[dict[str, Any]] = []
+    told: list[dict[str, Any]] = []
     with pytest.raises(StreamError) as caught:
-        worked_off(stream, tmp_path, Handlers(status_handler=lambda data, runner_config: heard.append(data)))
-    assert heard[-1]["status"] == "error"
-    assert heard[-1]["job_explanation"].startswith(text)
-    assert len(heard[-1]["job_explanation"]) < 2000
+        worked_off(stream, tmp_path, Handlers(status_handler=lambda data, runner_config: told.append(data)))
+    assert told[-1]["status"] == "error"
+    assert told[-1]["job_explanation"].startswith(text)
+    assert len(told[-1]["job_explanation"]) < 2000
     assert (tmp_path / "artifacts/1/status").read_text() == "error"
     assert not (tmp_path / "artifacts/1/archive.part").exists()
     assert len(caught.value.lines()) <= 3
@@ -338,10 +338,10 @@ def test_an_archive_beyond_a_limit_is_an_error(
 ) -> None:
     """An archive that holds too much is not extracted, and handlers hear what raises the limit."""
     monkeypatch.setenv("RECEPTOR_RUNNER_MAX_ARCHIVE_SIZE", "10")
-    heard: list[dict[str, Any]] = []
+    told: list[dict[str, Any]] = []
     with pytest.raises(StreamError, match="RECEPTOR_RUNNER_MAX_ARCHIVE_SIZE"):
-        worked_off(stream, tmp_path, Handlers(status_handler=lambda data, runner_config: heard.append(data)))
-    assert "raise RECEPTOR_RUNNER_MAX_ARCHIVE_SIZE" in heard[-1]["job_explanation"]
+        worked_off(stream, tmp_path, Handlers(status_handler=lambda data, runner_config: told.append(data)))
+    assert "raise RECEPTOR_RUNNER_MAX_ARCHIVE_SIZE" in told[-1]["job_explanation"]
     assert not (tmp_path / "artifacts/1/rc").exists()
 
 
@@ -550,7 +550,7 @@ class TestCommand:
     def test_the_last_word_after_ctrl_c_is_heard(
         self, commands: Commands, project: Project, stream: bytes
     ) -> None:
-        """After the first Ctrl-C the worker's last word still arrives."""
+        """After the first Ctrl-C the worker's final status still arrives."""
         process = commands.start("process", project.path, "-i", "1", stdin=subprocess.PIPE)
         assert process.stdin is not None
         assert process.stderr is not None

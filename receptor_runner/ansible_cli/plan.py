@@ -12,12 +12,12 @@ from receptor_runner.ansible_cli.command_line import CommandLine
 from receptor_runner.ansible_cli.configuration import Configuration
 from receptor_runner.ansible_cli.credentials import Credentials
 from receptor_runner.ansible_cli.options import Meaning
+from receptor_runner.ansible_cli.passed_options import PassedOptions
 from receptor_runner.ansible_cli.places import PROJECT, Places
 from receptor_runner.ansible_cli.project import Project, find_project
 from receptor_runner.ansible_cli.questions import questions
 from receptor_runner.ansible_cli.terminal import Terminal
 from receptor_runner.ansible_cli.vars_prompt import VarsPrompt, read_vars_prompts, variable_names
-from receptor_runner.ansible_cli.words import Words
 from receptor_runner.job import Job
 from receptor_runner.outside import Outside
 from receptor_runner.stream.archive import MemoryFile
@@ -69,7 +69,7 @@ def make_plan(command: CommandLine, cwd: Path, environment: Mapping[str, str], t
     credentials = Credentials(places, terminal)
     configuration = Configuration(project, environment, places)
     playbooks = [] if is_adhoc else list(_playbooks(command, places, environment))
-    words = Words(places, credentials).of(command.without(*_ADHOC_TARGET) if is_adhoc else command)
+    words = PassedOptions(places, credentials).of(command.without(*_ADHOC_TARGET) if is_adhoc else command)
     if not any(command.of(Meaning.INVENTORY)):
         words += [word for path in configuration.inventories() for word in ("-i", places.of_inventory(path))]
     envvars = configuration.variables(credentials, None if is_adhoc else cwd)

@@ -19,7 +19,7 @@ def event(counter: int, text: str) -> dict[str, object]:
 
 
 def end(status: str) -> None:
-    """Say the last word and leave."""
+    """Say the final status and leave."""
     say({"status": status})
     say({"eof": True})
     sys.exit(0 if status == "successful" else 2)
@@ -57,15 +57,15 @@ def play(directory: Path, part: str, number: int) -> None:
         os.close(2)
         wait(directory)
         sys.exit(0)
-    if part == "deaf":
+    if part == "stubborn":
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     if part == "noisy":
         os.write(2, b"a warning of the node: clock skew\n")
-    if part == "mute":
+    if part == "silent":
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     if part == "flood":
         flood(number)
-    if part in {"gate", "deaf", "mute"}:
+    if part in {"gate", "stubborn", "silent"}:
         wait(directory)
     say(event(number + 2, "after"))
     end("successful")

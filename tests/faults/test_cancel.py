@@ -1,4 +1,4 @@
-"""A cancel, from wherever it comes, ends the job, and its last word comes home."""
+"""A cancel, from wherever it comes, ends the job, and its final status comes home."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_by_receptorctl(lab: Lab) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_by_a_signal(lab: Lab, number: signal.Signals) -> None:
-    """Ctrl-C or SIGTERM to the client cancels the job and waits for its last word."""
+    """Ctrl-C or SIGTERM to the client cancels the job and waits for its final status."""
     client = lab.start("run")
     lab.await_output()
     client.send_signal(number)
@@ -59,7 +59,7 @@ def test_by_a_signal(lab: Lab, number: signal.Signals) -> None:
 @pytest.mark.slow
 def test_twice_detaches(lab: Lab) -> None:
     """A second Ctrl-C detaches and prints how to attach; the cancel goes on."""
-    client = lab.start("run", work_type="deaf")
+    client = lab.start("run", work_type="stubborn")
     lab.await_output()
     client.send_signal(signal.SIGINT)
     assert client.stderr
@@ -102,8 +102,8 @@ def test_attach_cancels_if_told_so(lab: Lab) -> None:
 
 @pytest.mark.slow
 def test_a_worker_that_ignores_it(lab: Lab) -> None:
-    """A worker that ignores SIGINT is killed after ten seconds, and without a last word it is canceled all the same."""
-    client = lab.start("run", "--cancel-timeout", "1", work_type="deaf")
+    """A worker that ignores SIGINT is killed after ten seconds, and is canceled without a final status too."""
+    client = lab.start("run", "--cancel-timeout", "1", work_type="stubborn")
     lab.await_output()
     assert lab.ask("cancel").rc == 0
     ran = finish(client)
@@ -114,7 +114,7 @@ def test_a_worker_that_ignores_it(lab: Lab) -> None:
 
 def test_without_a_last_word(lab: Lab) -> None:
     """A canceled unit whose worker dies of it ends after the silence that the policy allows."""
-    assert lab.ask("submit", work_type="mute").rc == 0
+    assert lab.ask("submit", work_type="silent").rc == 0
     lab.await_job()
     lab.control.cancel(lab.record["unit_id"])
     policy = FollowPolicy(cancel_timeout_s=0.5)

@@ -1,4 +1,4 @@
-"""The node dies, stops, is mute or away: deadlines hold, nothing runs twice, and results go on where they stopped."""
+"""The node dies, stops, is silent or away: deadlines hold, nothing runs twice, and results go on where they stopped."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_stopped_and_continued(lab: Lab) -> None:
 
 
 @pytest.mark.slow
-def test_a_mute_socket(lab: Lab) -> None:
+def test_a_socket_that_does_not_answer(lab: Lab) -> None:
     """A socket that takes connections and never says a word: exit 69 within the deadlines, nothing submitted."""
     gateway = lab.gateway()
     gateway.hold(b"Receptor Control", upwards=False)

@@ -120,7 +120,7 @@ def endless(own_mesh: Mesh, client_of: Callable[[Daemon], Client]) -> Client:
 def test_a_unit_that_somebody_else_removes(own_mesh: Mesh, endless: Client) -> None:
     """A unit that is released on the worker behind our back ends as canceled or as lost, and says who did it.
 
-    Which of the two depends on whether the daemon still passes the worker's last word on before the unit is gone.
+    Which of the two depends on whether the daemon still passes the worker's final status on before the unit is gone.
     """
     running = endless.start("run", "-p", "test.yml", "-i", "job", "--node", "worker")
     endless.await_events(4)
@@ -137,31 +137,31 @@ def test_a_unit_that_somebody_else_removes(own_mesh: Mesh, endless: Client) -> N
 
 
 @pytest.fixture
-def mute_mesh(make_mesh: Callable[..., Mesh], short_dir: Path) -> Mesh:
-    """A mesh whose worker has a work type that begins to answer and dies without a last word."""
-    mute = short_dir / "mute"
-    mute.write_text('#!/bin/sh\necho \'{"status": "starting", "command": []}\'\nexec sleep 300\n')
-    mute.chmod(0o755)
-    mesh = make_mesh(worker={"work.mute": str(mute)})
+def silent_mesh(make_mesh: Callable[..., Mesh], short_dir: Path) -> Mesh:
+    """A mesh whose worker has a work type that begins to answer and dies without a final status."""
+    silent = short_dir / "silent"
+    silent.write_text('#!/bin/sh\necho \'{"status": "starting", "command": []}\'\nexec sleep 300\n')
+    silent.chmod(0o755)
+    mesh = make_mesh(worker={"work.silent": str(silent)})
     start_meshes(short_dir, mesh)
     return mesh
 
 
 def test_a_unit_that_is_gone_without_a_last_word(
-    mute_mesh: Mesh, client_of: Callable[[Daemon], Client]
+    silent_mesh: Mesh, client_of: Callable[[Daemon], Client]
 ) -> None:
     """If nothing more comes of a unit that was removed, the job is lost, and its unit here is removed too."""
-    client = client_of(mute_mesh.control)
-    running = client.start("run", "-p", "test.yml", "-i", "job", "--node", "worker", "--work-type", "mute")
+    client = client_of(silent_mesh.control)
+    running = client.start("run", "-p", "test.yml", "-i", "job", "--node", "worker", "--work-type", "silent")
     wait_until(lambda: client.record().get("checkpoint", {}).get("status") == "starting", "it runs")
 
-    release_all(mute_mesh.worker)
+    release_all(silent_mesh.worker)
     _, stderr = running.communicate(timeout=LONGEST_WAIT_S)
 
     assert running.returncode == 75, stderr
     assert b"its unit on node `worker` was removed by another client" in stderr
     assert (client.record()["outcome"]["status"], client.record()["released"]) == ("lost", True)
-    assert_no_units(mute_mesh)
+    assert_no_units(silent_mesh)
 
 
 def release_all(daemon: Daemon) -> None:

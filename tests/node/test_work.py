@@ -58,7 +58,7 @@ def test_cancel_of_a_complete_unit_changes_nothing(daemon: Daemon) -> None:
     """A unit that has ended stays as it is."""
     unit = daemon.submit("sh", "'exit 4'")
     before = daemon.wait_for_state(unit, "Failed")["Detail"]
-    # until the daemon has heard of the end of the unit's runner, a cancel still counts
+    # until the daemon knows of the end of the unit's runner, a cancel still counts
     wait_until(lambda: not daemon.status(unit)["ExtraData"], "the runner has ended")
     assert daemon.ask_json(f"work cancel {unit}") == {"cancelled": unit}
     assert daemon.status(unit)["StateName"] == "Failed"

@@ -57,15 +57,15 @@ def impostor(short_dir: Path) -> Iterator[Callable[[Misbehaviour], str]]:
         one.close()
 
 
-class Heard(Exception):
+class HandlerRan(Exception):
     """The signal's handler has run."""
 
 
-Unheard = contextlib.AbstractContextManager[None]
+LateSignal = contextlib.AbstractContextManager[None]
 
 
 @pytest.fixture
-def unheard() -> Callable[[], Unheard]:
+def late_signal() -> Callable[[], LateSignal]:
     """A signal whose handler raises, and which interrupts no wait of the system, as one that comes just before it.
 
     Such is one that another thread takes: its handler runs in the main thread, once that runs Python again.
@@ -79,12 +79,12 @@ def unheard() -> Callable[[], Unheard]:
             while not done.wait(0.2):
                 signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
 
-        def hear(_number: int, _frame: object) -> None:
+        def handle(_number: int, _frame: object) -> None:
             if not done.is_set():
                 done.set()
-                raise Heard
+                raise HandlerRan
 
-        previous = signal.signal(signal.SIGUSR1, hear)
+        previous = signal.signal(signal.SIGUSR1, handle)
         sender = threading.Thread(target=send)
         sender.start()
         try:

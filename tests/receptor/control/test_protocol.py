@@ -13,7 +13,7 @@ from receptor_runner.errors import NodeUnavailable, Rejected, UnknownUnit, Unrea
 from receptor_runner.receptor.control.protocol import Control, Deadlines
 from receptor_runner.receptor.control.unit import UnitState, WorkOrder
 from tests.harness import ServedNode, wait_until
-from tests.receptor.conftest import Heard, Unheard
+from tests.receptor.conftest import HandlerRan, LateSignal
 
 QUICK = Deadlines(connect_s=0.3, reply_s=0.3, cancel_s=0.3, payload_s=0.3)
 GREETING = b"Receptor Control, node x\n"
@@ -139,7 +139,7 @@ def test_a_strange_address_is_a_usage_error() -> None:
         Control("tcp://nowhere:port:7").status()
 
 
-def test_a_mute_socket_meets_the_deadline(impostor: Callable[..., str]) -> None:
+def test_a_socket_that_does_not_answer_meets_the_deadline(impostor: Callable[..., str]) -> None:
     """A node that accepts and says nothing is given up, with or without a greeting."""
     address = impostor(lambda _connection: None)
     with pytest.raises(Unreachable, match="does not answer"):
@@ -205,7 +205,7 @@ def test_a_quiet_unit_gives_none(impostor: Callable[..., str]) -> None:
 
 
 def test_a_signal_is_heard_in_every_wait(
-    impostor: Callable[..., str], unheard: Callable[[], Unheard]
+    impostor: Callable[..., str], late_signal: Callable[[], LateSignal]
 ) -> None:
     """A signal that comes just before a wait for the node begins ends it soon, long before its deadline."""
     patient = Deadlines(connect_s=600, reply_s=600, payload_s=600)
@@ -226,5 +226,5 @@ def test_a_signal_is_heard_in_every_wait(
         upload,
     ]
     for wait in waits:
-        with unheard(), pytest.raises(Heard):
+        with late_signal(), pytest.raises(HandlerRan):
             wait()

@@ -11,7 +11,7 @@ import pytest
 from receptor_runner.errors import ConfigError, Rejected, Unreachable
 from receptor_runner.receptor.control.retry import RetryPolicy
 from receptor_runner.system.cancel import CancelToken
-from tests.receptor.conftest import Heard, Unheard
+from tests.receptor.conftest import HandlerRan, LateSignal
 
 
 class Flaky:
@@ -68,10 +68,10 @@ def test_the_deadline_ends_it_with_the_last_error() -> None:
     assert step.calls > 1
 
 
-def test_a_signal_is_heard_while_it_waits(unheard: Callable[[], Unheard]) -> None:
+def test_a_signal_is_heard_while_it_waits(late_signal: Callable[[], LateSignal]) -> None:
     """A signal that comes just before a long wait begins ends it soon."""
     policy = RetryPolicy(deadline_s=600, first_wait_s=300, max_wait_s=300)
-    with unheard(), pytest.raises(Heard):
+    with late_signal(), pytest.raises(HandlerRan):
         policy.call(Flaky(10_000, Unreachable("away")), "asking")
 
 

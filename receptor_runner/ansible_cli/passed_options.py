@@ -15,7 +15,7 @@ from receptor_runner.errors import UsageError
 _PLUGIN = re.compile(r"^plugin:\s*[\"']?([\w.]+)", re.MULTILINE)
 
 
-class Words:
+class PassedOptions:
     """Translates options; files that they name, and passwords, travel.
 
     Args:
