@@ -21,8 +21,10 @@ from receptor_runner.node.unit_status import (
     StoredUnitStatus,
     measure_stdout,
 )
+from receptor_runner.system.processes import command_line, descendants
 
 STATUS_PERIOD_S = 0.25
+_GUARDIAN = "/execution/guardian.py"
 INTERRUPT_TIMEOUT_S = 10.0
 _SET_CHILD_SUBREAPER = 36
 _STOPPING = {signal.SIGINT, signal.SIGTERM}
@@ -144,12 +146,24 @@ def _report_progress(status_file: StatusFile, child: int, reported: int) -> int:
 def _stop(status_file: StatusFile, child: int, received: signal.Signals) -> int:
     os.kill(child, signal.SIGINT)
     _wait_for(child, INTERRUPT_TIMEOUT_S)
-    kill_descendants(os.getpid())
+    kill_descendants(os.getpid(), spare=_under_guardians)
     if received is signal.SIGINT:
         _finish(status_file, StoredUnitState.CANCELED, Detail.CANCELED)
     else:
         _finish(status_file, StoredUnitState.FAILED, Detail.KILLED)
     return 255
+
+
+def _under_guardians() -> set[int]:
+    """Return the guardians of workers among the processes below, and what is below them.
+
+    A guardian ends what its worker started, and removes the worker's directory, which may take longer than anybody
+    should wait; then it ends.
+    """
+    guardians = {
+        pid for pid in descendants(os.getpid()) if any(word.endswith(_GUARDIAN) for word in command_line(pid))
+    }
+    return guardians.union(*(descendants(pid) for pid in guardians))
 
 
 def _wait_for(child: int, timeout_s: float) -> None:

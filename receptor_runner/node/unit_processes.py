@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 
 from receptor_runner.system.processes import command_line, descendants, is_alive, read_table, standard_stream
 
@@ -44,13 +45,17 @@ def _stream(pid: int, descriptor: int) -> str:
         return ""
 
 
-def kill_descendants(pid: int) -> None:
+def kill_descendants(pid: int, *, spare: Callable[[], set[int]] = set) -> None:
     """Kill everything below a process, again and again until nothing is left.
 
     One pass is not enough: a process can fork between the look and the kill.
+
+    Args:
+        pid: the process.
+        spare: returns the processes that are left alone.
     """
     deadline = time.monotonic() + KILL_DEADLINE_S
-    while (found := descendants(pid)) and time.monotonic() < deadline:
+    while (found := [one for one in descendants(pid) if one not in spare()]) and time.monotonic() < deadline:
         send_signal(found, signal.SIGKILL)
         time.sleep(KILL_PAUSE_S)
         reap_children()

@@ -198,5 +198,7 @@ def test_images_are_removed_by_awxs_words(awx: Awx, podman_store: PodmanStore) -
     told = awx.command(
         f'cleanup --remove-images="{" ".join(names)}" --image-prune --process-isolation-executable=podman'
     )
-    assert told.replace("\r", "") == "Removed 2 image(s)\nPruned images\n(changed: True)\n"
+    lines = told.replace("\r", "").splitlines()
+    assert lines[:2] == [f"Removed image name {name}" for name in names]
+    assert lines[2:] == ["Removed 2 image(s)", "Pruned images", "(changed: True)"]
     assert podman_store.images() == {IMAGE}

@@ -138,7 +138,7 @@ def test_other_inputs_are_refused(client: Client, gate: Gate, change: str) -> No
     assert gate.runs == 1
 
 
-@pytest.mark.parametrize("play", ["test.yml", "absent.yml"])
+@pytest.mark.parametrize("play", ["test.yml", "/absent.yml"])
 def test_peer_worker_at_the_other_end(client: Client, gate: Gate, play: str) -> None:
     """`run` works just as well with ansible-runner's worker on the node."""
     gate.open()

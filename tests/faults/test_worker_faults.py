@@ -40,6 +40,19 @@ def test_worker_of_ansible_killed(lab: Lab) -> None:
     wait_until(lambda: not lab.processes(), "ansible and its task are gone", 10)
 
 
+@pytest.mark.slow
+def test_a_unit_is_released_while_its_directory_is_removed(lab: Lab) -> None:
+    """The client does not wait for the removal of a big directory; it is gone soon after, as always."""
+    for number in range(20_000):
+        lab.project.write(f"project/{number % 100}/{number}", "x")
+    lab.project.playbook("- debug: msg=before")
+    ran = lab.commands.ours(
+        "run", lab.project.path, "-i", "job", "-p", "test.yml", "--socket", lab.socket, "--no-store"
+    )
+    assert ran.rc == 0, ran.stderr
+    wait_until(lambda: not lab.worker_directories, "the worker's directory is gone", 60)
+
+
 def test_command_runner_killed(lab: Lab) -> None:
     """A command runner that is killed (-9): the end is named in bounded time, and the job stopped with it."""
     client = lab.start("run", "--runner-timeout", "1")

@@ -14,6 +14,8 @@ from receptor_runner.receptor.control.unit import UnitState, UnitStatus
 log = logging.getLogger("receptor_runner.unit")
 
 _POLL_S = 0.1
+_END_POLL_S = 0.01
+_ENDS_WITHIN_S = 1.0
 _CANCEL_WITHIN_S = 30.0
 _GONE_WITHIN_S = 10.0
 
@@ -114,6 +116,7 @@ class Unit:
 
         Source: the release of a remote unit is answered before the unit is gone.
         """
+        self._await_end()
         if not self.discard():
             return False
         deadline = time.monotonic() + within_s
@@ -126,6 +129,22 @@ class Unit:
         except NodeUnavailable as error:
             log.warning("unit %s is released, but its node does not answer: %s", self.unit_id, error)
         return False
+
+    def _await_end(self) -> None:
+        """Give a local unit whose stream has ended a moment to end by itself: its worker is removing its directory.
+
+        A release interrupts it, and what the job left running on purpose should not meet that. How a remote unit stands
+        is known a second later at best, so it is not asked.
+        """
+        deadline = time.monotonic() + _ENDS_WITHIN_S
+        try:
+            while time.monotonic() < deadline:
+                status = self.status()
+                if status.state.is_final or status.remote_node:
+                    return
+                time.sleep(_END_POLL_S)
+        except NodeUnavailable:
+            return  # the release tells
 
     def interrupt_abandoned_worker(self, status: UnitStatus) -> None:
         """Interrupt a worker whose command runner is dead: cancel and release do not reach it."""
