@@ -19,6 +19,7 @@ from receptor_runner.cli.node_options import (
 )
 from receptor_runner.cli.output_options import OutputFormat
 from receptor_runner.cli.terminal import NoQuestions, PersonAtTerminal
+from receptor_runner.errors import OutputFailed
 from receptor_runner.job import check_ident, new_ident
 
 if TYPE_CHECKING:
@@ -81,7 +82,14 @@ def run_in_project(
 def _user_directory() -> Path:
     from receptor_runner.system.directories import state_directories
 
-    return next(iter(state_directories()))
+    directory = next(state_directories(), None)
+    if directory is None:
+        raise OutputFailed(
+            "no directory for the artifacts",
+            cause="there is no home directory that can be written",
+            hint="name one with --artifacts DIR",
+        )
+    return directory
 
 
 def _current_directory() -> Path:

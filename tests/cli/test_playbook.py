@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from receptor_runner.cli import project_run
+from receptor_runner.errors import OutputFailed
+from receptor_runner.system import directories
 from tests.harness import Commands, Finished
 from tests.harness.environment import BIN
 
@@ -189,6 +192,14 @@ def test_artifacts_are_with_the_user(typist: Typist) -> None:
     assert (state / "artifacts" / "one" / "rc").read_text() == "0"
     assert typist.ours("playbook", "site.yml", "--ident", "two", "--artifacts", "out").rc == 0
     assert (typist.root / "out" / "artifacts" / "two" / "stdout").exists()
+
+
+def test_a_user_without_a_home_is_told_about_artifacts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no state can be kept, the error says what to add to the command."""
+    monkeypatch.setattr(directories, "state_directories", lambda: iter(()))
+    with pytest.raises(OutputFailed) as failed:
+        project_run._user_directory()
+    assert "--artifacts" in str(failed.value.hint)
 
 
 def test_what_would_travel_is_listed(typist: Typist) -> None:
