@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from receptor_runner.system.processes import command_line, descendants, is_alive, read_table, standard_stream
 
@@ -55,7 +55,7 @@ def kill_descendants(pid: int, *, spare: Callable[[], set[int]] = set) -> None:
         spare: returns the processes that are left alone.
     """
     deadline = time.monotonic() + KILL_DEADLINE_S
-    while (found := [one for one in descendants(pid) if one not in spare()]) and time.monotonic() < deadline:
+    while (found := set(descendants(pid)) - spare()) and time.monotonic() < deadline:
         send_signal(found, signal.SIGKILL)
         time.sleep(KILL_PAUSE_S)
         reap_children()
@@ -76,7 +76,7 @@ def end_orphans(unit_dir: str, timeout_s: float) -> None:
         time.sleep(KILL_PAUSE_S)
 
 
-def send_signal(pids: list[int], number: signal.Signals) -> None:
+def send_signal(pids: Iterable[int], number: signal.Signals) -> None:
     """Send a signal to processes; those that are already gone are left out."""
     for pid in pids:
         try:

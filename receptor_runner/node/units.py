@@ -115,10 +115,6 @@ class UnitStore:
         names = sorted(entry.name for entry in self.directory.iterdir() if UNIT_ID.fullmatch(entry.name))
         return [self._unit(name) for name in names if (self.directory / name / "status").is_file()]
 
-    def is_empty(self) -> bool:
-        """Whether there is no unit at all."""
-        return not self.list()
-
     def remove(self, unit: Unit) -> None:
         """Remove a unit; clients stop finding it before the first file is gone.
 

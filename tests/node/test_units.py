@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def test_units_are_made_found_listed_and_removed(tmp_path: Path) -> None:
     """A unit has an id of eight letters and digits, and is gone once removed."""
     store = UnitStore(tmp_path / "data" / "n1")
-    assert store.is_empty()
+    assert store.list() == []
     units = sorted((store.create("cat", "") for _ in range(5)), key=lambda unit: unit.unit_id)
     assert all(UNIT_ID.fullmatch(unit.unit_id) for unit in units)
     assert store.list() == units
@@ -35,7 +35,7 @@ def test_other_files_are_no_units(tmp_path: Path) -> None:
     (tmp_path / "readme.txt").touch()
     (tmp_path / "AAAAAAAA").touch()
     (tmp_path / "BBBBBBBB").mkdir()
-    assert store.is_empty()
+    assert store.list() == []
     for name in ("AAAAAAAA", "BBBBBBBB", "..", "", "AAAAAAA\n"):
         with pytest.raises(Refused):
             store.find(name)
