@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import socket
+import string
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +22,11 @@ def short_directory() -> Iterator[Path]:
     """Make a directory with a path short enough for a unix socket (107 bytes), and remove it afterwards.
 
     Pytest's own temporary directories have longer paths, and ansible makes sockets below its temporary directory.
+    The name has no digits: ansible reads host variables of an INI inventory as Python literals, and Python warns of a
+    digit followed by a keyword (`/tmp/rr-5issk78o`), which then is a line of output that no other run has.
     """
-    path = Path(tempfile.mkdtemp(prefix="rr-", dir="/tmp"))
+    path = Path("/tmp", "rr-" + "".join(secrets.choice(string.ascii_lowercase) for _ in range(10)))
+    path.mkdir(mode=0o700)
     try:
         yield path
     finally:
