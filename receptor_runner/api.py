@@ -180,7 +180,8 @@ def _process(call: Call, runner: Runner, _directory: Directory) -> None:
     try:
         runner.settle(process(chunks, processor, canceled=canceled))
     except StreamError as error:
-        runner.settle(Outcome(status=Status.ERROR, explanation=processor.explain(error)))
+        explanation = processor.explain(error)
+        runner.settle(Outcome(status=Status.ERROR, explanation=explanation, warnings=processor.warnings))
 
 
 def _whole(call: Call, runner: Runner, directory: Directory) -> None:

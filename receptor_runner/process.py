@@ -176,6 +176,7 @@ class Processor:
             status: how.
             explanation: why.
         """
+        self._files.drop_archive()  # its rest will never come
         self._take_status({"status": status.value, "job_explanation": explanation})
         return self._outcome()
 
@@ -193,6 +194,11 @@ class Processor:
         if isinstance(error, ArchiveError) or self.ended:
             return detail
         return f"{NO_LINE} {detail}"
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is wrong with the artifacts so far, although they were written."""
+        return tuple(self._warnings)
 
     def close(self) -> None:
         """Close the files; what is written stays."""
@@ -212,8 +218,7 @@ class Processor:
             for contradiction in _contradictions(status, rc, read_status(self.artifact_dir)):
                 self._warn(contradiction)
         self._files.write_status(status.value)
-        warnings = tuple(self._warnings)
-        return Outcome(status=status, rc=rc, explanation=self._explanation, warnings=warnings)
+        return Outcome(status=status, rc=rc, explanation=self._explanation, warnings=self.warnings)
 
     def _warn(self, text: str) -> None:
         log.warning("%s", text)

@@ -1,10 +1,13 @@
 """A work-command that plays a part: `actor.py DIRECTORY PART`. It needs the standard library only, to start fast."""
 
+import base64
+import io
 import json
 import os
 import signal
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 
@@ -59,6 +62,11 @@ def play(directory: Path, part: str, number: int) -> None:
         sys.exit(0)
     if part == "stubborn":
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if part in {"smuggler", "torn"}:
+        archive = smuggled()
+        say({"zipfile": len(archive)})
+        os.write(1, base64.b64encode(archive)[: 40 if part == "torn" else None])
+        sys.exit(0)
     if part == "noisy":
         os.write(2, b"a warning of the node: clock skew\n")
     if part == "silent":
@@ -69,6 +77,17 @@ def play(directory: Path, part: str, number: int) -> None:
         wait(directory)
     say(event(number + 2, "after"))
     end("successful")
+
+
+def smuggled() -> bytes:
+    """Return an archive whose only entry is a link that leads out."""
+    link = zipfile.ZipInfo("out")
+    link.create_system = 3
+    link.external_attr = 0o120777 << 16
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr(link, "/etc")
+    return archive.getvalue()
 
 
 def flood(number: int) -> None:

@@ -39,7 +39,7 @@ from tests.harness import (
 from tests.harness.projects import OURS_ALONE, hello_project
 
 ACTOR = Path(__file__).with_name("actor.py")
-PARTS = ("gate", "silent", "stubborn", "empty", "garbage", "short", "noisy")
+PARTS = ("gate", "silent", "stubborn", "empty", "garbage", "short", "noisy", "smuggler", "torn")
 JOB = """#!/bin/sh
 printf x >> {directory}/runs
 {more}

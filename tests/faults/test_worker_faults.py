@@ -90,6 +90,21 @@ def test_cancel_without_a_command_runner(lab: Lab) -> None:
     wait_until(lambda: not lab.processes(), "the job is gone", 20)
 
 
+def test_what_was_left_out_is_known_after_an_error_too(lab: Lab) -> None:
+    """The record of a job whose stream broke off holds what its archive could not bring."""
+    ran = lab.ask("run", work_type="smuggler")
+    assert ran.rc == 65, ran.stderr
+    (warning,) = lab.record["outcome"]["warnings"]
+    assert warning.startswith("left out of the artifacts: out: a link")
+
+
+def test_half_an_archive_is_removed(lab: Lab) -> None:
+    """Nothing of an archive whose rest never comes stays in the artifacts; the census looks."""
+    ran = lab.ask("run", work_type="torn")
+    assert ran.rc == 65, ran.stderr
+    assert not (lab.artifacts / "archive.part").exists()
+
+
 @pytest.mark.slow
 def test_silence_is_no_end(lab: Lab) -> None:
     """A worker that is stopped (SIGSTOP) and goes on later is silent, not lost."""

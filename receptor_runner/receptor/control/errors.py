@@ -137,7 +137,7 @@ ERRORS = (
         error=Unreachable,
         what="no node at {address}",
         cause="the socket does not exist",
-        hint="start the node, or correct --socket: ls {directory}",
+        hint="start the node, or see which setting names this socket: receptor-runner config show --sources",
     ),
     ErrorRow(
         kind=ConnectionRefusedError,

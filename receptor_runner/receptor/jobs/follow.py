@@ -144,11 +144,12 @@ class _Pursuit:
             if not processor.ended:
                 processor.cut_short(outcome.status, outcome.explanation or "")
             self._save(processor)
-            return outcome
+            return dataclasses.replace(outcome, warnings=processor.warnings)
         except (StreamError, NeverStarted) as error:
             processor.cut_short(Status.ERROR, str(error))
             self._save(processor)
-            self._end(Outcome(status=Status.ERROR, explanation=str(error)), error.exit_code)
+            failed = Outcome(status=Status.ERROR, explanation=str(error), warnings=processor.warnings)
+            self._end(failed, error.exit_code)
             raise
         except OutputFailed as error:
             raise error.with_hint(self._file.way_back) from error
