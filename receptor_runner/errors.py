@@ -23,8 +23,11 @@ The numbers are exit codes (sysexits.h); docs/exit-codes.md is the table for use
 
 from __future__ import annotations
 
-import copy
-from typing import Self
+TYPE_CHECKING = (
+    False  # errors are imported by everything: typing alone takes as long as the rest of this module
+)
+if TYPE_CHECKING:
+    from typing import Self
 
 
 class RunnerError(Exception):
@@ -46,6 +49,8 @@ class RunnerError(Exception):
 
     def with_hint(self, hint: str) -> Self:
         """Return a copy of this error, of the same class and with the same facts, with another hint."""
+        import copy
+
         error = copy.copy(self)
         error.hint = hint
         return error

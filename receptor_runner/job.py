@@ -7,10 +7,8 @@ a job made here runs on an ansible-runner worker and the other way round. It is 
 from __future__ import annotations
 
 import contextlib
-import difflib
 import hashlib
 import json
-import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -138,6 +136,8 @@ class Job:
 
 def new_ident() -> str:
     """Return a fresh ident: 32 hexadecimal digits, as ansible-runner's transmit makes it."""
+    import uuid
+
     return uuid.uuid4().hex
 
 
@@ -152,6 +152,8 @@ def check_ident(ident: str) -> str:
 
 
 def _did_you_mean(key: str, known: Iterable[str]) -> str:
+    import difflib
+
     near = difflib.get_close_matches(key, sorted(known), n=1)
     return f"did you mean `{near[0]}`?" if near else "the options are listed in docs/compatibility.md"
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from receptor_runner.env_files import read_settings
 from receptor_runner.handlers import EventHandler, Handlers, RunnerConfig
+from receptor_runner.system.packages import registers_entry_points
 
 log = logging.getLogger("receptor_runner.plugins")
 
@@ -41,6 +42,8 @@ def installed_plugins() -> list[Plugin]:
 
     One that cannot be imported is reported in the log.
     """
+    if not registers_entry_points(GROUP):
+        return []
     from importlib import metadata
 
     found = []

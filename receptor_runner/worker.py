@@ -7,7 +7,6 @@ import dataclasses
 import os
 import tempfile
 import traceback
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,12 +22,11 @@ from receptor_runner.outcome import RC_STOPPED, Outcome, Status
 from receptor_runner.result_stream import ResultStream
 from receptor_runner.store.blobs import Store
 from receptor_runner.store.filling import filling
-from receptor_runner.stream.archive import SPOOL_MEMORY, pack
 from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.extraction import FROM_TRANSMIT, extract
-from receptor_runner.stream.limits import ArchiveLimits
+from receptor_runner.stream.kept_files import KeptFile, marked_files
+from receptor_runner.stream.limits import SPOOL_MEMORY, ArchiveLimits
 from receptor_runner.stream.messages import ArchiveData, ArchiveStart, Kwargs, Message, Noise, Question
-from receptor_runner.stream.references import KeptFile, marked_files
 from receptor_runner.system.cancel import CancelToken
 from receptor_runner.system.pipes import output_failed
 
@@ -228,11 +226,15 @@ def _extract(received: _Received, directory: Path, store: Store | None) -> list[
 def _run(
     job: Job, directory: Path, stream: ResultStream, stop: CancelToken, guardian: GuardianClient
 ) -> Outcome:
+    import uuid
+
     from receptor_runner.execution.run import execute
 
     ident = check_ident(job.ident or str(uuid.uuid4()))
     left_out = RESERVED_NAMES | _output_files(job, directory)
     outcome = execute(job, directory, ident=ident, sink=stream, stop=stop, guardian=guardian)
+    from receptor_runner.stream.archive import pack
+
     artifacts = artifact_directory(directory, job.artifact_dir, ident)
     packed = pack(artifacts, wanted=lambda name: name not in left_out)
     try:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import click
 from receptor_runner._version import __version__
-from receptor_runner.cli import cli
 from receptor_runner.cli.help_page import Section, section_of
+from receptor_runner.cli.program import cli
 
 NAME = "receptor-runner"
 

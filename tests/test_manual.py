@@ -7,7 +7,7 @@ import subprocess
 
 import click
 import pytest
-from receptor_runner.cli import COMMANDS, cli
+from receptor_runner.cli.program import COMMANDS, cli
 
 from manual import manual
 

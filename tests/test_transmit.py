@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from receptor_runner.errors import MissingInput, UsageError
 from receptor_runner.job import Job
-from receptor_runner.stream.archive import SPOOL_MEMORY
 from receptor_runner.stream.decoder import Decoder
+from receptor_runner.stream.limits import SPOOL_MEMORY
 from receptor_runner.stream.messages import ArchiveData, ArchiveStart, Eof, Kwargs
 from receptor_runner.transmit import prepare
 

@@ -1,53 +1,17 @@
-"""The command line: a skin over the library, and the only place that prints or exits."""
+"""The command line: a skin over the library, and the only place that prints or exits.
+
+Nothing heavy is imported here: the start of every unit on a node pays for it.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Any
 
-import click
+from receptor_runner.cli import output
+from receptor_runner.errors import Interrupted, RunnerError
 
-from receptor_runner.cli import color, logs, messages, output
-from receptor_runner.cli.commands import LazyGroup
-from receptor_runner.errors import Interrupted, RunnerError, UsageError
-
-COMMANDS = {
-    "playbook": "Run playbooks as ansible-playbook does, on a node",
-    "adhoc": "Run one module on hosts as ansible does, on a node",
-    "transmit": "Pack a job into a stream (phase 1)",
-    "worker": "Run the job in a stream, send back the results (phase 2)",
-    "process": "Turn the results in a stream into artifacts (phase 3)",
-    "run": "Run a job through Receptor and wait for its end",
-    "submit": "Start a job through Receptor and return at once",
-    "attach": "Follow a submitted job until its end",
-    "cancel": "Stop a running job",
-    "release": "Remove a job's unit from its node",
-    "jobs": "List your jobs, or those of a private data directory",
-    "nodes": "List the nodes of the mesh and what they offer",
-    "cleanup": "Remove what jobs left behind on a node",
-    "node": "Serve an embedded, local-only Receptor node",
-    "config": "Render and check receptor.yml files; show the settings",
-    "completion": "Print the shell completion script",
-}
-
-EPILOG = """\b
-Examples:
-  receptor-runner playbook -i inventory.ini site.yml
-  receptor-runner run ./demo -p site.yml --node exec1
-  receptor-runner transmit ./demo -p site.yml | receptor-runner worker |
-      receptor-runner process ./demo
-"""
-
-
-@click.group(
-    cls=LazyGroup,
-    commands=COMMANDS,
-    name="receptor-runner",
-    epilog=EPILOG,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-def cli() -> None:
-    """Run Ansible jobs through a Receptor mesh and bring the results home."""
+LOG_FORMAT_VARIABLE = "RECEPTOR_RUNNER_LOG_FORMAT"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -61,45 +25,42 @@ def main(arguments: list[str] | None = None) -> int:
     """
     words = sys.argv[1:] if arguments is None else arguments
     output.fill_closed_streams()
-    logs.start_logging(logs.LogOptions())
-    color.choose(color.When.AUTO)
     try:
-        return _exit_code(cli.main(words, prog_name="receptor-runner", standalone_mode=False))
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        return messages.error(Interrupted("interrupted"))
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.message, err=True)
-        return UsageError.exit_code
-    except click.ClickException as error:
-        return messages.error(_usage_error(error))
-    except RunnerError as error:
-        return messages.error(error)
-    except OSError as error:
-        return _system_error(error)
-    except Exception as error:
-        return messages.bug(error)
+        return _run(words)
+    except (Exception, KeyboardInterrupt) as error:
+        return _show(error)
 
 
-def _exit_code(result: Any) -> int:
-    return result if isinstance(result, int) else 0
+def _run(words: list[str]) -> int:
+    """Run a command line; the two without anything to parse do not pay for the import of the parser.
+
+    A worker is started for every job, and click with our options costs as much as the rest of its start.
+    """
+    if words == ["--version"]:
+        from receptor_runner.cli.versions import print_versions
+
+        return print_versions()
+    if words == ["worker"] and LOG_FORMAT_VARIABLE not in os.environ:
+        from receptor_runner.cli.worker_job import WorkerOptions, run_worker
+
+        return run_worker(WorkerOptions())
+    from receptor_runner.cli.program import run
+
+    return run(words)
 
 
-def _usage_error(error: click.ClickException) -> UsageError:
-    """Turn click's error, which would exit 2 like a job with failed hosts, into ours."""
-    context = error.ctx if isinstance(error, click.UsageError) else None
-    command = context.command_path if context else "receptor-runner"
-    if isinstance(error, click.NoSuchOption):
-        near = error.possibilities
-        hint = f"did you mean `{command} {near[0]}`?" if near else f"{command} --help-all"
-        return UsageError(f"unknown option `{error.option_name}`", hint=hint)
-    return UsageError(error.format_message().rstrip("."), hint=f"{command} --help")
+def _show(error: Exception | KeyboardInterrupt) -> int:
+    """Show why a command failed; return its exit code."""
+    from receptor_runner.cli import messages
 
-
-def _system_error(error: OSError) -> int:
-    """Show an error of the system: of stdout, to which click prints help by itself, or one that nobody foresaw."""
-    if not output.is_output_failure(error):
-        return messages.bug(error)
-    output.give_up_stdout()
-    return messages.error(output.cannot_write(error))
+    match error:
+        case KeyboardInterrupt():
+            return messages.error(Interrupted("interrupted"))
+        case RunnerError():
+            return messages.error(error)
+        case OSError() if output.is_output_failure(error):
+            # Of stdout, to which click prints help by itself.
+            output.give_up_stdout()
+            return messages.error(output.cannot_write(error))
+        case _:
+            return messages.bug(error)

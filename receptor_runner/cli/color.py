@@ -7,10 +7,6 @@ import re
 from enum import StrEnum
 from typing import Protocol
 
-import click
-
-from receptor_runner.cli.parameters import overrides
-
 _COLOR_CODE = re.compile(r"\x1b\[[0-9;:]*m")
 
 
@@ -52,19 +48,3 @@ def is_wanted(stream: Stream) -> bool:
 def without_color(text: str) -> str:
     """Return a text without its color codes; other control sequences stay."""
     return _COLOR_CODE.sub("", text) if "\x1b" in text else text
-
-
-def _take(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
-    if value and not context.resilient_parsing and overrides(context, parameter):
-        choose(When(value))
-
-
-def parameter() -> click.Parameter:
-    """Return the option of every command."""
-    return click.Option(
-        ["--color"],
-        type=click.Choice([when.value for when in When]),
-        expose_value=False,
-        callback=_take,
-        help="Color on stdout and stderr.  [default: auto]",
-    )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
-from receptor_runner.cli import color, help_page, logs, output
-from receptor_runner.cli.configuration import settings as configuration
+from receptor_runner.cli import common_options, help_page
 from receptor_runner.errors import UsageError
+
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 ELSEWHERE = {
     "start": "submit",
@@ -28,38 +29,17 @@ ELSEWHERE = {
 _PLAYBOOK_SUFFIXES = (".yml", ".yaml")
 
 
-def _print_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
-    if not wanted or context.resilient_parsing:
-        return
-    from importlib import metadata
-
-    from receptor_runner._version import __version__
-
-    output.line(f"receptor-runner {__version__}")
-    for name in ("ansible-core", "receptorctl"):
-        output.line(f"{name} {metadata.version(name)}")
-    context.exit()
-
-
-def _common_parameters() -> list[click.Parameter]:
-    version = click.Option(
-        ["--version"],
-        is_flag=True,
-        is_eager=True,
-        expose_value=False,
-        callback=_print_version,
-        help="Print the versions of receptor-runner, ansible-core and receptorctl.",
-    )
-    return [color.parameter(), *logs.parameters(), version, help_page.help_all()]
-
-
 class Command(help_page.HelpPage):
     """A command that takes the common options behind its name, as ansible-runner's do."""
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
-        self.params += _common_parameters()
-        configuration.bind_variables(self.params)
+        self.params += common_options.parameters()
+        if any(parameter.name == "profile" for parameter in self.params):
+            # Only commands that talk to a node have settings; the others do not pay for reading them.
+            from receptor_runner.cli.configuration.settings import bind_variables
+
+            bind_variables(self.params)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the words behind the name; while a value is being completed, without the option that waits for it.
@@ -81,7 +61,7 @@ class Group(help_page.HelpPage, click.Group):
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
-        self.params += _common_parameters()
+        self.params += common_options.parameters()
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -96,6 +76,8 @@ class Group(help_page.HelpPage, click.Group):
         return super().resolve_command(ctx, args)
 
     def _refuse(self, ctx: click.Context, name: str) -> NoReturn:
+        import difflib
+
         near = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
         meant = ELSEWHERE.get(name) if ctx.parent is None else None
         if meant is None and ctx.parent is None and name.endswith(_PLAYBOOK_SUFFIXES):
@@ -115,6 +97,11 @@ class LazyGroup(Group):
     def __init__(self, *arguments: Any, commands: dict[str, str], **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         self._summaries = commands
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call the command that the words name."""
+        common_options.start_logging(ctx)
+        return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names, in the order in which they were given."""

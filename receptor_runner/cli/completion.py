@@ -22,7 +22,7 @@ Examples:
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print the completion script of a shell."""
-    from receptor_runner.cli import cli
+    from receptor_runner.cli.program import cli
 
     kind = get_completion_class(shell)
     if kind is None:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TextIO
-
-import click
 
 from receptor_runner.cli import output
 from receptor_runner.cli.live.bottom_line import moved_aside
-from receptor_runner.cli.parameters import overrides
 from receptor_runner.errors import OutputFailed
 
 log = logging.getLogger("receptor_runner")
@@ -56,6 +52,8 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
+        import json
+
         return json.dumps(fields | getattr(record, "facts", {}))
 
 
@@ -102,6 +100,12 @@ def start_logging(options: LogOptions) -> None:
     log.setLevel(logging.DEBUG if options.debug else logging.INFO)
 
 
+def start_by_default() -> None:
+    """Send our log lines to stderr, unless an option has said where they go."""
+    if not log.handlers:
+        start_logging(LogOptions())
+
+
 def set_log_level(name: str) -> None:
     """Show log lines of this level and above: error, warning, info or debug. With --debug all are shown anyway."""
     if log.level > logging.DEBUG:
@@ -111,40 +115,3 @@ def set_log_level(name: str) -> None:
 def are_json() -> bool:
     """Return whether stderr is for programs: every line on it is a JSON object then."""
     return any(isinstance(handler.formatter, JsonFormatter) for handler in log.handlers)
-
-
-def _take(context: click.Context, parameter: click.Parameter, value: object) -> None:
-    """Apply one of the options, on top of those given so far before or behind the command's name."""
-    if value and parameter.name and not context.resilient_parsing and overrides(context, parameter):
-        options = replace(context.meta.get(__name__, LogOptions()), **{parameter.name: value})
-        context.meta[__name__] = options
-        start_logging(options)
-
-
-def parameters() -> list[click.Parameter]:
-    """Return the options of every command that are about its log lines."""
-    return [
-        click.Option(
-            ["--debug"],
-            is_flag=True,
-            expose_value=False,
-            callback=_take,
-            help="Log every step to stderr; show tracebacks.",
-        ),
-        click.Option(
-            ["--logfile"],
-            expose_value=False,
-            callback=_take,
-            metavar="FILE",
-            help="Log to this file instead of stderr.",
-        ),
-        click.Option(
-            ["--log-format"],
-            type=click.Choice(["text", "json"]),
-            envvar="RECEPTOR_RUNNER_LOG_FORMAT",
-            show_envvar=True,
-            expose_value=False,
-            callback=_take,
-            help="Log lines as text or as JSON objects.",
-        ),
-    ]

@@ -6,9 +6,6 @@ import contextlib
 import logging
 import os
 import sys
-import traceback
-
-import click
 
 from receptor_runner.cli import color, logs, output
 from receptor_runner.cli.live.bottom_line import moved_aside
@@ -48,7 +45,8 @@ def _record(text: str) -> logging.LogRecord:
 def _write(text: str) -> None:
     try:
         with moved_aside():
-            click.echo(text, err=True)
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
     except OSError:
         output.give_up_stderr()
 
@@ -56,6 +54,8 @@ def _write(text: str) -> None:
 def error(failure: RunnerError) -> int:
     """Show an error in at most three lines; return its exit code."""
     if logs.log.isEnabledFor(logging.DEBUG):
+        import traceback
+
         note("".join(traceback.format_exception(failure)).rstrip())
     if logs.are_json():
         facts = {"cause": failure.cause, "hint": failure.hint, "exit_code": failure.exit_code}

@@ -1,18 +1,19 @@
-"""What goes to stdout: lines, tables, JSON, and the output of a job."""
+"""What goes to stdout: lines, tables and JSON."""
 
 from __future__ import annotations
 
 import errno
-import json
 import os
 import sys
-from collections.abc import Sequence
-from typing import Any
 
-import click
-
-from receptor_runner.cli import color
 from receptor_runner.errors import OutputFailed
+
+TYPE_CHECKING = (
+    False  # typing and collections.abc would cost more than this module, at each start of a worker
+)
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
 
 _CANNOT_WRITE = frozenset({errno.EBADF, errno.EIO, errno.ENOSPC, errno.EPIPE})
 
@@ -72,7 +73,10 @@ def write(text: str) -> None:
         OutputFailed: stdout is closed, its reader is gone, or its disk is full.
     """
     try:
-        click.echo(text, nl=False)
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except UnicodeEncodeError:
+        write(text.encode("ascii", "backslashreplace").decode())
     except OSError as failure:
         give_up_stdout()
         raise cannot_write(failure) from failure
@@ -80,6 +84,8 @@ def write(text: str) -> None:
 
 def json_line(value: Any) -> str:
     """Return one JSON object for a program, as a line."""
+    import json
+
     return json.dumps(value, default=str) + "\n"
 
 
@@ -93,30 +99,3 @@ def table(rows: Sequence[Sequence[str]]) -> None:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-class JobOutput:
-    """The output of a job on stdout. A stdout that fails ends the display; job and artifacts go on."""
-
-    def __init__(self) -> None:
-        self._keeps_color = color.is_wanted(sys.stdout)
-        self.failure: OSError | None = None
-
-    def show(self, text: str) -> None:
-        """Print a piece of the job's output at once, without its colors if stdout gets none."""
-        if self.failure:
-            return
-        text = text if self._keeps_color else color.without_color(text)
-        try:
-            sys.stdout.buffer.write(text.encode(errors="surrogateescape"))
-            sys.stdout.buffer.flush()
-        except UnicodeEncodeError:
-            self.show(text.encode("ascii", "backslashreplace").decode())
-        except OSError as failure:
-            self.failure = failure
-            give_up_stdout()
-
-    def check(self) -> None:
-        """Raise OutputFailed if something could not be shown."""
-        if self.failure:
-            raise cannot_write(self.failure) from self.failure

@@ -89,19 +89,6 @@ def is_on_command_line(name: str) -> bool:
     return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
-def overrides(context: click.Context, parameter: click.Parameter) -> bool:
-    """Return whether a value counts for an option that stands before or behind the command's name.
-
-    The command line counts, wherever it is, before what a variable or a file says for the other place.
-    """
-    given: set[str] = context.meta.setdefault(f"{__name__}.given", set())
-    name = str(parameter.name)
-    if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-        given.add(name)
-        return True
-    return name not in given
-
-
 def takes(name: str, kind: type[Any]) -> Callable[[Command], Command]:
     """Give a command all options of an options class; it receives them as one value.
 

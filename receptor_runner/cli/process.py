@@ -9,8 +9,9 @@ from types import FrameType
 
 import click
 
-from receptor_runner.cli import messages, output, parameters, verdict
+from receptor_runner.cli import messages, parameters, verdict
 from receptor_runner.cli.commands import Command
+from receptor_runner.cli.job_output import JobOutput
 from receptor_runner.errors import Interrupted, UsageError
 from receptor_runner.system.cancel import CancelToken
 
@@ -40,7 +41,7 @@ def process(private_data_dir: Path, ident: str | None, quiet: bool) -> int:
             "refusing to read a worker's stream from a terminal",
             hint=f"... | receptor-runner worker | receptor-runner process {private_data_dir}",
         )
-    display = output.JobOutput()
+    display = JobOutput()
     config = runner_config(private_data_dir, ident)
     handlers = with_plugins(Handlers(display=ignore if quiet else display.show), config)
     processor = Processor(Path(config.artifact_dir), config=config, handlers=handlers)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from receptor_runner._version import __version__
 from receptor_runner.execution.isolation.versions import engine_versions
+from receptor_runner.system.packages import installed_version
 
 WIRE_VERSION = "2.4.3"
 """The version of ansible-runner that this worker is compatible with."""
@@ -54,12 +55,7 @@ def _facts() -> tuple[dict[str, object], list[str]]:
 
 def _ansible_core_version() -> str | None:
     """Return the version of the ansible-core that is installed beside this package; None if there is none."""
-    import importlib.metadata
-
-    try:
-        return importlib.metadata.version("ansible-core")
-    except importlib.metadata.PackageNotFoundError:
-        return None
+    return installed_version("ansible-core")
 
 
 def _memory_bytes() -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from receptor_runner._version import __version__
 from receptor_runner.node.refusal import Refused
 from receptor_runner.node.replies import Ordered, format_duration
+from receptor_runner.system.packages import installed_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,15 +98,11 @@ def _measure_memory_mib() -> int:
 @cache
 def find_version() -> str:
     """Return the installed receptorctl's version, so that it sees no difference to its own."""
-    import importlib.metadata
     import site
 
     if sys.flags.no_site:
         site.main()  # a job's node starts without it, and then does not see what is installed
-    try:
-        return importlib.metadata.version("receptorctl")
-    except importlib.metadata.PackageNotFoundError:
-        return __version__
+    return installed_version("receptorctl") or __version__
 
 
 def ping(node: NodeState, request: Request) -> dict[str, object]:

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from receptor_runner.errors import MissingInput, OutputFailed
+from receptor_runner.stream.limits import SPOOL_MEMORY
 from receptor_runner.stream.zip_format import CHUNK_SIZE, DEEPEST, SMALL_SIZE
 from receptor_runner.stream.zip_writer import Meta, ZipWriter
-
-SPOOL_MEMORY = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)

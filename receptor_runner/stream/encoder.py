@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -36,6 +35,8 @@ def encode_question(digests: Iterable[bytes]) -> bytes:
 
 
 def _plain(value: object) -> str:
+    import uuid
+
     if isinstance(value, uuid.UUID):
         return value.hex
     raise TypeError(f"{type(value).__name__} has no JSON form")

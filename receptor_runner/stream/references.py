@@ -6,25 +6,11 @@ import hashlib
 import stat
 import tempfile
 from collections.abc import Callable, Container, Iterator, Mapping
-from typing import IO, NamedTuple
 
-from receptor_runner.stream.archive import SPOOL_MEMORY, PackedArchive
+from receptor_runner.stream.archive import PackedArchive
+from receptor_runner.stream.limits import SPOOL_MEMORY
 from receptor_runner.stream.zip_reader import ZipEntry, ZipReader, is_small
 from receptor_runner.stream.zip_writer import Body, Meta, ZipWriter
-
-
-class KeptFile(NamedTuple):
-    """A file of an archive that its reader may keep.
-
-    Attributes:
-        name: its name in the archive, relative, with `/`.
-        digest: its SHA-256, as the writer says.
-        size: bytes of it.
-    """
-
-    name: str
-    digest: bytes
-    size: int
 
 
 def candidates(packed: PackedArchive, may_be_kept: Callable[[str, int], bool]) -> Iterator[ZipEntry]:
@@ -82,9 +68,3 @@ def refer(packed: PackedArchive, digests: Mapping[str, bytes], kept: Container[b
         spool.close()
         raise
     return PackedArchive(spool.tell(), spool)
-
-
-def marked_files(archive: IO[bytes]) -> list[KeptFile]:
-    """Return the files in an archive that its writer lets the reader keep; the archive has been checked already."""
-    entries = ZipReader(archive).entries()
-    return [KeptFile(entry.name, digest, entry.size) for entry in entries if (digest := entry.digest)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import itertools
 import os
 import queue
 import select
@@ -78,6 +79,21 @@ def _read_when_ready(
 def _reading_failed(error: BaseException) -> InputFailed:
     cause = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return InputFailed("reading the stream failed", cause=cause or type(error).__name__)
+
+
+def read_first(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Read the first piece at once; return all pieces. An error of that reading is raised when they are taken."""
+    try:
+        first = [next(chunks)]
+    except StopIteration:
+        return iter(())
+    except InputFailed as error:
+        return map(_failing, [error])
+    return itertools.chain(first, chunks)
+
+
+def _failing(error: InputFailed) -> bytes:
+    raise error
 
 
 def read_file(file: BinaryIO, stopped: Callable[[], bool] = never) -> Iterator[bytes]:

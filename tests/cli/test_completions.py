@@ -11,8 +11,8 @@ from unittest import mock
 
 import pytest
 from click.shell_completion import ShellComplete
-from receptor_runner.cli import cli
 from receptor_runner.cli.completions import NODE_BUDGET_S
+from receptor_runner.cli.program import cli
 from tests.harness import BIN
 
 if TYPE_CHECKING:

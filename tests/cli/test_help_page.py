@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 import pytest
-from receptor_runner.cli import cli, help_page
+from receptor_runner.cli import help_page
+from receptor_runner.cli.program import cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

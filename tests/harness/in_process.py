@@ -12,6 +12,7 @@ from pathlib import Path
 from unittest import mock
 
 from click.testing import CliRunner
+from receptor_runner.cli import color
 
 from tests.harness.commands import Finished
 
@@ -49,3 +50,4 @@ class CommandLine:
             os.chdir(before)
             log.handlers, log.propagate = handlers, propagates
             log.setLevel(level)
+            color.choose(color.When.AUTO)

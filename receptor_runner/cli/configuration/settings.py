@@ -34,7 +34,6 @@ _RECEPTORCTL = {
 """The variables of receptorctl; ours override them."""
 
 _PLACES = f"{__name__}.places"
-_PROFILE = "profile"
 
 
 def variable(key: str) -> str:
@@ -55,10 +54,7 @@ def key_of(parameter: click.Parameter) -> str | None:
 
 
 def bind_variables(parameters: Iterable[click.Parameter]) -> None:
-    """Let environment variables set the options that are settings, for a command that reads the configuration."""
-    parameters = list(parameters)
-    if not any(parameter.name == _PROFILE for parameter in parameters):
-        return
+    """Let environment variables set those options of a command that are settings."""
     for parameter in parameters:
         key = key_of(parameter)
         if key and isinstance(parameter, click.Option):

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from receptor_runner.cli import job_view, logs, messages, output, units
+from receptor_runner.cli.job_output import JobOutput
 from receptor_runner.cli.live.renderers import make_renderer
 from receptor_runner.cli.live.view import Phase, RunView
 from receptor_runner.cli.output_options import OutputFormat
@@ -45,7 +46,7 @@ class JobDisplay:
     def __init__(self, output_format: OutputFormat, *, one_job: bool = True) -> None:
         self.format = output_format
         self._view = RunView(began=time.monotonic())
-        self._stdout = output.JobOutput()
+        self._stdout = JobOutput()
         is_quiet = output_format is OutputFormat.QUIET
         if is_quiet:
             logs.set_log_level("error")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 import pytest
-from receptor_runner.cli import cli
 from receptor_runner.cli.configuration.settings import SETTINGS, key_of, variable
+from receptor_runner.cli.program import cli
 
 if TYPE_CHECKING:
     from pathlib import Path
