@@ -47,7 +47,7 @@ from receptor_runner.outcome import RC_STOPPED, Outcome, Status
 from receptor_runner.rotation import rotate_artifacts
 from receptor_runner.system.cancel import CancelToken
 from receptor_runner.system.files import remove_tree
-from receptor_runner.system.interpreter import script_directories
+from receptor_runner.system.interpreter import installed_script
 
 
 def execute(
@@ -160,8 +160,7 @@ def _plan(
 def _findable(command: tuple[str, ...], env: Mapping[str, str]) -> tuple[str, ...]:
     """Return the command; a program that is not on the job's PATH is taken from where packages install scripts."""
     if shutil.which(command[0], path=env.get("PATH")) is None:
-        installed = shutil.which(command[0], path=os.pathsep.join(map(str, script_directories())))
-        return (installed or command[0], *command[1:])
+        return (installed_script(command[0]) or command[0], *command[1:])
     return command
 
 

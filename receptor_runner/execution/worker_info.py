@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
+import shutil
+import stat
+import tempfile
+import time
 import uuid
 from pathlib import Path
 
 from receptor_runner._version import __version__
 from receptor_runner.execution.isolation.versions import engine_versions
+from receptor_runner.system.interpreter import installed_script
+from receptor_runner.system.limits import free_space, inotify_limits
 from receptor_runner.system.packages import installed_version
 
 WIRE_VERSION = "2.4.3"
@@ -23,7 +30,7 @@ def worker_info_text() -> str:
     """Return the node's facts as one YAML flow mapping with sorted keys.
 
     Source: `ansible-runner worker --worker-info`; AWX requires `runner_version`, `mem_in_bytes`, `cpu_count` and
-    `errors`.
+    `errors`, and ignores every other key.
     """
     facts, errors = _facts()
     facts["errors"] = errors
@@ -37,10 +44,15 @@ def _facts() -> tuple[dict[str, object], list[str]]:
         "cpu_count": os.cpu_count(),
         "runner_version": WIRE_VERSION,
         "receptor_runner_version": __version__,
+        "python_version": platform.python_version(),
         "isolation_engines": engine_versions(),
+        "ansible_playbook": shutil.which("ansible-playbook") or installed_script("ansible-playbook"),
+        "inotify": inotify_limits(),
+        "unix_time": round(time.time(), 3),
     }
     readers = (
         ("ansible_core_version", _ansible_core_version),
+        ("disk_free_in_bytes", _disk_free),
         ("mem_in_bytes", _memory_bytes),
         ("uuid", _node_uuid),
     )
@@ -56,6 +68,15 @@ def _facts() -> tuple[dict[str, object], list[str]]:
 def _ansible_core_version() -> str | None:
     """Return the version of the ansible-core that is installed beside this package; None if there is none."""
     return installed_version("ansible-core")
+
+
+def _disk_free() -> dict[str, int | None]:
+    """Return the bytes that are free where units and temporary directories are; None for units outside of a node.
+
+    Source: a node keeps the payload in a file below its datadir, and gives that file to the unit's command as stdin.
+    """
+    is_payload = stat.S_ISREG(os.fstat(0).st_mode)
+    return {"units": free_space(0) if is_payload else None, "temporary": free_space(tempfile.gettempdir())}
 
 
 def _memory_bytes() -> int:

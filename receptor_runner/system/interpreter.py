@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import site
 import sys
 import sysconfig
@@ -31,6 +33,11 @@ def script_directories() -> list[Path]:
     schemes = [sysconfig.get_default_scheme(), sysconfig.get_preferred_scheme("user")]
     scripts = [Path(sysconfig.get_path("scripts", scheme)) for scheme in schemes]
     return list(dict.fromkeys([Path(sys.executable).parent, *scripts, PACKAGE_ROOT / "bin"]))
+
+
+def installed_script(name: str) -> str | None:
+    """Return the path of a program among the scripts of installed packages, or None."""
+    return shutil.which(name, path=os.pathsep.join(map(str, script_directories())))
 
 
 def _site_directories() -> list[Path]:

@@ -60,6 +60,19 @@ class Connection(ReceptorControl):  # type: ignore[misc] # receptorctl ships no 
                 raise ConnectionResetError("the node closed the connection")
             self.handshake()
 
+    def pass_on_to(self, node: str, tls_client: str | None) -> None:
+        """Connect through to the control service of another node, which greets and answers from now on.
+
+        Args:
+            node: the other node.
+            tls_client: the local node's TLS client for it.
+
+        Raises:
+            RuntimeError: the local node cannot, in its words.
+        """
+        self.connect_to_service(node, "control", tls_client or "")
+        self.handshake()
+
     def reply_within(self, seconds: float) -> None:
         self._deadline_s = seconds
         self._socket.settimeout(seconds)

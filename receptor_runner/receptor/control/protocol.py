@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from receptor_runner.errors import NodeUnavailable, RunnerError, UnknownUnit
+from receptor_runner.errors import NodeUnavailable, RunnerError, UnknownUnit, Unreachable
 from receptor_runner.receptor.control.connection import Connection, Tls, path_of
 from receptor_runner.receptor.control.errors import translate
 from receptor_runner.receptor.control.results import Results
@@ -127,6 +127,38 @@ class Control:
         """Return whether the local node has a route to another one."""
         status = self.status("NodeID", "RoutingTable")
         return node == status.get("NodeID") or node in (status.get("RoutingTable") or {})
+
+    def ping(self, node: str) -> float:
+        """Return how many seconds a message to a node and back takes, as the local node measures it.
+
+        Raises:
+            Unreachable: no answer came back.
+
+        Source: a failed ping is an ordinary reply with `Success: false`, never an `ERROR:` line.
+        """
+        command = json.dumps({"command": "ping", "target": node})
+        reply = self._command(command, self._deadlines.reply_s)
+        if not reply.get("Success"):
+            raise Unreachable(f"node `{node}` does not answer", cause=str(reply.get("Error") or "") or None)
+        return float(reply.get("Time", 0)) / 1e9
+
+    def status_of(self, node: str, *fields: str, tls_client: str | None = None) -> dict[str, Any]:
+        """Return the status of another node, asked over the mesh through the service that takes submitted work.
+
+        Args:
+            node: the other node.
+            fields: the keys of the reply to ask for.
+            tls_client: the local node's TLS client for it.
+
+        Raises:
+            NodeUnavailable: its control service cannot be reached, or does not let us in.
+        """
+        with self._connected() as connection:
+            connection.reply_within(self._deadlines.reply_s)
+            connection.pass_on_to(node, tls_client)
+            command = json.dumps({"command": "status", "requested_fields": list(fields)})
+            reply = connection.simple_command(command)
+        return dict(reply)
 
     def process_id(self) -> int | None:
         """Return the process that serves a unix socket; None for another kind of socket."""

@@ -19,7 +19,7 @@ from receptor_runner.receptor.jobs.follow_policy import FollowPolicy
 from receptor_runner.receptor.jobs.work_order import work_order
 from receptor_runner.receptor.nodes.destination import Destination
 from receptor_runner.receptor.nodes.mesh import MESH_FIELDS, MeshNode, read_nodes
-from receptor_runner.receptor.nodes.preflight import Route
+from receptor_runner.receptor.nodes.preflight import Route, route_to
 
 _AT_ONCE = 16
 _TTL_MARGIN_S = 5
@@ -63,34 +63,42 @@ def read_reports(
         within_s: how long each may take.
     """
     local = next(node.node for node in nodes if node.is_local)
-    routes = [
-        Route(
-            node=node.node,
-            local=local,
-            work_type=node.worker_type,
-            wants_signature=node.work_types[node.worker_type],
-            wants_tls=node.wants_tls,
-        )
-        for node in nodes
-        if node.worker_type
-    ]
+    routes = [route_to(node, local, node.worker_type) for node in nodes if node.worker_type]
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
         reports = pool.map(lambda route: _report(control, destination, route, within_s), routes)
         return dict(zip((route.node for route in routes), reports, strict=True))
 
 
 def _report(control: Control, destination: Destination, route: Route, within_s: float) -> WorkerReport:
+    try:
+        return WorkerReport(facts=read_facts(control, destination, route, within_s=within_s))
+    except RunnerError as error:
+        return WorkerReport(error=str(error))
+
+
+def read_facts(
+    control: Control, destination: Destination, route: Route, *, within_s: float
+) -> Mapping[str, Any]:
+    """Return what the worker of one node reports; the unit that asks it is removed.
+
+    Args:
+        control: the local node.
+        destination: how the node is reached; its TLS client is used if the node requires TLS.
+        route: the node and the work type of the worker.
+        within_s: how long it may take.
+
+    Raises:
+        NodeUnavailable: the node refuses, or gives no report in time.
+        NeverStarted: nothing of the unit ran.
+        ContactLost: it may have run, but its end cannot be learned.
+    """
     request = dataclasses.replace(
         destination,
         params=_PARAMS,
         ttl=f"{within_s + _TTL_MARGIN_S:g}s",
         tls_client=destination.tls_client if route.wants_tls else None,
     )
-    try:
-        output = _run(control, work_order(request, route, control), within_s)
-        return WorkerReport(facts=_read(output))
-    except RunnerError as error:
-        return WorkerReport(error=str(error))
+    return _read(_run(control, work_order(request, route, control), within_s))
 
 
 def _run(control: Control, order: WorkOrder, within_s: float) -> bytes:

@@ -74,17 +74,49 @@ def _route(status: Mapping[str, Any], wanted: str | None, work_type: str | None)
     nodes = read_nodes(status)
     own = next(iter(nodes))
     target = _target(nodes, _named(wanted, own))
-    chosen = _work_type(target, work_type)
+    chosen = choose_work_type(target, work_type)
+    return route_to(target, own, chosen)
+
+
+def route_to(target: MeshNode, local: str, work_type: str) -> Route:
+    """Return the route to a node that advertises a work type.
+
+    Args:
+        target: the node.
+        local: the id of the local node.
+        work_type: one of the node's work types.
+    """
     return Route(
         node=target.node,
-        local=own,
-        work_type=chosen,
-        wants_signature=target.work_types[chosen],
+        local=local,
+        work_type=work_type,
+        wants_signature=target.work_types[work_type],
         wants_tls=target.wants_tls,
     )
 
 
 def _target(nodes: Mapping[str, MeshNode], name: str) -> MeshNode:
+    target = check_reach(nodes, name)
+    if not target.is_advertised:
+        raise Unreachable(
+            f"node `{name}` has not advertised its work types yet",
+            cause="an advertisement takes up to a minute to arrive",
+            hint="wait, or submit without the check: --no-preflight",
+        )
+    return target
+
+
+def check_reach(nodes: Mapping[str, MeshNode], name: str) -> MeshNode:
+    """Return a node of the mesh that has a route.
+
+    Args:
+        nodes: the nodes of the mesh by id.
+        name: the id of the node.
+
+    Raises:
+        NodeUnavailable: no such node is known.
+        Unreachable: there is no route to it.
+    """
     if name not in nodes:
         raise NodeUnavailable(
             f"unknown node `{name}`",
@@ -98,16 +130,19 @@ def _target(nodes: Mapping[str, MeshNode], name: str) -> MeshNode:
             cause=f"the local node reaches: {_listed(_in_reach(nodes))}",
             hint="start it, or check its link: receptor-runner nodes",
         )
-    if not target.is_advertised:
-        raise Unreachable(
-            f"node `{name}` has not advertised its work types yet",
-            cause="an advertisement takes up to a minute to arrive",
-            hint="wait, or submit without the check: --no-preflight",
-        )
     return target
 
 
-def _work_type(target: MeshNode, wanted: str | None) -> str:
+def choose_work_type(target: MeshNode, wanted: str | None) -> str:
+    """Return the work type for a job: the one that was named, else ours, else ansible-runner's.
+
+    Args:
+        target: the node.
+        wanted: the work type that was named.
+
+    Raises:
+        Rejected: the node does not offer it.
+    """
     chosen = wanted or target.worker_type or ""
     if chosen in target.work_types:
         return chosen

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
-from receptor_runner.errors import ConfigError, NodeUnavailable, UsageError
+from receptor_runner.errors import ConfigError, UsageError
 from receptor_runner.receptor.control.protocol import Control
+from receptor_runner.receptor.nodes.local_config import find_config, read_config
 from receptor_runner.receptor.nodes.preflight import Route
 
 
@@ -27,7 +27,7 @@ def find_tls_client(route: Route, control: Control, config: Path | None = None) 
 
     Source: a submit names a TLS client of the local node, and the node does not list the ones it has.
     """
-    path = config or _config_of_process(control)
+    path = config or find_config(control)
     if path is None:
         raise _missing(route, "the receptor.yml of the local node cannot be found")
     try:
@@ -51,26 +51,5 @@ def _missing(route: Route, cause: str, example: str = "NAME") -> UsageError:
 
 
 def _tls_clients(path: Path, node_id: str) -> list[str]:
-    from receptor_runner.receptor_config.parse import parse
-
-    try:
-        document = parse(path.read_text(), file=str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read", cause=str(error)) from error
-    if document.node_id not in {"", node_id}:
-        raise ConfigError(
-            f"{path} is not the receptor.yml of the local node",
-            cause=f"it belongs to node `{document.node_id}`; the local node is `{node_id}`",
-        )
-    return [name for block in document.all("tls-client") if (name := block.text("name"))]
-
-
-def _config_of_process(control: Control) -> Path | None:
-    """Return the file that the daemon was started with, from its command line."""
-    try:
-        process = Path(f"/proc/{control.process_id()}")
-        words = (process / "cmdline").read_text().split("\0")
-        named = next(value for key, value in itertools.pairwise(words) if key in {"--config", "-c"})
-        return Path(named) if Path(named).is_absolute() else (process / "cwd").readlink() / named
-    except (OSError, UnicodeDecodeError, StopIteration, NodeUnavailable):
-        return None
+    blocks = read_config(path, node_id).all("tls-client")
+    return [name for block in blocks if (name := block.text("name"))]
