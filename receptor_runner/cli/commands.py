@@ -20,6 +20,7 @@ ELSEWHERE = {
     "ansible": "adhoc",
     "ansible-playbook": "playbook",
     "status": "nodes",
+    "ping": "doctor",
     "lint": "config check",
     "check": "config check",
     "render": "config render",

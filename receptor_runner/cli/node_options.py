@@ -15,14 +15,15 @@ from receptor_runner.cli.parameters import option, seconds
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from receptor_runner.receptor.control.connection import Tls
     from receptor_runner.receptor.control.retry import RetryPolicy
     from receptor_runner.receptor.nodes.destination import Destination
     from receptor_runner.receptor.nodes.locate import LocalNode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionOptions:
-    """How the local node is reached."""
+class AccessOptions:
+    """What the local node asks for before it lets us in."""
 
     profile: str | None = option(
         "--profile",
@@ -52,6 +53,18 @@ class ConnectionOptions:
         shell_complete=completions.files,
         help="Client certificate (PEM) for a tls:// socket.",
     )
+
+    def tls(self) -> Tls:
+        """Return the certificates for a `tls://` socket."""
+        from receptor_runner.receptor.control.connection import Tls
+
+        return Tls(rootcas=self.rootcas, key=self.key, cert=self.cert)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionOptions(AccessOptions):
+    """How the local node is reached, and for how long that is tried."""
+
     retry_deadline: float = seconds(
         "--retry-deadline",
         60.0,
@@ -161,7 +174,6 @@ def destination(
     target: TargetOptions = _NO_TARGET,
 ) -> Destination:
     """Return the destination that the options describe."""
-    from receptor_runner.receptor.control.connection import Tls
     from receptor_runner.receptor.nodes.destination import Destination
 
     return Destination(
@@ -175,6 +187,6 @@ def destination(
         sign=target.sign,
         preflight=not target.no_preflight,
         store=not (isinstance(target, JobTargetOptions) and target.no_store),
-        tls=Tls(rootcas=connection.rootcas, key=connection.key, cert=connection.cert),
+        tls=connection.tls(),
         retry=connection.retry(),
     )

@@ -22,6 +22,7 @@ COMMANDS = {
     "release": "Remove a job's unit from its node",
     "jobs": "List your jobs, or those of a private data directory",
     "nodes": "List the nodes of the mesh and what they offer",
+    "doctor": "Check what a job needs, and say what to do",
     "cleanup": "Remove what jobs left behind on a node",
     "node": "Serve an embedded, local-only Receptor node",
     "config": "Render and check receptor.yml files; show the settings",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import platform
+import subprocess
+import time
 import uuid
 from pathlib import Path
 
 import pytest
 import yaml
 from receptor_runner.execution.worker_info import worker_info_text
-from tests.harness import Commands
+from tests.harness import OURS, Commands
 
 
 @pytest.fixture
@@ -32,6 +35,28 @@ def test_the_keys_that_callers_read(home: Path) -> None:
     assert facts["errors"] == []
     assert isinstance(facts["receptor_runner_version"], str)
     assert facts["ansible_core_version"] == importlib.metadata.version("ansible-core")
+
+
+def test_what_the_machine_has_left(home: Path, tmp_path: Path) -> None:
+    """Free space where the payload is and for temporary files, the limits on inotify, the clock, ansible-playbook."""
+    payload = tmp_path / "stdin"
+    payload.touch()
+    before = time.time()
+    with payload.open() as stdin:
+        done = subprocess.run([OURS, "worker", "--worker-info"], stdin=stdin, capture_output=True, check=True)
+    facts = yaml.safe_load(done.stdout)
+    assert facts["disk_free_in_bytes"]["units"] > 0
+    assert facts["disk_free_in_bytes"]["temporary"] > 0
+    assert facts["inotify"]["max_user_instances"] > 0
+    assert before - 1 <= facts["unix_time"] <= time.time() + 1
+    assert facts["python_version"] == platform.python_version()
+    assert Path(facts["ansible_playbook"]).name == "ansible-playbook"
+
+
+def test_a_stdin_that_is_no_payload_says_nothing_of_a_disk(commands: Commands) -> None:
+    """Outside of a node the place of units is not known."""
+    facts = yaml.safe_load(commands.ours("worker", "--worker-info", stdin=b"").text)
+    assert facts["disk_free_in_bytes"]["units"] is None
 
 
 def test_the_uuid_is_made_once_and_kept_private(home: Path) -> None:
@@ -70,8 +95,13 @@ def test_both_workers_say_the_same(commands: Commands) -> None:
     assert ours.items() >= peer.items()
     assert ours.keys() - peer.keys() == {
         "ansible_core_version",
+        "ansible_playbook",
+        "disk_free_in_bytes",
+        "inotify",
         "isolation_engines",
+        "python_version",
         "receptor_runner_version",
+        "unix_time",
     }
 
 

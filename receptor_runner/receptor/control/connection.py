@@ -70,7 +70,10 @@ class Connection(ReceptorControl):  # type: ignore[misc] # receptorctl ships no 
         Raises:
             RuntimeError: the local node cannot, in its words.
         """
-        self.connect_to_service(node, "control", tls_client or "")
+        try:
+            self.connect_to_service(node, "control", tls_client or "")
+        except RuntimeError as refusal:
+            raise RuntimeError(str(refusal).removeprefix("ERROR: ")) from refusal
         self.handshake()
 
     def reply_within(self, seconds: float) -> None:

@@ -1,0 +1,1 @@
+"""Checks a node, or a whole mesh, step by step, and says what to do about what is wrong."""
