@@ -27,6 +27,8 @@ from tests.harness.projects import hello_project
 
 default_signals()
 
+pytest_plugins = ["pytester"]
+
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from receptor_runner.ansible_cli.options import Meaning, Option
 
@@ -71,3 +72,25 @@ class CommandLine:
     def values(self, key: str) -> list[str]:
         """Return all values of an option, in order."""
         return [given.value for given in self.given if given.option.key == key and given.value is not None]
+
+
+def read_given(table: tuple[Option, ...], values: Mapping[str, Any]) -> Iterator[Given]:
+    """Yield the options that have a value.
+
+    Of an option that is not repeatable the last value counts, as with argparse.
+
+    Args:
+        table: the options of one of Ansible's programs.
+        values: what was given, by the key of the table entry: a count, a switch, or a sequence of texts.
+    """
+    for option in table:
+        value = values.get(option.key)
+        if not value:
+            continue
+        if option.meaning is Meaning.COUNT:
+            yield Given(option=option, count=value)
+        elif not option.meaning.takes_value:
+            yield Given(option=option)
+        else:
+            for text in value if option.is_repeatable else value[-1:]:
+                yield Given(option=option, value=text)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import click
 
-from receptor_runner.ansible_cli.command_line import CommandLine, Given
+from receptor_runner.ansible_cli.command_line import CommandLine, read_given
 from receptor_runner.ansible_cli.options import Meaning, Option
 from receptor_runner.cli import completions
 from receptor_runner.cli.parameters import Command
@@ -37,7 +37,7 @@ def takes_command_line(
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
         def call(arguments: str | tuple[str, ...], **values: Any) -> Any:
-            given = tuple(_given(table, {key: values.pop(_PREFIX + key) for key in _keys(table)}))
+            given = tuple(read_given(table, {key: values.pop(_PREFIX + key) for key in _keys(table)}))
             words = (arguments,) if isinstance(arguments, str) else arguments
             line = CommandLine(program=program, given=given, arguments=words)
             return command(command_line=line, **values)
@@ -67,16 +67,3 @@ def _settings(option: Option) -> dict[str, Any]:
         return {"is_flag": True, "help": option.help}
     completer = _COMPLETERS.get(option.meaning)
     return {"multiple": True, "metavar": option.metavar, "help": option.help, "shell_complete": completer}
-
-
-def _given(table: tuple[Option, ...], values: dict[str, Any]) -> Iterator[Given]:
-    """Yield what was given; of an option that is not repeatable the last value counts, as with argparse."""
-    for option in table:
-        value = values[option.key]
-        if option.meaning is Meaning.COUNT and value:
-            yield Given(option=option, count=value)
-        elif not option.meaning.takes_value and value:
-            yield Given(option=option)
-        elif option.meaning.takes_value:
-            for text in value if option.is_repeatable else value[-1:]:
-                yield Given(option=option, value=text)

@@ -42,6 +42,7 @@ def start(
     local: LocalNode,
     *,
     rerun: bool = False,
+    is_listed: bool = True,
     on_route: Callable[[Record, LocalNode], None] = lambda _record, _local: None,
 ) -> Record:
     """Submit a job, unless the same one is active already; return its record.
@@ -52,6 +53,7 @@ def start(
         destination: where it is to run.
         local: the local node, from `destination.local_node()`.
         rerun: whether an ended job of that ident may be replaced.
+        is_listed: whether the job appears in the list of all jobs of this user.
         on_route: called once it is known where the job runs, before the payload flows.
 
     Raises:
@@ -65,7 +67,7 @@ def start(
     with file.locked():
         if active := _active(file, shipment.digest(), destination, rerun=rerun):
             return active
-        record = _submit(shipment, file, destination, local, on_route)
+        record = _submit(shipment, file, destination, local, on_route, is_listed=is_listed)
         rotate_artifacts(
             file.artifact_dir,
             shipment.job.rotate_artifacts or 0,
@@ -143,6 +145,8 @@ def _submit(
     destination: Destination,
     local: LocalNode,
     on_route: Callable[[Record, LocalNode], None],
+    *,
+    is_listed: bool,
 ) -> Record:
     control = destination.control(local)
     route = choose_route(control, destination)
@@ -158,7 +162,8 @@ def _submit(
             playbook=shipment.job.title,
         )
     )
-    index.add(file.place)
+    if is_listed:
+        index.add(file.place)
     log.debug("job %s: node %s, work type %s, via %s", file.ident, route.node, route.work_type, local.socket)
     on_route(record, local)
     try:
