@@ -46,14 +46,13 @@ class PackedArchive:
         Args:
             wanted: decides by name what counts.
         """
-        import zipfile
+        from receptor_runner.stream.zip_reader import ZipReader
 
-        with zipfile.ZipFile(self.file) as archive:
-            entries = sorted(
-                (info.filename, info.CRC, info.file_size, info.external_attr)
-                for info in archive.infolist()
-                if wanted(info.filename)
-            )
+        entries = sorted(
+            (entry.name, entry.checksum, entry.size, entry.attributes)
+            for entry in ZipReader(self.file).entries()
+            if wanted(entry.name)
+        )
         return hashlib.sha256(repr(entries).encode()).hexdigest()
 
     def chunks(self) -> Iterator[bytes]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import receptor_runner
+from receptor_runner.system.directories import state_directories
 from tests.harness import BIN, Client
 from tests.harness.transports import Ran
 from tests.mesh.conftest import assert_no_units, start_meshes
@@ -56,8 +58,8 @@ def run(client: Client, *words: str, filled: int = 0) -> Ran:
 
 
 def kept(done: Ran) -> tuple[int, int] | None:
-    """Return how many of how many files the worker had; None if it was not asked or has no store."""
-    found = re.search(r"the worker has (\d+) of (\d+) files", done.stderr)
+    """Return how many of how many files the worker has, by its answer or, without one, by what is remembered."""
+    found = re.search(r"the worker (?:should have|has) (\d+) of (\d+) files", done.stderr)
     return (int(found[1]), int(found[2])) if found else None
 
 
@@ -72,14 +74,19 @@ def test_only_what_changed_travels(
     client_of: Callable[[Daemon], Client],
     short_dir: Path,
 ) -> None:
-    """The second run finds all files there; a changed one travels alone; a changed or emptied store costs the whole."""
+    """The second run finds all files there; a changed one travels alone; a changed or emptied store costs the whole.
+
+    The worker is asked only the first time, and when what is remembered of it turned out to be wrong.
+    """
     mesh = make_mesh()
     start_meshes(short_dir, mesh)
     client = with_data(client_of(mesh.control))
 
     assert kept(run(client, filled=6)) == (0, 6)
     assert len(store_of(state)) == 6
-    assert kept(run(client)) == (6, 6)
+    again = run(client)
+    assert kept(again) == (6, 6)
+    assert "the worker has" not in again.stderr
 
     client.project.write("project/files/0", "").write_bytes(Random(9).randbytes(MIB))
     assert kept(run(client, filled=7)) == (5, 6)
@@ -88,11 +95,13 @@ def test_only_what_changed_travels(
         path.write_bytes(b"!" * path.stat().st_size)
     harmed = run(client)
     assert kept(harmed) == (6, 6)
+    assert "the worker has 5 of 6 files" in harmed.stderr  # it removed the first one that was changed
     assert "the whole payload is sent" in harmed.stderr
 
     for path in store_of(state):
         path.unlink()
-    assert kept(run(client)) == (0, 6)
+    emptied = run(client)
+    assert "the worker has 0 of 6 files" in emptied.stderr
     assert kept(run(client, "--no-store")) is None
     assert_no_units(mesh)
 
@@ -125,5 +134,86 @@ def test_a_worker_without_a_store_gets_the_whole(
 
     assert "the worker has no store" in run(client).stderr
     assert "the worker has" not in run(client).stderr  # it is not asked again
+    assert store_of(state) == []
+    assert_no_units(mesh)
+
+
+@pytest.mark.slow
+def test_a_store_that_is_emptied_between_question_and_job(
+    state: Path,
+    make_mesh: Callable[..., Mesh],
+    client_of: Callable[[Daemon], Client],
+    short_dir: Path,
+) -> None:
+    """The worker has just said that it has everything; the job is refused, and sent whole."""
+    mesh = make_mesh()
+    wrapper = short_dir / "worker"
+    wrapper.write_text(
+        f"""#!/bin/sh
+if [ -e {short_dir}/emptied-next ]; then rm -rf {state}/receptor-runner/store {short_dir}/emptied-next; fi
+if [ -e {short_dir}/asked-next ]; then mv {short_dir}/asked-next {short_dir}/emptied-next; fi
+exec {BIN}/receptor-runner worker
+"""
+    )
+    wrapper.chmod(0o755)
+    config = mesh.worker.config.read_text()
+    changed = re.sub(r'command: .*\n(\s+)params: ".* worker"', rf"command: {wrapper}\n\1params: ''", config)
+    assert changed != config
+    mesh.worker.config.write_text(changed)
+    start_meshes(short_dir, mesh)
+    client = with_data(client_of(mesh.control))
+    run(client, filled=6)
+
+    ours = next(state_directories(client.commands.environment))
+    for path in (ours / "workers" / "with-files").iterdir():
+        path.unlink()  # nothing is remembered: the worker is asked
+    (short_dir / "asked-next").touch()
+    done = run(client)
+    assert "the worker has 6 of 6 files" in done.stderr
+    assert "the whole payload is sent" in done.stderr
+    assert_no_units(mesh)
+
+
+@pytest.mark.slow
+def test_two_jobs_at_once(
+    state: Path,
+    make_mesh: Callable[..., Mesh],
+    client_of: Callable[[Daemon], Client],
+    short_dir: Path,
+) -> None:
+    """Both fill one store from one project; each ends well, and the next job finds all files there."""
+    mesh = make_mesh()
+    start_meshes(short_dir, mesh)
+    client = with_data(client_of(mesh.control))
+    client.project.write("env/extravars", "filled: 6\n")
+    words = ["-p", "test.yml", "--node", "worker"]
+    both = [client.start("run", *words, "-i", ident) for ident in ("one", "two")]
+    assert [job.wait(timeout=90) for job in both] == [0, 0]
+    assert len(store_of(state)) == 6
+    assert kept(run(client)) == (6, 6)
+    assert_no_units(mesh)
+
+
+@pytest.mark.slow
+def test_a_python_caller_may_do_without(
+    state: Path,
+    make_mesh: Callable[..., Mesh],
+    client_of: Callable[[Daemon], Client],
+    short_dir: Path,
+) -> None:
+    """With `store=False` everything travels, and the worker keeps nothing."""
+    mesh = make_mesh()
+    start_meshes(short_dir, mesh)
+    client = with_data(client_of(mesh.control))
+    client.project.write("env/extravars", "filled: 0\n")
+    runner = receptor_runner.run(
+        private_data_dir=str(client.project.path),
+        playbook="test.yml",
+        socket=str(client.socket),
+        node="worker",
+        store=False,
+        quiet=True,
+    )
+    assert (runner.status, runner.rc) == ("successful", 0)
     assert store_of(state) == []
     assert_no_units(mesh)

@@ -16,7 +16,7 @@ from receptor_runner.receptor.jobs import index
 from receptor_runner.receptor.jobs.job_unit import JobUnit
 from receptor_runner.receptor.jobs.never_ran import interrupted_upload_ran_nothing
 from receptor_runner.receptor.jobs.record import Record, RecordFile, Stage
-from receptor_runner.receptor.jobs.reduction import has_store, reduce_shipment
+from receptor_runner.receptor.jobs.reduction import has_store, plan_reduction
 from receptor_runner.receptor.jobs.routing import choose_route
 from receptor_runner.receptor.jobs.unit import Unit
 from receptor_runner.receptor.jobs.upload import upload
@@ -65,9 +65,10 @@ def start(
     _check_artifact_dir(shipment.job.artifact_dir)
     file = RecordFile(private_data_dir, shipment.job.ident)
     with file.locked():
-        if active := _active(file, shipment.digest(), destination, rerun=rerun):
+        digest = shipment.digest()
+        if active := _active(file, digest, destination, rerun=rerun):
             return active
-        record = _submit(shipment, file, destination, local, on_route, is_listed=is_listed)
+        record = _submit(shipment, digest, file, destination, local, on_route, is_listed=is_listed)
         rotate_artifacts(
             file.artifact_dir,
             shipment.job.rotate_artifacts or 0,
@@ -141,6 +142,7 @@ def _forget(file: RecordFile, record: Record | None, destination: Destination) -
 
 def _submit(
     shipment: Shipment,
+    digest: str,
     file: RecordFile,
     destination: Destination,
     local: LocalNode,
@@ -154,7 +156,7 @@ def _submit(
     record = file.write(
         Record(
             ident=file.ident,
-            digest=shipment.digest(),
+            digest=digest,
             socket=local.socket,
             node_directory=str(local.embedded.directory) if local.embedded else None,
             node=route.node,
@@ -194,19 +196,24 @@ class _Sending:
 
     def send(self, shipment: Shipment, route: Route) -> Record:
         """Send what the worker lacks, or the whole payload where that is refused or does not pay."""
-        reduced = self._reduced(shipment, route)
-        if reduced:
+        if not self._send_reduced(shipment, route):
+            self._upload(shipment)
+        return self._note_start()
+
+    def _send_reduced(self, shipment: Shipment, route: Route) -> bool:
+        """Send what the worker lacks; return False if the whole job has to be sent."""
+        has_kept = self.destination.store and has_store(route)
+        reduction = plan_reduction(shipment, self.control, self.order, route) if has_kept else None
+        if reduction is None:
+            return False
+        for reduced in reduction.attempts():
             with contextlib.closing(reduced):
                 self._upload(reduced)
             if not self._was_refused():
-                return self._note_start()
+                reduction.note_accepted()
+                return True
             log.info("job %s: the worker's store has changed; the whole payload is sent", self.file.ident)
-        self._upload(shipment)
-        return self._note_start()
-
-    def _reduced(self, shipment: Shipment, route: Route) -> Shipment | None:
-        wanted = self.destination.store and has_store(route)
-        return reduce_shipment(shipment, self.control, self.order, route) if wanted else None
+        return False
 
     def _upload(self, shipment: Shipment) -> None:
         upload(self.control, self.order, shipment.chunks(), self._note_unit, self._note_abortion)
