@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +26,7 @@ from receptor_runner.execution.command import (
     check_target,
     fact_cache_directory,
 )
+from receptor_runner.execution.end import Cause, End
 from receptor_runner.execution.event_channel import EventChannel
 from receptor_runner.execution.events import Assembler, OutputFile
 from receptor_runner.execution.guardian_client import GuardianClient, Program
@@ -36,9 +37,10 @@ from receptor_runner.execution.isolation.choose import choose_isolation
 from receptor_runner.execution.isolation.engine import Isolation
 from receptor_runner.execution.isolation.paths import as_seen_inside
 from receptor_runner.execution.isolation.project_copy import copy_project
+from receptor_runner.execution.limits import Limits
 from receptor_runner.execution.prompts import Answers, password_entry
 from receptor_runner.execution.redaction import redact
-from receptor_runner.execution.session import Cause, End, Limits, Session
+from receptor_runner.execution.session import Session
 from receptor_runner.execution.sink import Sink
 from receptor_runner.execution.ssh_agent import SshAgent
 from receptor_runner.execution.start_failure import check_arguments, not_started
@@ -258,10 +260,9 @@ class Run:
             limits=limits,
             stop=self._stop,
             on_prompt=lambda prompt: self._report_prompt(prompt, limits.prompt_timeout_s),
-            open_channel=self._open_channel(program),
         )
         try:
-            end = session.run(program)
+            end = session.run(program, self._open_channel(program))
             return self._prepared.isolation.judge(program, end) or judge(end, program.argv[0])
         except OSError as error:
             if error.filename not in {program.argv[0], str(program.cwd)}:
@@ -275,9 +276,9 @@ class Run:
             f"the job waits at the prompt {prompt!r}, which no password matches; it is stopped after {timeout_s:g} s"
         )
 
-    def _open_channel(self, program: Program) -> Callable[[], EventChannel]:
+    def _open_channel(self, program: Program) -> EventChannel:
         is_job = program is self._program
-        return self._prepared.isolation.open_channel if is_job else EventChannel.inherited
+        return self._prepared.isolation.open_channel() if is_job else EventChannel.inherited()
 
     def _finish(self, outcome: Outcome) -> None:
         directory = self._prepared.artifact_dir

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from receptor_runner.errors import ConfigError, MissingInput
 from receptor_runner.execution.command import Plan
+from receptor_runner.execution.end import End
 from receptor_runner.execution.event_channel import VARIABLE, EventChannel
 from receptor_runner.execution.guardian_client import GuardianClient, Program, StopContainer
 from receptor_runner.execution.isolation.container_engine import Engine, call
@@ -26,7 +27,6 @@ from receptor_runner.execution.isolation.container_words import judge_container,
 from receptor_runner.execution.isolation.foreign_files import has_foreign_files
 from receptor_runner.execution.isolation.image_pull import PULL, ImagePull
 from receptor_runner.execution.isolation.job_directory import JobDirectory
-from receptor_runner.execution.session import End
 from receptor_runner.job import Job
 from receptor_runner.outcome import Outcome
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from receptor_runner.execution.session import Cause, End
+from receptor_runner.execution.end import Cause, End
 from receptor_runner.outcome import HINT, Outcome, Status
 
 RC_ENGINE = 125

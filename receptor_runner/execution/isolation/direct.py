@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from receptor_runner.execution.command import CALLBACK_DIRECTORY, Plan
+from receptor_runner.execution.end import End
 from receptor_runner.execution.event_channel import DESCRIPTOR, VARIABLE, EventChannel
 from receptor_runner.execution.guardian_client import GuardianClient, Program
-from receptor_runner.execution.session import End
 from receptor_runner.outcome import Outcome
 
 

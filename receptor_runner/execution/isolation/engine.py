@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Protocol
 
 from receptor_runner.execution.command import Plan
+from receptor_runner.execution.end import End
 from receptor_runner.execution.event_channel import EventChannel
 from receptor_runner.execution.guardian_client import GuardianClient, Program
-from receptor_runner.execution.session import End
 from receptor_runner.outcome import Outcome
 
 
