@@ -92,12 +92,20 @@ class LazyGroup(Group):
     """A group that imports a command's module only when that command is called: each starts fast.
 
     Args:
-        commands: name to one line of help; the module and its command bear the same name.
+        commands: name to one line of help; the module and its command have the same name.
+        package: where the modules are.
     """
 
-    def __init__(self, *arguments: Any, commands: dict[str, str], **settings: Any) -> None:
+    def __init__(
+        self,
+        *arguments: Any,
+        commands: dict[str, str],
+        package: str = "receptor_runner.cli",
+        **settings: Any,
+    ) -> None:
         super().__init__(*arguments, **settings)
         self._summaries = commands
+        self._package = package
 
     def invoke(self, ctx: click.Context) -> Any:
         """Call the command that the words name."""
@@ -112,7 +120,7 @@ class LazyGroup(Group):
         """Import and return a command."""
         if cmd_name not in self._summaries:
             return None
-        command = getattr(importlib.import_module(f"receptor_runner.cli.{cmd_name}"), cmd_name)
+        command = getattr(importlib.import_module(f"{self._package}.{cmd_name}"), cmd_name)
         assert isinstance(command, click.Command)
         return command
 

@@ -10,13 +10,12 @@ import click
 from receptor_runner.cli import completions, messages, output, parameters
 from receptor_runner.cli.commands import Group
 from receptor_runner.cli.config_show import show
-from receptor_runner.errors import ConfigError, MissingInput, OutputFailed, UsageError
+from receptor_runner.cli.findings import show_findings
+from receptor_runner.cli.new_file import PRIVATE, SHARED, write_new
+from receptor_runner.errors import MissingInput, UsageError
 
 if TYPE_CHECKING:
-    from receptor_runner.receptor_config.findings import Finding
     from receptor_runner.receptor_config.templates import Template
-
-PRIVATE, SHARED = 0o600, 0o644
 
 EPILOG = """\b
 Examples:
@@ -132,7 +131,7 @@ def render_command(
     if path is None or str(path) == "-":
         output.write(text)
     else:
-        _write(path, text, mode=PRIVATE if name == "local" else SHARED, force=force)
+        write_new(path, text, mode=PRIVATE if name == "local" else SHARED, force=force)
         messages.note(f"wrote {path}")
 
 
@@ -143,18 +142,6 @@ def _pair(text: str) -> tuple[str, str]:
     return key, value
 
 
-def _write(path: Path, text: str, *, mode: int, force: bool) -> None:
-    from receptor_runner.artifacts import write_atomically
-
-    if path.exists() and not force:
-        raise OutputFailed(f"{path} already exists", hint="--force replaces it")
-    try:
-        write_atomically(path, text.encode())
-        path.chmod(mode)
-    except OSError as failure:
-        raise OutputFailed(f"cannot write {path}", cause=failure.strerror) from failure
-
-
 @config.command("check", epilog=CHECK_EPILOG)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @parameters.as_json
@@ -163,22 +150,8 @@ def _write(path: Path, text: str, *, mode: int, force: bool) -> None:
 )
 def check_command(files: tuple[Path, ...], json_output: bool, elsewhere: bool) -> int:
     """Check receptor.yml FILES, rendered or written by hand, each for itself and all as nodes of one mesh."""
-    from receptor_runner.receptor_config.linter import UNREADABLE, check_files, count
+    from receptor_runner.receptor_config.linter import UNREADABLE, check_files
 
     findings = check_files(files, on_this_machine=not elsewhere)
-    numbers = {severity.value: number for severity, number in count(findings).items()}
-    if json_output:
-        totals = {f"{name}s": number for name, number in numbers.items()}
-        output.data({"findings": [finding.as_dict() for finding in findings], **totals})
-    else:
-        for finding in findings:
-            output.line(_line(finding))
-        messages.note(", ".join(f"{number} {name}{'s' * (number != 1)}" for name, number in numbers.items()))
-    if any(finding.code == UNREADABLE for finding in findings):
-        return MissingInput.exit_code
-    return ConfigError.exit_code if numbers["error"] else 0
-
-
-def _line(finding: Finding) -> str:
-    text = f"{finding.file}:{finding.line}: {finding.severity.value}: {finding.message} [{finding.code}]"
-    return f"{text}\n    {finding.hint}" if finding.hint else text
+    exit_code = show_findings(findings, json_output=json_output)
+    return MissingInput.exit_code if any(found.code == UNREADABLE for found in findings) else exit_code

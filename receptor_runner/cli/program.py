@@ -25,6 +25,7 @@ COMMANDS = {
     "doctor": "Check what a job needs, and say what to do",
     "cleanup": "Remove what jobs left behind on a node",
     "node": "Serve an embedded, local-only Receptor node",
+    "mesh": "Describe, render and check a whole mesh",
     "config": "Render and check receptor.yml files; show the settings",
     "completion": "Print the shell completion script",
 }

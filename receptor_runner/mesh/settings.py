@@ -6,6 +6,7 @@ those of the description, in a mesh on one machine loopback addresses and paths 
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from receptor_runner.receptor_config.template_settings import WORK_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from receptor_runner.mesh.description import ExecutionEnvironment
 
 AUTHORITY_CERTIFICATE = "ca.crt"
 CERTIFICATE = "node.crt"
@@ -60,9 +63,22 @@ def template_settings(description: MeshDescription, node: MeshNode, places: Plac
         "socket": places.socket,
         "listen": places.listen,
         "peers": ",".join(places.peers),
+        "allowed_peers": ",".join(description.neighbors(node.name)),
         **(_tls(places) if description.tls else {}),
         **_role(description, node, places),
     }
+
+
+def worker_params(environment: ExecutionEnvironment | None) -> str:
+    """Return the parameters of the worker's work-command.
+
+    Args:
+        environment: the container for jobs that choose no isolation; None for none.
+    """
+    if environment is None:
+        return "worker"
+    words = ["--container-image", environment.image, "--process-isolation-executable", environment.engine]
+    return f"worker {shlex.join(words)}"
 
 
 def _tls(places: Places) -> dict[str, str]:
@@ -82,6 +98,7 @@ def _role(description: MeshDescription, node: MeshNode, places: Places) -> Mappi
     settings = {
         "worktype": description.work_type,
         "command": places.program,
+        "params": worker_params(node.execution_environment),
         "accept_from": ",".join(control.name for control in description.with_role(Role.CONTROL)),
         **{f"{WORK_PREFIX}{name}": command for name, command in node.work_types.items()},
     }

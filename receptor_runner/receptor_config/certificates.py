@@ -66,9 +66,14 @@ def read_certificate(path: Path) -> CertificateFacts:
         OSError: it cannot be read.
     """
     from cryptography import x509
+
+    return facts_of(x509.load_pem_x509_certificates(path.read_bytes())[0])
+
+
+def facts_of(certificate: x509.Certificate) -> CertificateFacts:
+    """Return the facts in a certificate."""
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-    certificate = x509.load_pem_x509_certificates(path.read_bytes())[0]
     return CertificateFacts(
         node_ids=_node_ids(certificate),
         not_before=certificate.not_valid_before_utc,
@@ -84,11 +89,19 @@ def read_private_key(path: Path) -> bytes:
         ValueError: no private key in it, or one that needs a password.
         OSError: it cannot be read.
     """
+    return public_half(path.read_bytes())
+
+
+def public_half(private: bytes) -> bytes:
+    """Return the public half of a PEM private key, DER.
+
+    Raises:
+        ValueError: it is no private key, or it needs a password.
+    """
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-    data = path.read_bytes()
     try:
-        key = load_pem_private_key(data, password=None)
+        key = load_pem_private_key(private, password=None)
     except TypeError as fault:
         raise ValueError("it is encrypted, and the daemon cannot ask for a password") from fault
     return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -49,9 +49,14 @@ class _InvalidYaml(Exception):
         self.finding = finding
 
 
-def read_tree(text: str) -> Tree:
-    """Read the first YAML document of a text; whatever is wrong with it becomes a finding."""
-    builder = _Builder(text)
+def read_tree(text: str, *, reader: str = "the daemon") -> Tree:
+    """Read the first YAML document of a text; whatever is wrong with it becomes a finding.
+
+    Args:
+        text: the YAML.
+        reader: the program that the file is for, as findings name it.
+    """
+    builder = _Builder(text, reader)
     try:
         root = builder.read()
     except _InvalidYaml as fault:
@@ -77,9 +82,10 @@ def _line(event: Any) -> int:
 class _Builder:
     """Builds the tree of one text while it goes through the parser's events."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, reader: str) -> None:
         self.findings: list[Finding] = []
         self.version = 1
+        self._reader = reader
         self._text = text
         self._events: Iterator[Any] = iter(())
         # None marks an anchor whose node is still being read: an alias to it would make an endless tree. A finished
@@ -98,7 +104,7 @@ class _Builder:
         next(self._events)  # the end of the document
         following = next(self._events)
         if isinstance(following, yaml.DocumentStartEvent):
-            message = "the daemon ignores everything after the first YAML document"
+            message = f"{self._reader} ignores everything after the first YAML document"
             self.findings.append(warning("second-document", _line(following), message))
         return root
 
@@ -156,7 +162,7 @@ class _Builder:
             name = entry.written
             if name in seen:
                 then = "uses the last one" if self.version == 1 else "reads nothing of this file"
-                message = f"{name} is set twice, first on line {seen[name]}; the daemon {then}"
+                message = f"{name} is set twice, first on line {seen[name]}; {self._reader} {then}"
                 self.findings.append(error("duplicate-key", entry.line, message, "remove one of them"))
             seen.setdefault(name, entry.line)
 
@@ -198,7 +204,7 @@ class _Builder:
             if isinstance(table, Table):
                 entries = {entry.written: entry for entry in table.entries} | entries
             else:
-                message = "<< needs a map or a list of maps; the daemon refuses this file"
+                message = f"<< needs a map or a list of maps; {self._reader} refuses this file"
                 self.findings.append(error("layout", merge.line, message))
         return entries
 

@@ -46,9 +46,14 @@ def check_work_type(block: Block) -> Iterator[Finding]:
         yield error("work-type-reserved", block.line_of("worktype"), message, "choose another name")
     split = ("params",) if block.kind.name == "work-command" else ("command", "params")
     for name in split:
-        if not _WORDS.fullmatch(block.text(name)):
-            message = f"{name} has an open quote or ends in a backslash: {_NO_JOB}"
+        if fault := split_fault(block.text(name)):
+            message = f"{name} {fault}: {_NO_JOB}"
             yield error("params", block.line_of(name), message, "the daemon splits them like a shell")
+
+
+def split_fault(words: str) -> str | None:
+    """Return why the daemon could not split a command line, None if it can."""
+    return None if _WORDS.fullmatch(words) else "has an open quote or ends in a backslash"
 
 
 def _check_order(document: Document) -> Iterator[Finding]:

@@ -1,0 +1,25 @@
+"""`receptor-runner mesh`: one file for each of its commands."""
+
+from __future__ import annotations
+
+import click
+
+from receptor_runner.cli.commands import LazyGroup
+
+COMMANDS = {
+    "init": "Write a mesh.yml to start from",
+    "check": "Check a mesh.yml",
+    "render": "Write each node's files: configs, certificates, units",
+}
+
+EPILOG = """\b
+Examples:
+  receptor-runner mesh init --workers 2
+  receptor-runner mesh check
+  receptor-runner mesh render -o out/
+"""
+
+
+@click.group(cls=LazyGroup, commands=COMMANDS, package=__name__, epilog=EPILOG)
+def mesh() -> None:
+    """Set up a whole mesh from one description, mesh.yml."""

@@ -1,0 +1,54 @@
+"""The Ansible inventory of a mesh, from which its hosts are set up."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from receptor_runner.mesh.description import MeshDescription, Role
+from receptor_runner.mesh.systemd import SERVICE
+
+if TYPE_CHECKING:
+    from receptor_runner.mesh.description import MeshNode
+
+INVENTORY = "inventory.yml"
+_HEAD = "# Written by `receptor-runner mesh render`; changes here are lost. Hosts and variables come from mesh.yml.\n"
+
+
+def group_of(role: Role) -> str:
+    """Return the inventory group of a role.
+
+    Not the bare role: nodes are often called like their roles, and Ansible warns of a host that is named like a group.
+    """
+    return f"receptor_{role.value}"
+
+
+def inventory_text(description: MeshDescription) -> str:
+    """Return the inventory: a host for each node, a group for each role."""
+    groups = {
+        group_of(role): {"hosts": {node.name: _host(node) for node in description.with_role(role)}}
+        for role in Role
+        if description.with_role(role)
+    }
+    shared = {
+        "receptor_mesh": description.name,
+        "receptor_prefix": description.prefix,
+        "receptor_venv": description.venv,
+        "receptor_datadir": description.datadir,
+        "receptor_socket": description.socket,
+        "receptor_service": PurePath(SERVICE).stem,
+    }
+    held = {"all": {"vars": {name: _literal(value) for name, value in shared.items()}, "children": groups}}
+    return _HEAD + yaml.safe_dump(held, sort_keys=False, allow_unicode=True)
+
+
+def _host(node: MeshNode) -> dict[str, Any]:
+    # Relative to the inventory: the rendered directory may be moved.
+    return {"ansible_host": node.address, "receptor_node_dir": f"{{{{ inventory_dir }}}}/{node.name}"}
+
+
+def _literal(text: str) -> str:
+    """Return a text that Ansible does not take for a template."""
+    return f"{{% raw %}}{text}{{% endraw %}}" if "{{" in text or "{%" in text or "{#" in text else text

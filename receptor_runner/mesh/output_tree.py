@@ -1,0 +1,137 @@
+"""Writes many files as one step: all of them are complete on disk before the first one takes its place."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from receptor_runner.artifacts import sync_directory
+from receptor_runner.errors import OutputFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+PRIVATE, SHARED = 0o600, 0o644
+_DIRECTORY = 0o700
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A file to be.
+
+    Args:
+        content: all of it.
+        mode: its permissions.
+    """
+
+    content: bytes
+    mode: int = SHARED
+
+
+@contextlib.contextmanager
+def exclusive(directory: Path) -> Iterator[None]:
+    """Keep other runs out of a directory; it is made if it is missing, and removed again if it stays empty.
+
+    Raises:
+        OutputFailed: the directory cannot be made, or another run uses it.
+    """
+    existed = directory.is_dir()
+    try:
+        directory.mkdir(mode=_DIRECTORY, parents=True, exist_ok=True)
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as failure:
+        raise OutputFailed(f"cannot write to {directory}", cause=failure.strerror) from failure
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as failure:
+            raise OutputFailed(f"{directory} is in use by another process") from failure
+        yield
+    finally:
+        os.close(descriptor)
+        if not existed:
+            with contextlib.suppress(OSError):
+                directory.rmdir()
+
+
+def write_tree(directory: Path, files: Mapping[str, File]) -> tuple[str, ...]:
+    """Write files; those that are there with the same content and mode are not touched.
+
+    Args:
+        directory: where they go.
+        files: by path below it.
+
+    Returns:
+        The paths that were written, in order.
+
+    Raises:
+        OutputFailed: one cannot be written; then every file is as it was.
+    """
+    changed = {
+        directory / name: file for name, file in files.items() if not _is_there(directory / name, file)
+    }
+    made: list[Path] = []
+    drafts: dict[Path, Path] = {}
+    try:
+        for path, file in changed.items():
+            made += _make_parents(path)
+            if path.is_dir():  # noticed only now, the replacing would fail half-way
+                raise IsADirectoryError(errno.EISDIR, "a directory is in the way", str(path))
+            drafts[path] = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+            _write_draft(drafts[path], file)
+    except OSError as failure:
+        _undo(drafts, made)
+        raise OutputFailed(f"cannot write to {directory}", cause=_cause(failure)) from failure
+    except BaseException:
+        _undo(drafts, made)
+        raise
+    for path, draft in drafts.items():
+        draft.replace(path)
+    for parent in {path.parent for path in drafts}:
+        sync_directory(parent)
+    return tuple(str(path.relative_to(directory)) for path in changed)
+
+
+def _is_there(path: Path, file: File) -> bool:
+    try:
+        status = path.lstat()
+        is_same = stat.S_ISREG(status.st_mode) and stat.S_IMODE(status.st_mode) == file.mode
+        return is_same and path.read_bytes() == file.content
+    except OSError:
+        return False
+
+
+def _make_parents(path: Path) -> list[Path]:
+    """Make the missing directories above a path and return them, the outermost first."""
+    missing = [parent for parent in reversed(path.parents) if not parent.is_dir()]
+    for parent in missing:
+        parent.mkdir(mode=_DIRECTORY)
+    return missing
+
+
+def _write_draft(draft: Path, file: File) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(os.open(draft, flags, PRIVATE), "wb") as target:
+        target.write(file.content)
+        target.flush()
+        os.fsync(target.fileno())
+        os.fchmod(target.fileno(), file.mode)
+
+
+def _undo(drafts: Mapping[Path, Path], made: list[Path]) -> None:
+    for draft in drafts.values():
+        with contextlib.suppress(OSError):
+            draft.unlink()
+    for parent in reversed(made):
+        with contextlib.suppress(OSError):
+            parent.rmdir()
+
+
+def _cause(failure: OSError) -> str:
+    return f"{failure.strerror}: {failure.filename}" if failure.filename else str(failure.strerror)
