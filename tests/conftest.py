@@ -24,6 +24,7 @@ from tests.harness import (
 )
 from tests.harness.processes import default_signals
 from tests.harness.projects import hello_project
+from tests.harness.wheels import build_wheel
 
 default_signals()
 
@@ -91,6 +92,12 @@ def headless() -> Iterator[Headless]:
 def receptor_bin() -> str:
     """The path of the real daemon; the test is skipped where there is none."""
     return find_receptor()
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Our wheel, built once for all tests."""
+    return build_wheel(tmp_path_factory)
 
 
 @pytest.fixture

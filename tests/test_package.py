@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
-import subprocess
-import sys
 import tomllib
 import venv
 import zipfile
-from collections.abc import Iterator
 from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
@@ -18,39 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.harness import Commands, Project
+from tests.harness.wheels import run_packaging, shared_directory
 
 ROOT = Path(__file__).parents[1]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
-
-
-def run(words: list[str], what: str) -> None:
-    """Run a step of packaging; fail with what it was for and its last words."""
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
-        pytest.fail(f"{what} failed (does the package index answer?), exit code {done.returncode}:\n{last}")
-
-
-@contextlib.contextmanager
-def shared_directory(factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Hold a directory that all processes of this test session share."""
-    base = factory.getbasetemp()
-    directory = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "package"
-    directory.mkdir(exist_ok=True)
-    with open(directory / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield directory
-
-
-@pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built once for all tests."""
-    with shared_directory(tmp_path_factory) as directory:
-        if not list(directory.glob("*.whl")):
-            build = [sys.executable, "-m", "build", "--wheel", "--outdir", str(directory)]
-            run(build, "building the wheel")
-        (built,) = directory.glob("*.whl")
-        return built
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +25,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         home = directory / "venv"
         if not (home / "complete").exists():
             venv.create(home, with_pip=True, clear=True)
-            run([str(home / "bin/pip"), "install", "--quiet", str(wheel)], "installing the wheel")
+            run_packaging([str(home / "bin/pip"), "install", "--quiet", str(wheel)], "installing the wheel")
             (home / "complete").touch()
     return home / "bin"
 
