@@ -2,6 +2,8 @@
 
 `run` and `run_async` take ansible-runner's arguments; `RunnerError` is the root of every error. Importing this package
 loads next to nothing and changes nothing in the process.
+
+For pytest: PYTEST_DONT_REWRITE, because a program may import this package before it starts pytest, which then warns.
 """
 
 from __future__ import annotations

@@ -45,6 +45,7 @@ class Node:
 
     Attributes:
         name: its node id.
+        role: what it is for: `worker`, or in a mesh also `control` or `hop`.
         socket: the control socket through which jobs reach it: its own, or that of a control node of its mesh.
         target: the node id that jobs name as their target node; None if the socket is the node's own.
         config: the receptor.yml of the node that the socket belongs to.
@@ -52,6 +53,7 @@ class Node:
     """
 
     name: str
+    role: str
     socket: Path
     config: Path
     log: Path
@@ -138,6 +140,7 @@ class Supervised:
 def _node(place: Mapping[str, Any]) -> Node:
     return Node(
         name=place["name"],
+        role=place["role"],
         target=place["target"],
         socket=Path(place["socket"]),
         config=Path(place["config"]),

@@ -25,10 +25,19 @@ class NodePlace(TypedDict):
     """
 
     name: str
+    role: str
     target: str | None
     socket: str
     config: str
     log: str
+
+
+def _place(
+    name: str, role: str, *, socket: Path, config: Path, log: Path, target: str | None = None
+) -> NodePlace:
+    return NodePlace(
+        name=name, role=role, target=target, socket=str(socket), config=str(config), log=str(log)
+    )
 
 
 class Service(Protocol):
@@ -82,7 +91,7 @@ class SingleNode:
                 cwd=directory,
             )
         self._await_ready(Control(str(address)), log)
-        return [NodePlace(name="primary", target=None, socket=str(address), config=str(config), log=str(log))]
+        return [_place("primary", "worker", socket=address, config=config, log=log)]
 
     def _await_ready(self, control: Control, log: Path) -> None:
         assert self._process is not None

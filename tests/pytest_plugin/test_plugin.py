@@ -7,7 +7,9 @@ import subprocess
 import sys
 
 import pytest
+import receptor_runner
 import receptor_runner.pytest_plugin as plugin
+from _pytest.assertion.rewrite import AssertionRewriter
 from tests.pytest_plugin.conftest import Suite
 
 LOADED = """
@@ -66,3 +68,11 @@ def test_names_for_annotations_are_there() -> None:
         assert getattr(plugin, name).__name__ == name
     with pytest.raises(AttributeError, match="no attribute 'nope'"):
         _ = plugin.nope
+
+
+def test_importing_the_package_before_pytest_warns_of_nothing() -> None:
+    """Pytest rewrites the packages of plugins, and warns of those that are imported already unless they opt out.
+
+    An editable installation, such as that of these tests, is not rewritten, so that only the mark can be checked.
+    """
+    assert AssertionRewriter.is_rewrite_disabled(str(receptor_runner.__doc__))
