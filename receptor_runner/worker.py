@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from receptor_runner.artifacts import RESERVED_NAMES, artifact_directory
 from receptor_runner.cleanup.claims import claimed
@@ -29,6 +29,9 @@ from receptor_runner.stream.limits import SPOOL_MEMORY, ArchiveLimits
 from receptor_runner.stream.messages import ArchiveData, ArchiveStart, Kwargs, Message, Noise, Question
 from receptor_runner.system.cancel import CancelToken
 from receptor_runner.system.pipes import output_failed
+
+if TYPE_CHECKING:
+    from receptor_runner.execution.isolation.default_container import DefaultContainer
 
 BAD_STREAM = "Failed to JSON parse a line from transmit stream."
 BAD_ARCHIVE = "Failed to extract private data directory on worker."
@@ -70,6 +73,7 @@ def work(
     stop: CancelToken,
     defaults: dict[str, Any] | None = None,
     store: Store | None = None,
+    container: DefaultContainer | None = None,
 ) -> Outcome:
     """Receive a job, run it, and send back its events and artifacts.
 
@@ -83,6 +87,7 @@ def work(
         stop: stops the job, or the reading of it.
         defaults: options that those of the job override.
         store: files kept from earlier jobs; without one, questions about it and archives that refer to it are refused.
+        container: where jobs run that choose no isolation; None for this machine itself.
 
     Raises:
         RunnerError: the job could not be run (the stream ends with that error), or nobody reads the stream.
@@ -91,7 +96,7 @@ def work(
     """
     with contextlib.ExitStack() as tidying:
         try:
-            outcome = _work(chunks, stream, directory, stop, defaults or {}, store, tidying)
+            outcome = _work(chunks, stream, directory, stop, defaults or {}, store, container, tidying)
         except Exception as error:
             stream.status(_error_status(error))
             raise
@@ -124,6 +129,7 @@ def _work(
     stop: CancelToken,
     defaults: dict[str, Any],
     store: Store | None,
+    container: DefaultContainer | None,
     tidying: contextlib.ExitStack,
 ) -> Outcome:
     received = _Received()
@@ -139,6 +145,7 @@ def _work(
             return _canceled(stream)
         tidying.enter_context(filling(store, private_data_dir, kept))
         job = Job.from_kwargs({**defaults, **(received.options or {})})
+        job = container.for_job(job, private_data_dir) if container else job
         return _run(_located(job, private_data_dir), private_data_dir, stream, stop, guardian)
     finally:
         received.close()

@@ -75,8 +75,11 @@ class JobOptions:
     suppress_env_files: bool = option(
         "--omit-env-files", is_flag=True, help="Write no env/ files on the worker."
     )
-    process_isolation: bool = option(
-        "--process-isolation", is_flag=True, help="Run the job in a container or sandbox on the worker."
+    process_isolation: bool | None = option(
+        "--process-isolation/--no-process-isolation",
+        default=None,
+        help="Run the job in a container or sandbox on the worker, or on the worker itself. Default: as the worker "
+        "is set up, usually on itself.",
     )
     process_isolation_executable: str | None = option(
         "--process-isolation-executable",
@@ -146,6 +149,7 @@ class JobOptions:
             **({target: getattr(self, target)} if target else {}),
             **self._hosts(target),
             **self._roles(),
+            "process_isolation": self.process_isolation,
             "ident": self._ident(),
             "binary": self.binary,
             "forks": self.forks,
@@ -221,7 +225,6 @@ _SAME_NAMES = (
     "omit_event_data",
     "only_failed_event_data",
     "suppress_env_files",
-    "process_isolation",
     "process_isolation_executable",
     "container_image",
     "directory_isolation_base_path",

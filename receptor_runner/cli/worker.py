@@ -11,6 +11,7 @@ from receptor_runner.cli import output, parameters
 from receptor_runner.cli.commands import Group
 from receptor_runner.cli.worker_cleanup import cleanup
 from receptor_runner.cli.worker_job import DEFAULT_STORE_MIB, WorkerOptions, run_worker
+from receptor_runner.errors import UsageError
 from receptor_runner.system.signals import STOPPING
 
 EPILOG = """\b
@@ -58,6 +59,16 @@ As a work-command in receptor.yml:
     metavar="MIB",
     help="How much of the projects to keep below the user's state directory: what is unchanged does not travel again.",
 )
+@click.option(
+    "--container-image",
+    metavar="IMAGE",
+    help="Run jobs that choose no isolation themselves in a container of this image.",
+)
+@click.option(
+    "--process-isolation-executable",
+    metavar="ENGINE",
+    help="The engine for --container-image: podman or docker, or a path to one. Default: podman.",
+)
 @click.pass_context
 def worker(
     context: click.Context,
@@ -67,8 +78,13 @@ def worker(
     worker_info: bool,
     no_store: bool,
     store_size: int,
+    container_image: str | None,
+    process_isolation_executable: str | None,
 ) -> int:
     """Run the job of the stream on stdin and send its results to stdout."""
+    if process_isolation_executable and not container_image:
+        hint = f"{context.command_path} --container-image IMAGE"
+        raise UsageError("--process-isolation-executable needs --container-image", hint=hint)
     if not (context.invoked_subcommand or worker_info):
         return run_worker(
             WorkerOptions(
@@ -76,6 +92,8 @@ def worker(
                 delete=delete,
                 keepalive_s=keepalive_seconds,
                 store_mib=0 if no_store else store_size,
+                container_image=container_image,
+                container_engine=process_isolation_executable,
             )
         )
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)

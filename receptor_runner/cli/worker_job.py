@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Self
 
+    from receptor_runner.execution.isolation.default_container import DefaultContainer
     from receptor_runner.execution.worker_directory import WorkerDirectory
     from receptor_runner.result_stream import ResultStream
 
@@ -37,9 +38,18 @@ class WorkerOptions:
         delete: empty the directory before the job, and remove it afterwards.
         keepalive_s: send a keepalive after so many seconds of silence; None lets the environment decide.
         store_mib: how much of projects to keep for later jobs; 0 for nothing.
+        container_image: the image for jobs that choose no isolation; None to run them on this machine itself.
+        container_engine: the engine for that image; None for the usual one.
     """
 
-    __slots__ = ("delete", "keepalive_s", "private_data_dir", "store_mib")
+    __slots__ = (
+        "container_engine",
+        "container_image",
+        "delete",
+        "keepalive_s",
+        "private_data_dir",
+        "store_mib",
+    )
 
     def __init__(
         self,
@@ -48,11 +58,15 @@ class WorkerOptions:
         delete: bool = False,
         keepalive_s: float | None = None,
         store_mib: int = DEFAULT_STORE_MIB,
+        container_image: str | None = None,
+        container_engine: str | None = None,
     ) -> None:
         self.private_data_dir = private_data_dir
         self.delete = delete
         self.keepalive_s = keepalive_s
         self.store_mib = store_mib
+        self.container_image = container_image
+        self.container_engine = container_engine
 
 
 def run_worker(options: WorkerOptions) -> int:
@@ -96,7 +110,16 @@ def _work(chunks: Iterator[bytes], results: ResultStream, options: WorkerOptions
     logs.start_by_default()
     adopt_orphans()
     store = open_store(options.store_mib << 20) if options.store_mib else None
-    return work(chunks, results, directory=_directory(options), stop=stop, store=store).exit_code
+    place, container = _directory(options), _container(options)
+    return work(chunks, results, directory=place, stop=stop, store=store, container=container).exit_code
+
+
+def _container(options: WorkerOptions) -> DefaultContainer | None:
+    if options.container_image is None:
+        return None
+    from receptor_runner.execution.isolation.default_container import DefaultContainer
+
+    return DefaultContainer(image=options.container_image, executable=options.container_engine)
 
 
 def _directory(options: WorkerOptions) -> WorkerDirectory:
