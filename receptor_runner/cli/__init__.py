@@ -9,7 +9,7 @@ import os
 import sys
 
 from receptor_runner.cli import output
-from receptor_runner.errors import Interrupted, RunnerError
+from receptor_runner.errors import Interrupted, NodeUnavailable, RunnerError
 
 LOG_FORMAT_VARIABLE = "RECEPTOR_RUNNER_LOG_FORMAT"
 
@@ -56,6 +56,8 @@ def _show(error: Exception | KeyboardInterrupt) -> int:
     match error:
         case KeyboardInterrupt():
             return messages.error(Interrupted("interrupted"))
+        case NodeUnavailable(hint=None):
+            return messages.error(error.with_hint("find out why, step by step: receptor-runner doctor"))
         case RunnerError():
             return messages.error(error)
         case OSError() if output.is_output_failure(error):

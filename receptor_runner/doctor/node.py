@@ -19,8 +19,9 @@ def node_steps(*, is_local: bool, is_embedded: bool, echo: bool) -> list[Step[No
         Step(name="route", check=way.check_route),
         Step(name="ping", check=way.check_ping, needs=("route",)),
         Step(name="tls", check=way.check_tls, needs=("route",)),
-        Step(name="control", check=way.check_control, needs=("ping", "tls")),
         Step(name="work type", check=way.check_work_type, needs=("route",)),
+        # A node without work for others usually refuses them this service too.
+        Step(name="control", check=way.check_control, needs=("ping", "tls", "work type")),
         Step(name="signature", check=way.check_signature, needs=("work type",)),
         Step(name="worker", check=worker.check_worker, needs=("control", "work type", "signature")),
     ]

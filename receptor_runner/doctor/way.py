@@ -15,7 +15,11 @@ from receptor_runner.receptor_config.document import Block
 
 def check_route(view: NodeView) -> Verdict:
     """Check that the mesh knows the node, and a route to it."""
-    node = view.known()
+    try:
+        node = view.known()
+    except Unreachable as error:
+        hint = f"on `{view.name}`: systemctl status receptor; then check the tcp-peer that links it"
+        return failed(str(error), Fault.UNREACHABLE, hint)
     way = "direct" if node.next_hop == node.node else f"via {node.next_hop}"
     return ok(way, {"next_hop": node.next_hop, "last_seen": node.last_seen})
 

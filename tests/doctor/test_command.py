@@ -154,3 +154,15 @@ def test_advice_for_people(commands: Commands, tmp_path: Path) -> None:
 def test_the_program_is_found_by_other_names(commands: Commands) -> None:
     """`ping`, which receptorctl has, is suggested to be `doctor`."""
     assert "did you mean `receptor-runner doctor`?" in commands.ours("ping").stderr
+
+
+def test_other_commands_name_the_doctor(commands: Commands, short_dir: Path) -> None:
+    """An error of a node that comes without a hint of its own leads to the doctor."""
+    with socket.socket(socket.AF_UNIX) as closing:
+        closing.bind(str(short_dir / "closing.sock"))
+        closing.listen()
+        process = commands.start("nodes", "--socket", short_dir / "closing.sock", "--retry-deadline", "0")
+        closing.accept()[0].close()
+        _output, stderr = process.communicate(timeout=30)
+    assert process.returncode == 69
+    assert stderr.decode().splitlines()[-1] == "  hint: find out why, step by step: receptor-runner doctor"

@@ -128,7 +128,7 @@ def check_reach(nodes: Mapping[str, MeshNode], name: str) -> MeshNode:
         raise Unreachable(
             f"there is no route to node `{name}` now",
             cause=f"the local node reaches: {_listed(_in_reach(nodes))}",
-            hint="start it, or check its link: receptor-runner nodes",
+            hint=f"start it, or check its link: receptor-runner doctor --node {name}",
         )
     return target
 
