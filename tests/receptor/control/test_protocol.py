@@ -56,6 +56,7 @@ def test_the_names_we_rely_on_exist() -> None:
         "readstr",
         "writestr",
         "simple_command",
+        "connect_to_service",
         "get_work_results",
         "close",
     } <= set(dir(receptorctl.ReceptorControl))
@@ -72,6 +73,24 @@ def test_status_says_who_answers(control: Control) -> None:
     assert status["NodeID"] == "primary"
     offered = [command["WorkType"] for command in status["Advertisements"][0]["WorkCommands"]]
     assert "receptor-runner" in offered
+
+
+def test_ping(control: Control) -> None:
+    """A node that answers does so in some time; one that does not is unreachable, in the local node's words."""
+    own = str(control.status("NodeID")["NodeID"])
+    assert 0 <= control.ping(own) < 10
+    with pytest.raises(Unreachable, match="node `nosuch` does not answer: no route to node"):
+        control.ping("nosuch")
+
+
+def test_the_status_of_another_node(control: Control) -> None:
+    """It is asked through the local node; here that leads back to itself. What the local node refuses is said."""
+    own = str(control.status("NodeID")["NodeID"])
+    assert control.status_of(own, "NodeID") == {"NodeID": own}
+    with pytest.raises(NodeUnavailable, match="no route to node"):
+        control.status_of("nosuch", "NodeID")
+    with pytest.raises(Rejected, match="unknown TLS config nope"):
+        control.status_of(own, "NodeID", tls_client="nope")
 
 
 def test_the_unit_id_is_known_before_the_payload(control: Control) -> None:
