@@ -98,17 +98,23 @@ def _print(found: list[MeshNode], reports: Mapping[str, WorkerReport] | None) ->
 
 
 def _cells(node: MeshNode) -> list[str]:
-    types = [f"{name} (signed)" if signed else name for name, signed in node.work_types.items()]
     return [
         node.node,
-        _route(node),
-        _age(node.last_seen),
+        route_text(node),
+        age_text(node.last_seen),
         ("yes" if node.wants_tls else "no") if node.is_advertised else "?",
-        ", ".join(types) or ("-" if node.is_advertised else "?"),
+        work_types_text(node),
     ]
 
 
-def _route(node: MeshNode) -> str:
+def work_types_text(node: MeshNode) -> str:
+    """Return the work types that a node offers."""
+    types = [f"{name} (signed)" if signed else name for name, signed in node.work_types.items()]
+    return ", ".join(types) or ("-" if node.is_advertised else "?")
+
+
+def route_text(node: MeshNode) -> str:
+    """Return how a node is reached."""
     if node.is_local:
         return "local"
     if node.next_hop is None:
@@ -116,7 +122,7 @@ def _route(node: MeshNode) -> str:
     return "direct" if node.next_hop == node.node else f"via {node.next_hop}"
 
 
-def _age(moment: str | None) -> str:
+def age_text(moment: str | None) -> str:
     """Return how long ago a moment was; a text that is not a moment as it is."""
     if moment is None:
         return "never"

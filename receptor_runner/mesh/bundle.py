@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from receptor_runner.receptor_config.findings import Finding
 
-_CA, _FILES, _SYSTEMD = "ca", "files", "systemd"
+_CA, _CA_KEY, _FILES, _SYSTEMD = "ca", "ca.key", "files", "systemd"
 _NODE_FILES = (
     CONFIG,
     AUTHORITY_CERTIFICATE,
@@ -70,6 +70,11 @@ def default_directory(mesh_file: Path) -> Path:
 def node_files(directory: Path, name: str) -> Path:
     """Return where the files of a node are in a rendered directory."""
     return directory / name / _FILES
+
+
+def authority_certificate(directory: Path) -> Path:
+    """Return where the certificate of the authority is in a rendered directory."""
+    return directory / _CA / AUTHORITY_CERTIFICATE
 
 
 def render_bundle(
@@ -175,7 +180,7 @@ class _Keys:
         )
 
     def _authority(self) -> Authority | None:
-        certificate, key = (self._directory / _CA / name for name in ("ca.crt", "ca.key"))
+        certificate, key = (self._directory / _CA / name for name in (AUTHORITY_CERTIFICATE, _CA_KEY))
         if not certificate.exists() and not key.exists():
             return None
         try:
@@ -219,7 +224,10 @@ def _authority_files(certificates: Certificates | None) -> dict[str, File]:
     if certificates is None:
         return {}
     pair = certificates.authority.pair()
-    held = {"ca.crt": File(content=pair.public), "ca.key": File(content=pair.private, mode=PRIVATE)}
+    held = {
+        AUTHORITY_CERTIFICATE: File(content=pair.public),
+        _CA_KEY: File(content=pair.private, mode=PRIVATE),
+    }
     return _below(_CA, "", held)
 
 

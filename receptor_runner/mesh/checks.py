@@ -171,6 +171,9 @@ def _check_roles(description: MeshDescription) -> Iterator[Finding]:
         hint = "set `role: control` for the node that jobs are submitted to"
         yield error("no-control", line, "no node is a control node, so no job can be submitted", hint)
         return
+    names = {node.name for node in description.nodes}
+    if not all(names.issuperset(node.peers) for node in description.nodes):
+        return  # unknown peers are reported; what they cut off would only repeat it
     within = {control.name: description.distances(control.name) for control in controls}
     for node in description.nodes:
         yield from _check_reach(node, within, is_alone=len(description.distances(node.name)) == 1)

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from receptor_runner.errors import ConfigError
 from receptor_runner.mesh.description import MeshDescription, Role
 from receptor_runner.mesh.systemd import SERVICE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from receptor_runner.mesh.description import MeshNode
 
 INVENTORY = "inventory.yml"
@@ -42,6 +45,23 @@ def inventory_text(description: MeshDescription) -> str:
     }
     held = {"all": {"vars": {name: _literal(value) for name, value in shared.items()}, "children": groups}}
     return _HEAD + yaml.safe_dump(held, sort_keys=False, allow_unicode=True)
+
+
+def read_roles(directory: Path) -> dict[str, Role]:
+    """Return the nodes in the inventory of a rendered directory and the role of each; {} without an inventory.
+
+    Raises:
+        ConfigError: the inventory is not one that was rendered.
+    """
+    path = directory / INVENTORY
+    try:
+        groups = yaml.safe_load(path.read_text(encoding="utf-8"))["all"]["children"]
+        return {name: role for role in Role for name in groups.get(group_of(role), {}).get("hosts", {})}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as fault:
+        hint = "receptor-runner mesh render"
+        raise ConfigError(f"{path} is not the inventory of a mesh", cause=str(fault), hint=hint) from fault
 
 
 def _host(node: MeshNode) -> dict[str, Any]:

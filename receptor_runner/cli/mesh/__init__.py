@@ -10,6 +10,8 @@ COMMANDS = {
     "init": "Write a mesh.yml to start from",
     "check": "Check a mesh.yml",
     "render": "Write each node's files: configs, certificates, units",
+    "status": "Show when certificates end, and which nodes are reached",
+    "graph": "Draw the mesh",
 }
 
 EPILOG = """\b
