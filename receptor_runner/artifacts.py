@@ -7,6 +7,7 @@ Layout and modes are ansible-runner's: `artifacts/<ident>/` holds `command`, `st
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import IO
 
@@ -24,8 +25,27 @@ RECORD_NAME = "unit.json"
 LOCK_NAME = "unit.lock"
 CANCEL_NAME = "unit.cancel"
 SPOOL_NAME = "archive.part"
-RESERVED_NAMES = frozenset({RECORD_NAME, LOCK_NAME, CANCEL_NAME, SPOOL_NAME})
+INDEX_NAME = "slices.json"
+RESERVED_NAMES = frozenset({RECORD_NAME, LOCK_NAME, CANCEL_NAME, SPOOL_NAME, INDEX_NAME})
 """Names in an artifacts directory that are ours: never packed, never taken from an archive."""
+
+_SLICE_IDENT = re.compile(r"(.+)-slice-[1-9][0-9]*").fullmatch
+
+
+def slice_ident(ident: str, number: int) -> str:
+    """Return the ident of a slice, which is a job of its own below the same `artifacts/`.
+
+    Args:
+        ident: the ident of the whole.
+        number: the slice, from 1.
+    """
+    return f"{ident}-slice-{number}"
+
+
+def whole_ident(ident: str) -> str | None:
+    """Return the ident of the whole if an ident has the form of a slice's, else None."""
+    match = _SLICE_IDENT(ident)
+    return match[1] if match else None
 
 
 def make_directory(path: Path) -> Path:

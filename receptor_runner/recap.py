@@ -44,6 +44,16 @@ def read_recap(artifact_dir: Path) -> Recap:
     return _recap(_read(files[0]), [_read(path) for path in files[: -_LAST - 1 : -1]])
 
 
+def read_stats(artifact_dir: Path) -> dict[str, Any]:
+    """Return the counts of the play recap, kind to host to count; {} where the job has none."""
+    for path in _event_files(artifact_dir)[: -_LAST - 1 : -1]:
+        event = _read(path)
+        data = event.get("event_data")
+        if event.get("event") == "playbook_on_stats" and isinstance(data, dict):
+            return data
+    return {}
+
+
 def read_events(artifact_dir: Path) -> Iterator[dict[str, Any]]:
     """Yield the events in an artifacts directory, in order; what cannot be read is left out."""
     yield from map(_read, _event_files(artifact_dir))

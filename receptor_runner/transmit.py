@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -101,7 +101,13 @@ class Shipment:
 
 
 def prepare(
-    job: Job, private_data_dir: Path, *, only_kwargs: bool = False, include_artifacts: bool = False
+    job: Job,
+    private_data_dir: Path,
+    *,
+    only_kwargs: bool = False,
+    include_artifacts: bool = False,
+    idents: Collection[str] = (),
+    extra: Mapping[str, MemoryFile] | None = None,
 ) -> Shipment:
     """Pack a job; when it returns, everything that can fail on this side has been tried.
 
@@ -115,6 +121,8 @@ def prepare(
             that are given as data stay in them.
         include_artifacts: ship all of `artifacts/`; otherwise only the fact cache and the ssh certificate of this
             ident are shipped.
+        idents: the jobs that will run from this archive, if that is not the one job.
+        extra: more files from memory, by their place in the directory.
 
     Raises:
         MissingInput: the directory, or a file in it, cannot be read.
@@ -135,10 +143,11 @@ def prepare(
     unused = _without_isolation(job, root)
     if only_kwargs:
         return Shipment(translation.job, unused=unused)
-    wanted = _travels(root, job, include_artifacts=include_artifacts)
+    wanted = _travels(root, job, idents or (job.ident,), include_artifacts=include_artifacts)
     trees = [Tree(root=root, wanted=wanted), *translation.outside.as_trees()]
-    unkept = translation.named | translation.files.keys()
-    return Shipment(translation.job, pack_trees(trees, extra=translation.files), unused=unused, unkept=unkept)
+    files = {**translation.files, **(extra or {})}
+    unkept = translation.named | files.keys()
+    return Shipment(translation.job, pack_trees(trees, extra=files), unused=unused, unkept=unkept)
 
 
 def prepare_trees(job: Job, trees: Iterable[Tree], files: Mapping[str, MemoryFile]) -> Shipment:
@@ -168,10 +177,13 @@ def _without_isolation(job: Job, root: Path) -> tuple[str, ...]:
     return () if read_settings(root, job.settings).get("process_isolation") else named
 
 
-def _travels(root: Path, job: Job, *, include_artifacts: bool) -> Callable[[str], bool]:
+def _travels(
+    root: Path, job: Job, idents: Collection[str | None], *, include_artifacts: bool
+) -> Callable[[str], bool]:
     """Return the rule that says what of the private data directory travels; `.runnerignore` counts if it is there."""
     ignored = runner_ignore(root)
-    inputs = [path for path in _inputs_among_artifacts(job) if (root / path).exists()]
+    named = [path for ident in idents if ident for path in _inputs_among_artifacts(job, ident)]
+    inputs = [path for path in named if (root / path).exists()]
 
     def travels(name: str) -> bool:
         if name != "artifacts" and not name.startswith("artifacts/"):
@@ -186,9 +198,7 @@ def _travels(root: Path, job: Job, *, include_artifacts: bool) -> Callable[[str]
     return travels
 
 
-def _inputs_among_artifacts(job: Job) -> tuple[str, ...]:
+def _inputs_among_artifacts(job: Job, ident: str) -> tuple[str, ...]:
     """Return what callers place among the artifacts of a job before it runs."""
-    if not job.ident:
-        return ()
-    artifacts = f"artifacts/{check_ident(job.ident)}"
+    artifacts = f"artifacts/{check_ident(ident)}"
     return f"{artifacts}/{job.fact_cache or 'fact_cache'}", f"{artifacts}/{CERTIFICATE_NAME}"

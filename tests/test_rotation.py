@@ -13,6 +13,8 @@ def make_artifacts(base: Path, *names: str) -> None:
     """Make artifact directories, each a day younger than the one before."""
     for age, name in enumerate(reversed(names), 1):
         (base / name / "job_events").mkdir(parents=True)
+        if f"{name}-slice-1" in names:
+            (base / name / "slices.json").touch()
         os.utime(base / name, (1e9 - age * 86400,) * 2)
 
 
@@ -48,3 +50,19 @@ def test_files_and_links_are_none_of_its_business(tmp_path: Path) -> None:
     rotate_artifacts(base / "2", 1)
     assert left(base) == {"2", "file", "link"}
     assert left(tmp_path / "elsewhere") == {"1"}
+
+
+def test_a_job_in_slices_counts_once(tmp_path: Path) -> None:
+    """The directories of a whole are kept or removed together; a name alone makes no slice."""
+    make_artifacts(tmp_path, "old-slice-1", "old-slice-2", "old", "x-slice-1", "new-slice-1", "new", "last")
+    rotate_artifacts(tmp_path / "last", 3)
+    assert left(tmp_path) == {"last", "new", "new-slice-1", "x-slice-1"}
+    rotate_artifacts(tmp_path / "new", 1, lambda name: name != "x-slice-1")
+    assert left(tmp_path) == {"new", "new-slice-1", "x-slice-1"}
+
+
+def test_a_slice_that_may_not_be_removed_keeps_its_whole(tmp_path: Path) -> None:
+    """A whole goes completely or not at all."""
+    make_artifacts(tmp_path, "old-slice-1", "old-slice-2", "old", "last")
+    rotate_artifacts(tmp_path / "last", 1, lambda name: name != "old-slice-2")
+    assert left(tmp_path) == {"last", "old", "old-slice-1", "old-slice-2"}

@@ -72,12 +72,12 @@ def start(
         rotate_artifacts(
             file.artifact_dir,
             shipment.job.rotate_artifacts or 0,
-            lambda ident: _is_disposable(private_data_dir, ident),
+            lambda ident: is_disposable(private_data_dir, ident),
         )
         return record
 
 
-def _is_disposable(private_data_dir: Path, ident: str) -> bool:
+def is_disposable(private_data_dir: Path, ident: str) -> bool:
     """Return whether a job's artifacts may be rotated away: with the record of a unit its last trace would go."""
     try:
         record = RecordFile(private_data_dir, ident).read()
