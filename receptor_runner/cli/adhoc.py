@@ -13,7 +13,7 @@ from receptor_runner.cli.commands import Command
 from receptor_runner.cli.follow_options import FollowOptions
 from receptor_runner.cli.node_options import (
     ConnectionOptions,
-    JobTargetOptions,
+    NodesOptions,
     SocketOptions,
     TlsOptions,
 )
@@ -35,7 +35,7 @@ Examples:
 @takes_command_line("ansible", ADHOC_OPTIONS, "PATTERN", many=False)
 @parameters.takes("project", ProjectOptions)
 @parameters.takes("local", SocketOptions)
-@parameters.takes("target", JobTargetOptions)
+@parameters.takes("nodes", NodesOptions)
 @parameters.takes("tls", TlsOptions)
 @parameters.takes("connection", ConnectionOptions)
 @parameters.takes("follow", FollowOptions)
@@ -44,7 +44,7 @@ def adhoc(
     command_line: CommandLine,
     project: ProjectOptions,
     local: SocketOptions,
-    target: JobTargetOptions,
+    nodes: NodesOptions,
     tls: TlsOptions,
     connection: ConnectionOptions,
     follow: FollowOptions,
@@ -54,5 +54,5 @@ def adhoc(
 
     Takes ansible's options. What travels is the same as with `playbook`.
     """
-    node = NodeChoice(local=local, target=target, tls=tls, connection=connection)
+    node = NodeChoice(local=local, nodes=nodes, tls=tls, connection=connection)
     return run_in_project(command_line, project, node, follow, output.format())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from receptor_runner.cli import completions, job_choice, messages, parameters
+from receptor_runner.cli import completions, job_choice, messages, parameters, slices_acts
 from receptor_runner.cli.commands import Command
 from receptor_runner.cli.follow_options import FollowOptions
 from receptor_runner.cli.following import JobFollowing
@@ -57,18 +57,28 @@ def attach(
     """Follow a submitted job until its end, from where the local artifacts stop.
 
     Without DIR the job is looked up among yours. Ctrl-C detaches: the job goes on. With --all every line of output
-    begins with its job's ident, and the exit code is the largest of all jobs'.
+    begins with its job's ident, and the exit code is the largest of all jobs'. All slices of
+    a job in slices are followed.
     """
     if (ident is None) is not everything:
         where = f" {private_data_dir}" if private_data_dir else ""
         raise UsageError("attach needs either --ident or --all", hint=f"receptor-runner jobs{where}")
-    with JobDisplay(output.format(), one_job=not everything) as display:
+    output_format = output.format()
+    place = None if ident is None else job_choice.find(private_data_dir, ident)
+    if place and (whole := job_choice.find_whole(place)):
+        return slices_acts.attach(
+            whole,
+            destination(connection),
+            follow,
+            output_format,
+            cancel_on_interrupt=cancel_on_interrupt,
+        )
+    with JobDisplay(output_format, one_job=not everything) as display:
         following = JobFollowing(
             follow, destination(connection), display, cancel_on_interrupt=cancel_on_interrupt
         )
         following.catch_signals()
-        if ident is not None:
-            place = job_choice.find(private_data_dir, ident)
+        if place is not None:
             return following.follow(place.private_data_dir, place.ident)
         return _attach_all(job_choice.recorded(private_data_dir), following, display)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from receptor_runner.cli import job_choice, job_view, output, parameters
+from receptor_runner.cli import job_choice, job_view, output, parameters, slices_acts
 from receptor_runner.cli.commands import Command
 from receptor_runner.cli.node_options import ConnectionOptions, destination
 
@@ -24,11 +24,14 @@ Example:
 def cancel(
     private_data_dir: Path | None, ident: str, connection: ConnectionOptions, json_output: bool
 ) -> None:
-    """Stop a running job. Whoever follows it still receives its remaining output."""
+    """Stop a running job, with all of its slices. Whoever follows it still receives its remaining output."""
     from receptor_runner.receptor.jobs import cancel as jobs
     from receptor_runner.receptor.jobs.record import RecordFile
 
     place = job_choice.find(private_data_dir, ident)
+    if whole := job_choice.find_whole(place):
+        slices_acts.cancel(whole, destination(connection), json_output=json_output)
+        return
     done = jobs.cancel(place.private_data_dir, place.ident, destination(connection))
     described = job_view.describe(RecordFile(place.private_data_dir, place.ident).require())
     if json_output:

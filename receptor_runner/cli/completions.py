@@ -69,7 +69,8 @@ def nodes(context: click.Context, _incomplete: str) -> Iterator[str]:
 def work_types(context: click.Context, _incomplete: str) -> Iterator[str]:
     """Yield the work types of the target node, else of the local node."""
     mesh = _mesh(context)
-    named = mesh.get(context.params.get("node") or "")
+    given = context.params.get("node") or ""
+    named = mesh.get(given if isinstance(given, str) else given[0])
     target = named or next((node for node in mesh.values() if node.is_local), None)
     yield from target.work_types if target else ()
 

@@ -13,6 +13,7 @@ from receptor_runner.errors import MissingInput, UsageError
 if TYPE_CHECKING:
     from receptor_runner.receptor.jobs.index import JobPlace
     from receptor_runner.receptor.jobs.record import RecordedJob
+    from receptor_runner.slices.whole import Whole
 
 SHORTEST_PREFIX = 4
 
@@ -37,7 +38,7 @@ def recorded(directory: Path | None) -> list[RecordedJob]:
 
 
 def find(directory: Path | None, name: str) -> JobPlace:
-    """Return where a job is.
+    """Return where a job, or a job in slices, is.
 
     Args:
         directory: its private data directory; None looks among all jobs of the user.
@@ -48,10 +49,11 @@ def find(directory: Path | None, name: str) -> JobPlace:
         UsageError: several are meant, or the name cannot be an ident.
     """
     from receptor_runner.receptor.jobs.record import RecordFile
+    from receptor_runner.slices.whole import Whole
 
-    if directory is not None and (exact := RecordFile(directory, name)).exists():
-        return exact.place
-    places = [job.place for job in recorded(directory)]
+    if directory is not None and (RecordFile(directory, name).exists() or Whole(directory, name).exists()):
+        return RecordFile(directory, name).place
+    places = list(dict.fromkeys(_whole_or_job(job.place, name) for job in recorded(directory)))
     found = [place for place in places if place.ident == name]
     if not found and len(name) >= SHORTEST_PREFIX:
         found = [place for place in places if place.ident.startswith(name)]
@@ -61,6 +63,23 @@ def find(directory: Path | None, name: str) -> JobPlace:
         raise _ambiguous(name, found)
     where = "" if directory is None else f" in {directory}"
     raise MissingInput(f"no job `{name}`{where}", hint=_listing(directory))
+
+
+def find_whole(place: JobPlace) -> Whole | None:
+    """Return the job in slices that a place leads to, or None if the place is that of one job."""
+    from receptor_runner.slices.whole import Whole
+
+    whole = Whole(place.private_data_dir, place.ident)
+    return whole if whole.exists() else None
+
+
+def _whole_or_job(place: JobPlace, name: str) -> JobPlace:
+    """Return the place that a name leads to: that of the whole for a slice, unless the slice itself is named."""
+    from receptor_runner.slices.whole import find_whole as whole_of
+
+    whole = whole_of(place)
+    is_slice_named = whole is not None and len(name) > len(whole.ident)
+    return whole.place if whole and not is_slice_named else place
 
 
 def _listing(directory: Path | None) -> str:

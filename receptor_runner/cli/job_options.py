@@ -49,7 +49,7 @@ class JobOptions:
     inventory: str | None = option(
         "--inventory",
         shell_complete=completions.inventories,
-        help="An inventory in DIR, or a list of hosts: 'a,b,'.",
+        help="An inventory in DIR, or a host list: 'a,b,'.",
     )
     limit: str | None = option("--limit", help="Limit the hosts further.")
     tags: str | None = option("--tags", help="Run only what has these tags.")
@@ -78,8 +78,7 @@ class JobOptions:
     process_isolation: bool | None = option(
         "--process-isolation/--no-process-isolation",
         default=None,
-        help="Run the job in a container or sandbox on the worker, or on the worker itself. Default: as the worker "
-        "is set up, usually on itself.",
+        help="Run in a container or sandbox, or do not. Default: as the worker is set up, usually on itself.",
     )
     process_isolation_executable: str | None = option(
         "--process-isolation-executable",
@@ -87,7 +86,7 @@ class JobOptions:
         help="podman, docker or bwrap, or a path to one. Default: podman.",
     )
     container_image: str | None = option(
-        "--container-image", metavar="IMAGE", help="The container's image; needs --process-isolation."
+        "--container-image", metavar="IMAGE", help="Its image; needs --process-isolation."
     )
     container_volume_mounts: tuple[str, ...] = option(
         "--container-volume-mount",

@@ -16,6 +16,7 @@ import click
 from receptor_runner.cli import job_choice, job_list, job_view, messages, output, parameters
 from receptor_runner.cli.commands import Command
 from receptor_runner.cli.node_options import ConnectionOptions, SocketOptions, destination
+from receptor_runner.cli.slices_rows import merged_rows
 
 if TYPE_CHECKING:
     from receptor_runner.receptor.jobs.overview import JobView
@@ -58,6 +59,7 @@ _CLEAR = "\x1b[H\x1b[2J"
     metavar="N",
     help="Only the newest N jobs, and those that are active; 0 for all.  [default: 20 without DIR]",
 )
+@click.option("--slices", is_flag=True, help="List each slice of a job in slices.")
 @click.option("--offline", is_flag=True, help="Show what is recorded; ask no node.")
 @parameters.takes("local", SocketOptions)
 @parameters.takes("connection", ConnectionOptions)
@@ -70,6 +72,7 @@ def jobs(
     orphans: bool,
     force: bool,
     last: int | None,
+    slices: bool,
     offline: bool,
     local: SocketOptions,
     connection: ConnectionOptions,
@@ -88,6 +91,7 @@ def jobs(
         directory=private_data_dir,
         where=None if offline else where,
         newest=_DEFAULT_LAST if last is None and private_data_dir is None and not json_output else last or 0,
+        slices=slices,
         json_output=json_output,
     )
     views = listing.watch(interval) if watch else listing.show()
@@ -119,12 +123,14 @@ class _Listing:
         directory: whose jobs; None for all of the user's.
         where: how nodes are reached; None asks none.
         newest: how many jobs beside the active ones; 0 for all.
+        slices: list each slice.
         json_output: print one JSON object each time.
     """
 
     directory: Path | None
     where: Destination | None
     newest: int
+    slices: bool
     json_output: bool
 
     def show(self) -> list[JobView]:
@@ -134,6 +140,8 @@ class _Listing:
         jobs = self._chosen(job_choice.recorded(self.directory))
         views = overview(jobs, self.where) if self.where else [JobView(job=job) for job in jobs]
         described = [job_view.describe_view(view) for view in views]
+        if not self.slices:
+            described = merged_rows(described)
         if self.json_output:
             output.data({"schema": 1, "jobs": described})
         else:

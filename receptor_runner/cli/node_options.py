@@ -114,12 +114,9 @@ class TlsOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TargetOptions:
-    """Where a unit runs, and how it is submitted."""
+class WorkOptions:
+    """How a unit is submitted."""
 
-    node: str | None = option(
-        "--node", shell_complete=completions.nodes, help="The target node. Default: the local node."
-    )
     work_type: str | None = option(
         "--work-type",
         shell_complete=completions.work_types,
@@ -141,14 +138,74 @@ class TargetOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TargetOptions(WorkOptions):
+    """Where a unit runs, and how it is submitted."""
+
+    node: str | None = option(
+        "--node", shell_complete=completions.nodes, help="The target node. Default: the local node."
+    )
+
+
+_NO_STORE = {
+    "is_flag": True,
+    "help": "Send all files, even those that the worker has kept from an earlier job, and let it keep none.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobTargetOptions(TargetOptions):
     """Where a job runs, and how its files are sent."""
 
-    no_store: bool = option(
-        "--no-store",
-        is_flag=True,
-        help="Send all files, even those that the worker has kept from an earlier job, and let it keep none.",
+    no_store: bool = option("--no-store", **_NO_STORE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodesOptions(WorkOptions):
+    """Where a job runs: on one node, or in slices on many."""
+
+    node: tuple[str, ...] = option(
+        "--node",
+        multiple=True,
+        shell_complete=completions.nodes,
+        help="The target node; several run a slice each.",
     )
+    nodes_of_type: str | None = option(
+        "--nodes-of-type",
+        metavar="TYPE",
+        shell_complete=completions.work_types,
+        help="Run in slices on all nodes that advertise this work type.",
+    )
+    slices: int | None = option(
+        "--slices",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Cut the hosts into N slices. Each node runs one at a time.",
+    )
+    rerun_slice: tuple[int, ...] = option(
+        "--rerun-slice",
+        type=click.IntRange(1),
+        multiple=True,
+        metavar="K",
+        help="With -i: run slice K of an ended job again, the others not; repeatable.",
+    )
+    no_store: bool = option("--no-store", **_NO_STORE)
+
+    @property
+    def in_slices(self) -> bool:
+        """Whether the job runs in slices."""
+        return len(self.node) > 1 or bool(self.nodes_of_type or self.slices or self.rerun_slice)
+
+    def target(self) -> JobTargetOptions:
+        """Return the options for one node: the first one that is named."""
+        return JobTargetOptions(
+            node=self.node[0] if self.node else None,
+            work_type=self.work_type or self.nodes_of_type,
+            params=self.params,
+            sign=self.sign,
+            ttl=self.ttl,
+            no_preflight=self.no_preflight,
+            no_store=self.no_store,
+        )
 
 
 _NO_SOCKET, _NO_TLS, _NO_TARGET = SocketOptions(), TlsOptions(), TargetOptions()

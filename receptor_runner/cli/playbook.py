@@ -13,7 +13,7 @@ from receptor_runner.cli.commands import Command
 from receptor_runner.cli.follow_options import FollowOptions
 from receptor_runner.cli.node_options import (
     ConnectionOptions,
-    JobTargetOptions,
+    NodesOptions,
     SocketOptions,
     TlsOptions,
 )
@@ -36,7 +36,7 @@ Examples:
 @takes_command_line("ansible-playbook", PLAYBOOK_OPTIONS, "PLAYBOOK...", many=True)
 @parameters.takes("project", ProjectOptions)
 @parameters.takes("local", SocketOptions)
-@parameters.takes("target", JobTargetOptions)
+@parameters.takes("nodes", NodesOptions)
 @parameters.takes("tls", TlsOptions)
 @parameters.takes("connection", ConnectionOptions)
 @parameters.takes("follow", FollowOptions)
@@ -45,7 +45,7 @@ def playbook(
     command_line: CommandLine,
     project: ProjectOptions,
     local: SocketOptions,
-    target: JobTargetOptions,
+    nodes: NodesOptions,
     tls: TlsOptions,
     connection: ConnectionOptions,
     follow: FollowOptions,
@@ -57,5 +57,5 @@ def playbook(
     to the node without what git ignores; files outside of it that the options name travel too. Passwords are asked
     for here. The artifacts go to a directory of the user, not into the project.
     """
-    node = NodeChoice(local=local, target=target, tls=tls, connection=connection)
+    node = NodeChoice(local=local, nodes=nodes, tls=tls, connection=connection)
     return run_in_project(command_line, project, node, follow, output.format())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from receptor_runner.cli import messages, output, units
 from receptor_runner.cli.node_options import (
     ConnectionOptions,
-    JobTargetOptions,
+    NodesOptions,
     SocketOptions,
     TlsOptions,
     destination,
@@ -36,7 +36,7 @@ class NodeChoice:
     """The options that choose a node."""
 
     local: SocketOptions
-    target: JobTargetOptions
+    nodes: NodesOptions
     tls: TlsOptions
     connection: ConnectionOptions
 
@@ -61,7 +61,9 @@ def run_in_project(
     from receptor_runner.ansible_cli.shipment import pack_plan
     from receptor_runner.cli.following import JobFollowing
     from receptor_runner.cli.live.display import JobDisplay
+    from receptor_runner.cli.sliced_run import SlicedRun
     from receptor_runner.cli.submitting import submit_shipment
+    from receptor_runner.slices.project_work import work_of_plan
 
     terminal = NoQuestions() if options.list_files else PersonAtTerminal()
     plan = make_plan(command, _current_directory(), os.environ, terminal)
@@ -69,9 +71,20 @@ def run_in_project(
         return _list_files(plan, json_output=output_format is OutputFormat.JSON)
     ident = check_ident(options.ident or new_ident())
     directory = options.artifacts or _user_directory()
+    where = destination(node.connection, node.local, node.tls, node.nodes.target())
+    if node.nodes.in_slices:
+        sliced = SlicedRun(
+            directory=directory,
+            ident=ident,
+            nodes=node.nodes,
+            destination=where,
+            follow=follow,
+            rerun=options.rerun,
+        )
+        work = work_of_plan(plan, command, _current_directory(), os.environ, messages.note)
+        return sliced.run(work, output_format)
     with JobDisplay(output_format) as display:
-        with open_local_node(node.local, node.tls, node.target) as opened:
-            where = destination(node.connection, node.local, node.tls, node.target)
+        with open_local_node(node.local, node.tls, node.nodes.target()) as opened:
             following = JobFollowing(follow, where, display)
             shipment = pack_plan(plan, ident, messages.note)
             record = submit_shipment(directory, shipment, where, opened, display, rerun=options.rerun)

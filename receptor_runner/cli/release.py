@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from receptor_runner.cli import job_choice, job_view, output, parameters
+from receptor_runner.cli import job_choice, job_view, output, parameters, slices_acts
 from receptor_runner.cli.commands import Command
 from receptor_runner.cli.node_options import ConnectionOptions, destination
 
@@ -29,6 +29,9 @@ def release(
     from receptor_runner.receptor.jobs import cancel as jobs
 
     place = job_choice.find(private_data_dir, ident)
+    if whole := job_choice.find_whole(place):
+        slices_acts.release(whole, destination(connection), force=force, json_output=json_output)
+        return
     record = jobs.release(place.private_data_dir, place.ident, destination(connection), force=force)
     if json_output:
         output.data(job_view.describe(record))

@@ -14,19 +14,20 @@ from receptor_runner.cli.job_options import JobOptions, json_mode, rerun
 from receptor_runner.cli.live.display import JobDisplay
 from receptor_runner.cli.node_options import (
     ConnectionOptions,
-    JobTargetOptions,
+    NodesOptions,
     SocketOptions,
     TlsOptions,
     destination,
     open_local_node,
 )
 from receptor_runner.cli.output_options import OutputOptions
+from receptor_runner.cli.sliced_run import SlicedRun
 from receptor_runner.cli.submitting import submit_job
 
 EPILOG = """\b
 Examples:
   receptor-runner run ./demo -p site.yml
-  receptor-runner run ./demo -p site.yml --node exec1 -i 42
+  receptor-runner run ./demo -p site.yml --node exec1 --node exec2 -i 42
   receptor-runner run ./demo -m ping --hosts all --json
 """
 
@@ -35,7 +36,7 @@ Examples:
 @parameters.private_data_dir
 @parameters.takes("job", JobOptions)
 @parameters.takes("local", SocketOptions)
-@parameters.takes("target", JobTargetOptions)
+@parameters.takes("nodes", NodesOptions)
 @parameters.takes("tls", TlsOptions)
 @parameters.takes("connection", ConnectionOptions)
 @parameters.takes("follow", FollowOptions)
@@ -46,7 +47,7 @@ def run(
     private_data_dir: Path,
     job: JobOptions,
     local: SocketOptions,
-    target: JobTargetOptions,
+    nodes: NodesOptions,
     tls: TlsOptions,
     connection: ConnectionOptions,
     follow: FollowOptions,
@@ -57,13 +58,24 @@ def run(
     """Pack the job in DIR, run it through Receptor, and bring its artifacts home.
 
     The output is shown as it comes, on a terminal with a status line below it; the exit code is the job's own. If a job
-    of the same ident is active already, it is attached to.
+    of the same ident is active already, it is attached to. On several nodes, or with --slices, the hosts are cut into
+    slices, each a job of its own; the exit code is that of the worst slice.
     """
     wanted = job.job(json_mode=json_mode)
     early_checks.check_job(wanted, private_data_dir)
+    where = destination(connection, local, tls, nodes.target())
+    if nodes.in_slices:
+        sliced = SlicedRun(
+            directory=private_data_dir,
+            ident=str(wanted.ident),
+            nodes=nodes,
+            destination=where,
+            follow=follow,
+            rerun=rerun,
+        )
+        return sliced.run_job(wanted, output.format(), include_artifacts=job.include_artifacts)
     with JobDisplay(output.format()) as display:
-        with open_local_node(local, tls, target) as node:
-            where = destination(connection, local, tls, target)
+        with open_local_node(local, tls, nodes.target()) as node:
             following = JobFollowing(follow, where, display)
             record = submit_job(
                 private_data_dir,

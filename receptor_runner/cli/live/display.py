@@ -19,6 +19,7 @@ from receptor_runner.cli.output_options import OutputFormat
 from receptor_runner.recap import read_events, read_recap
 
 if TYPE_CHECKING:
+    from receptor_runner.cli.live.bottom_line import Render
     from receptor_runner.handlers import Handlers
     from receptor_runner.outcome import Outcome
     from receptor_runner.recap import Recap
@@ -50,10 +51,17 @@ class JobDisplay:
         is_quiet = output_format is OutputFormat.QUIET
         if is_quiet:
             logs.set_log_level("error")
-        self._renderer = make_renderer(self._view, self._stdout.show, may_be_live=one_job and not is_quiet)
+        self._renderer = make_renderer(
+            self._status_line, self._stdout.show, may_be_live=one_job and not is_quiet
+        )
         self._lock = threading.Lock()
         self._trouble = ""
         self._is_broken = False
+
+    def _status_line(self) -> Render:
+        from receptor_runner.cli.live.status_line import StatusLineRenderer
+
+        return StatusLineRenderer(self._view)
 
     def __enter__(self) -> Self:
         return self

@@ -12,14 +12,14 @@ from typing import Protocol
 
 from receptor_runner.cli import logs, messages, units
 from receptor_runner.cli.live import bottom_line
-from receptor_runner.cli.live.view import RunView, Upload
+from receptor_runner.cli.live.view import Upload
 
 UPLOAD_PAUSE_S = 10.0
 """Without a terminal, the progress of an upload is written this often."""
 
 
 class Renderer(Protocol):
-    """Shows a job on the way. What it shows beside the output is computed by a `RunView`.
+    """Shows a job on the way. What it shows beside the output is computed by a view.
 
     Attributes:
         is_live: whether it shows the view itself, which then has to be fed with events and retries.
@@ -78,17 +78,15 @@ class TerminalRenderer:
     """Keeps a status line below the output; the line alone shows uploads and trouble.
 
     Args:
-        view: computes the line.
+        render: draws the line.
         write_output: writes to stdout.
     """
 
     is_live = True
 
-    def __init__(self, view: RunView, write_output: Callable[[str], None]) -> None:
-        from receptor_runner.cli.live.status_line import StatusLineRenderer
-
+    def __init__(self, render: bottom_line.Render, write_output: Callable[[str], None]) -> None:
         self._stack = ExitStack()
-        line = bottom_line.BottomLine(StatusLineRenderer(view), write_output)
+        line = bottom_line.BottomLine(render, write_output)
         self._stack.enter_context(bottom_line.shown(line))
         # Another file or pipe gets the output at once; only on a terminal it has to keep clear of the line.
         self.output = line.write if sys.stdout.isatty() else write_output
@@ -104,15 +102,17 @@ class TerminalRenderer:
         self._stack.close()
 
 
-def make_renderer(view: RunView, write_output: Callable[[str], None], *, may_be_live: bool) -> Renderer:
+def make_renderer(
+    status_line: Callable[[], bottom_line.Render], write_output: Callable[[str], None], *, may_be_live: bool
+) -> Renderer:
     """Return the renderer that fits stderr.
 
     Args:
-        view: computes what is shown.
+        status_line: makes what draws the status line; called only if there is one.
         write_output: writes to stdout.
         may_be_live: whether a status line is of use.
     """
     is_for_people = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
     if may_be_live and is_for_people and not logs.are_json():
-        return TerminalRenderer(view, write_output)
+        return TerminalRenderer(status_line(), write_output)
     return PlainRenderer(write_output)

@@ -41,13 +41,25 @@ class StatusLineRenderer:
 
 
 def _status(line: StatusLine, width: int) -> Text:
-    right = _counts(line.hosts)
-    right.append(("  " if right else "") + units.clock(line.elapsed_s))
+    return two_sides(_descriptions(line), line.hosts, line.elapsed_s, width)
+
+
+def two_sides(descriptions: Iterable[Text], hosts: HostCounts, elapsed_s: float, width: int) -> Text:
+    """Return a line with what is done on its left, and the hosts and the time on its right.
+
+    Args:
+        descriptions: what is done, from the full form to the shortest.
+        hosts: how many hosts are in which state.
+        elapsed_s: seconds since the beginning.
+        width: columns.
+    """
+    right = _counts(hosts)
+    right.append(("  " if right else "") + units.clock(elapsed_s))
     room = width - right.cell_len - 2
     if room < 8:  # nothing useful fits beside the numbers
         right.truncate(width, overflow="ellipsis")
         return right
-    left = _fitting(_descriptions(line), room)
+    left = _fitting(descriptions, room)
     left.truncate(room, overflow="ellipsis", pad=True)
     return Text.assemble(left, "  ", right)
 
@@ -57,22 +69,23 @@ def _descriptions(line: StatusLine) -> Iterable[Text]:
     node = [Text(line.node, "bold")] if line.node else []
     if line.trouble:
         trouble = Text(f"{line.trouble} for {units.duration(line.trouble_s)}", "bold yellow")
-        yield _joined([*node, trouble])
+        yield joined([*node, trouble])
         yield trouble
     elif line.phase is not Phase.RUNNING or not (line.play or line.task):
-        yield _joined([*node, Text(line.phase.value)])
+        yield joined([*node, Text(line.phase.value)])
     else:
         task = [Text(line.task)] if line.task else []
-        yield _joined([*node, Text(line.play, "dim"), *task])
-        yield _joined([*node, *(task or [Text(line.play)])])
-        yield _joined(task or [Text(line.play)])
+        yield joined([*node, Text(line.play, "dim"), *task])
+        yield joined([*node, *(task or [Text(line.play)])])
+        yield joined(task or [Text(line.play)])
 
 
-def _joined(parts: list[Text]) -> Text:
-    joined = Text()
+def joined(parts: list[Text]) -> Text:
+    """Return texts as one, with dots between them."""
+    text = Text()
     for part in parts:
-        joined = Text.assemble(joined, (_SEPARATOR, "dim"), part) if joined else part
-    return joined
+        text = Text.assemble(text, (_SEPARATOR, "dim"), part) if text else part
+    return text
 
 
 def _fitting(candidates: Iterable[Text], room: int) -> Text:

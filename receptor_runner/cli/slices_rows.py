@@ -1,0 +1,85 @@
+"""Jobs in slices in the list of jobs: one row for each whole."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from receptor_runner.artifacts import whole_ident
+from receptor_runner.errors import MissingInput
+
+_ENDED_WELL = "successful"
+
+
+def merged_rows(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of a list with those of each whole's slices as one row, in the place of its first slice.
+
+    Args:
+        rows: jobs as `job_view.describe_view` returns them.
+    """
+    merged: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        merged.setdefault((row["private_data_dir"], _whole_of(row) or row["ident"]), []).append(row)
+    return [
+        _merged(ident, parts) if _whole_of(parts[0]) else parts[0]
+        for (_directory, ident), parts in merged.items()
+    ]
+
+
+def _whole_of(row: dict[str, Any]) -> str | None:
+    from receptor_runner.slices.whole import Whole
+
+    ident = whole_ident(row["ident"])
+    return ident if ident and Whole(Path(row["private_data_dir"]), ident).exists() else None
+
+
+def _merged(ident: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    rows = sorted(rows, key=lambda row: row["ident"])
+    nodes = sorted({row["node"] for row in rows})
+    active = any(row["active"] for row in rows)
+    waiting = _waiting(ident, rows)
+    durations = [row["duration_s"] for row in rows if row["duration_s"] is not None]
+    return {
+        **max(rows, key=lambda row: row["age_s"]),
+        "ident": ident,
+        "node": nodes[0] if len(nodes) == 1 else f"{len(nodes)} nodes",
+        "unit": None,
+        "status": _status(rows, waiting, active=active),
+        "active": active,
+        "rc": None,
+        "duration_s": max(durations, default=None),
+        "hosts": _sum(rows, "hosts"),
+        "hosts_failed": _sum(rows, "hosts_failed"),
+        "waiting": waiting,
+        "slices": rows,
+    }
+
+
+def _waiting(ident: str, rows: list[dict[str, Any]]) -> int:
+    """Return how many slices were not submitted."""
+    from receptor_runner.slices.whole import Whole
+
+    try:
+        index = Whole(Path(rows[0]["private_data_dir"]), ident).read()
+    except MissingInput:
+        return 0
+    known = {row["ident"] for row in rows}
+    return sum(entry.ident not in known and entry.end is None for entry in index.slices)
+
+
+def _status(rows: list[dict[str, Any]], waiting: int, *, active: bool) -> str:
+    """Return how the whole stands: while slices are open how many have ended, then the most frequent bad status."""
+    counts = Counter(row["status"] for row in rows)
+    total = len(rows) + waiting
+    ended = sum(not row["active"] for row in rows)
+    if active or waiting:
+        return f"{ended}/{total} ended"
+    bad = [str(status) for status, _count in counts.most_common() if status != _ENDED_WELL]
+    return bad[0] if bad else _ENDED_WELL
+
+
+def _sum(rows: list[dict[str, Any]], key: str) -> int | None:
+    known = [row[key] for row in rows if row[key] is not None]
+    return sum(known) if known else None

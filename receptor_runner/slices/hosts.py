@@ -1,0 +1,202 @@
+"""Asking Ansible for hosts: in a child process, on this machine, once for the whole."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from receptor_runner.env_files import read_mapping, read_text
+from receptor_runner.errors import ConfigError, MissingInput, UsageError
+from receptor_runner.job import Job
+from receptor_runner.job_files import InventorySource, inventory_sources, project_directory
+from receptor_runner.slices.inventory import dynamic_sources
+from receptor_runner.system.directories import PREFIX
+from receptor_runner.system.interpreter import script_directories
+
+_PASSED_ON = ("--vault-id", "--vault-password-file", "--vault-pass-file")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Which hosts are asked for, and how Ansible finds them.
+
+    Attributes:
+        pattern: the hosts.
+        limit: what limits them further, as `--limit` takes it.
+        options: the inventories and vault passwords, as words of a command line.
+        cwd: where Ansible runs.
+        environment: with which environment.
+        inventories: the inventories among the options that are files or directories.
+    """
+
+    pattern: str = "all"
+    limit: str | None = None
+    options: tuple[str, ...] = ()
+    cwd: Path
+    environment: Mapping[str, str]
+    inventories: tuple[Path, ...] = ()
+
+
+def list_hosts(question: Question) -> list[str]:
+    """Return the hosts by name.
+
+    Raises:
+        MissingInput: Ansible cannot tell, or there are none.
+    """
+    words = ["ansible", question.pattern, "--list-hosts", *question.options]
+    words += ["--limit", question.limit] if question.limit else []
+    _title, *lines = _ask(question, words).splitlines() or [""]
+    hosts = sorted({line.strip() for line in lines if line.strip()})
+    if not hosts:
+        raise MissingInput("there are no hosts to cut into slices", hint=_shown(question, words))
+    return hosts
+
+
+def read_inventory(question: Question) -> dict[str, Any]:
+    """Return all of the inventory, as `ansible-inventory --list` prints it.
+
+    Raises:
+        MissingInput: Ansible cannot tell.
+    """
+    words = ["ansible-inventory", "--list", *question.options]
+    try:
+        return dict(json.loads(_ask(question, words)))
+    except ValueError as error:
+        hint = _shown(question, words)
+        raise MissingInput("the inventory cannot be read", cause=str(error), hint=hint) from error
+
+
+def _ask(question: Question, words: Sequence[str]) -> str:
+    # no terminal: whoever is asked for a password here would be asked again by the worker
+    done = subprocess.run(
+        [_program(words[0], question.environment), *words[1:]],
+        cwd=question.cwd,
+        env=dict(question.environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="surrogateescape",
+        check=False,
+    )
+    if done.returncode:
+        cause = " ".join(line for line in done.stderr.splitlines() if line.strip())
+        hint = _shown(question, words)
+        raise MissingInput("the hosts cannot be listed", cause=cause or None, hint=hint)
+    return done.stdout
+
+
+def _program(name: str, environment: Mapping[str, str]) -> str:
+    """Return the path of one of Ansible's programs: on PATH, as on a worker, else beside this program."""
+    beside = os.pathsep.join(map(str, script_directories()))
+    found = shutil.which(name, path=environment.get("PATH")) or shutil.which(name, path=beside)
+    if found is None:
+        raise MissingInput(f"{name} is not installed here", cause="it is needed to list the hosts")
+    return found
+
+
+def _shown(question: Question, words: Sequence[str]) -> str:
+    return f"cd {shlex.quote(str(question.cwd))} && {shlex.join(words)}"
+
+
+@contextmanager
+def question_of(job: Job, private_data_dir: Path) -> Iterator[Question]:
+    """Provide the question for the hosts of a job, as its worker would find them.
+
+    Inventories that the job holds as text are files of a temporary directory meanwhile.
+
+    Args:
+        job: the job.
+        private_data_dir: its private data directory.
+
+    Raises:
+        UsageError: the job is a raw command, whose hosts nobody knows.
+        ConfigError: a file in `env/` cannot be used.
+    """
+    root = Path(os.path.abspath(private_data_dir))
+    if job.binary or (root / "args").is_file():
+        raise UsageError("a raw command cannot run in slices", hint="name a playbook, a module or a role")
+    given = _given_options(job, root)
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as texts:
+        inventories = [*_of_job(job, root, Path(texts)), *given.inventory]
+        envvars = read_mapping(root / "env" / "envvars", job.envvars)
+        cwd = root if job.module else root / project_directory(job, root)
+        refuse_dynamic([cwd / name for name in given.inventory])
+        yield Question(
+            pattern=job.host_pattern or job.hosts or "all",
+            limit=job.limit or given.limit,
+            options=(*(word for name in inventories for word in ("-i", name)), *given.passed_on),
+            cwd=cwd,
+            environment={**os.environ, **{name: str(value) for name, value in envvars.items()}},
+            inventories=tuple(path for name in inventories if (path := cwd / name).exists()),
+        )
+
+
+def refuse_dynamic(sources: Iterable[Path]) -> None:
+    """Refuse inventories that each node would read for itself: their hosts might differ from those of the slices.
+
+    Raises:
+        UsageError: there is one.
+    """
+    for path in dynamic_sources(sources):
+        static = f"ansible-inventory -i {shlex.quote(str(path))} --list --yaml --output hosts.yml"
+        raise UsageError(
+            f"the dynamic inventory {path.name} cannot be used in slices",
+            cause="each node would read it again, and may find other hosts",
+            hint=f"make it static: {static}",
+        )
+
+
+class _Options(argparse.Namespace):
+    """The options of a command line that choose hosts."""
+
+    inventory: list[str]
+    limit: str | None = None
+    passed_on: list[str]
+
+
+def _given_options(job: Job, root: Path) -> _Options:
+    """Return what additional words for Ansible's command line say about inventories and hosts."""
+    text = job.cmdline or read_text(root / "env" / "cmdline") or ""
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    parser.add_argument(
+        "-i", "--inventory", "--inventory-file", action="append", default=[], dest="inventory"
+    )
+    parser.add_argument("-l", "--limit")
+    for name in _PASSED_ON:
+        parser.add_argument(name, action="append", default=[])
+    try:
+        found, _others = parser.parse_known_args(shlex.split(text), namespace=_Options())
+    except (ValueError, argparse.ArgumentError) as error:
+        raise ConfigError(f"cannot read the command line {text!r}", cause=str(error)) from error
+    named = {name: getattr(found, name[2:].replace("-", "_")) for name in _PASSED_ON}
+    found.passed_on = [word for name, values in named.items() for value in values for word in (name, value)]
+    return found
+
+
+def _of_job(job: Job, root: Path, texts: Path) -> Iterator[str]:
+    """Yield the inventories of a job as `-i` takes them here."""
+    if job.inventory is None:
+        if (root / "inventory").exists():
+            yield str(root / "inventory")
+        return
+    for number, source in enumerate(inventory_sources(job.inventory, root)):
+        yield _as_option(source, root, texts / (f"{number}" if source.given else f"{number}.json"))
+
+
+def _as_option(source: InventorySource, root: Path, text: Path) -> str:
+    if source.path:
+        return str(root / source.path)
+    if source.content is None or source.is_host_list:
+        return source.given if source.is_host_list else os.path.abspath(source.given)
+    text.write_text(source.content + "\n", errors="surrogateescape")
+    return str(text)

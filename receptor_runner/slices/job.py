@@ -1,0 +1,216 @@
+"""One job over many nodes, from its plan to its end."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from receptor_runner.errors import IdentExists, MissingInput, UsageError
+from receptor_runner.receptor.jobs.submit import is_disposable
+from receptor_runner.receptor.nodes.destination import Destination
+from receptor_runner.rotation import rotate_artifacts
+from receptor_runner.slices.index import Index, SliceEntry
+from receptor_runner.slices.packing import SharedShipment, limit_files
+from receptor_runner.slices.running import Observer, Requests, SliceRun
+from receptor_runner.slices.slicing import cut
+from receptor_runner.slices.whole import Whole
+from receptor_runner.stream.archive import MemoryFile
+from receptor_runner.transmit import Shipment
+
+Pack = Callable[[Mapping[str, MemoryFile], Collection[str]], Shipment]
+"""Packs the whole: takes more files from memory, and the idents of the jobs that run from the archive."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlicedWork:
+    """What runs in slices.
+
+    Attributes:
+        title: what it is, as `Job.title` says.
+        directory: the directory in which Ansible runs, relative to the private data directory on the node.
+        find_hosts: returns the hosts; it is called only if they are not in an index already.
+        with_localhost: whether plays for the implicit localhost run too, in each slice.
+        pack: packs it.
+        keep_artifacts: how many jobs' artifacts are kept; 0 for all.
+    """
+
+    title: str
+    directory: str
+    find_hosts: Callable[[], Collection[str]]
+    with_localhost: bool
+    pack: Pack
+    keep_artifacts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slicing:
+    """How a job is cut, and what becomes of an earlier one of the same ident.
+
+    Attributes:
+        count: how many slices; None makes one for each lane.
+        lanes: the nodes, each as often as it may run slices at once, None for the local node; empty for the nodes of
+            the earlier run, else the local node.
+        rerun: replace an ended whole.
+        rerun_slices: run these slices of an ended whole again.
+    """
+
+    count: int | None = None
+    lanes: tuple[str | None, ...] = ()
+    rerun: bool = False
+    rerun_slices: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be run of a whole.
+
+    Attributes:
+        index: the index.
+        numbers: the slices that run.
+        replaced: those of them whose earlier jobs are replaced.
+    """
+
+    index: Index
+    numbers: tuple[int, ...]
+    replaced: frozenset[int] = frozenset()
+
+
+def run_in_slices(
+    private_data_dir: Path,
+    ident: str,
+    work: SlicedWork,
+    slicing: Slicing,
+    destination: Destination,
+    *,
+    observer: Observer,
+    requests: Requests,
+    on_plan: Callable[[Plan, Shipment], None] = lambda _plan, _shipment: None,
+) -> Index:
+    """Run a job in slices, each as a unit of its own; return the index.
+
+    A whole of the same ident that has not ended goes on: slices that are active are attached to, and those that were
+    never submitted run.
+
+    Args:
+        private_data_dir: where the artifacts go.
+        ident: the ident of the whole.
+        work: what runs.
+        slicing: how it is cut.
+        destination: how nodes are reached.
+        observer: is told how the slices get on.
+        requests: cancels or detaches.
+        on_plan: called before the first slice is submitted.
+
+    Raises:
+        IdentExists: the ident belongs to a job that has ended, or another process runs the whole.
+        MissingInput: there are no hosts, or there is no such whole.
+        UsageError: there is no such slice.
+    """
+    whole = Whole(private_data_dir, ident)
+    with whole.locked():
+        plan = _plan(whole, work, slicing)
+        lanes = slicing.lanes or tuple(dict.fromkeys(plan.index.entry(n).target for n in plan.numbers))
+        index = _aimed(plan, lanes)
+        files = limit_files(index.slices, work.directory, with_localhost=index.with_localhost)
+        shipment = work.pack(files, [entry.ident for entry in index.slices])
+        with contextlib.closing(SharedShipment(shipment)) as shipments:
+            whole.forget_cancel()
+            # durable: the plan is what leads to the slices, whatever dies from here on
+            whole.write(index, durable=True)
+            on_plan(dataclasses.replace(plan, index=index), shipment)
+            run = SliceRun(
+                whole,
+                index,
+                shipments,
+                destination,
+                observer=observer,
+                requests=requests,
+                replaced=plan.replaced,
+            )
+            index = run.run(plan.numbers, lanes)
+        _rotate(whole, work.keep_artifacts)
+        return whole.write_end(index) if index.end else index
+
+
+def _aimed(plan: Plan, lanes: Sequence[str | None]) -> Index:
+    """Return the index with the slices that are to run, each planned for a lane as far as there are lanes."""
+    index = plan.index
+    aims = [index.entry(number).target for number in plan.numbers]
+    if not set(aims) <= set(lanes) or not any(aims):
+        aims = [lanes[turn % len(lanes)] for turn in range(len(plan.numbers))]
+    for number, aim in zip(plan.numbers, aims, strict=True):
+        index = index.with_entry(index.entry(number).as_waiting(aim))
+    return index
+
+
+def _plan(whole: Whole, work: SlicedWork, slicing: Slicing) -> Plan:
+    if slicing.rerun_slices:
+        return _again(whole, slicing.rerun_slices)
+    if whole.holds_another_job() and not slicing.rerun:
+        raise _taken(whole, "another job")
+    if not whole.exists():
+        return _fresh(whole, work, slicing)
+    index = whole.read()
+    unfinished = tuple(entry.number for entry in index.slices if is_unfinished(whole, entry))
+    if slicing.rerun:
+        active = [number for number in unfinished if whole.record_of(index.entry(number)).exists()]
+        if active:
+            numbers = ", ".join(map(str, active))
+            raise _taken(whole, "a job that is active", f"slices that may be running: {numbers}")
+        return _fresh(whole, work, slicing, index)
+    if not unfinished:
+        raise _taken(whole, "a job that has ended").with_hint(
+            f"{whole.way_back}, or the same command with --rerun or --rerun-slice"
+        )
+    return Plan(index=index, numbers=unfinished)
+
+
+def is_unfinished(whole: Whole, entry: SliceEntry) -> bool:
+    """Return whether a slice was not submitted yet or may still run."""
+    record = whole.record_of(entry).read()
+    return entry.exit_code is None if record is None else record.is_active
+
+
+def _fresh(whole: Whole, work: SlicedWork, slicing: Slicing, earlier: Index | None = None) -> Plan:
+    hosts = cut(work.find_hosts(), slicing.count or len(slicing.lanes) or 1)
+    index = Index.planned(whole.ident, work.title, hosts, with_localhost=work.with_localhost)
+    numbers = tuple(entry.number for entry in index.slices)
+    if slicing.rerun:
+        whole.clear()
+        for entry in (earlier.slices if earlier else ())[len(numbers) :]:
+            # a slice that the new whole does not have: its artifacts would look like a part of it
+            file = whole.record_of(entry)
+            file.remove()
+            file.clear()
+    return Plan(index=index, numbers=numbers, replaced=frozenset(numbers if slicing.rerun else ()))
+
+
+def _again(whole: Whole, numbers: Sequence[int]) -> Plan:
+    if not whole.exists():
+        raise MissingInput(
+            f"no job `{whole.ident}` in slices in {whole.private_data_dir}",
+            hint=f"receptor-runner jobs {whole.private_data_dir} --slices",
+        )
+    index = whole.read()
+    for number in numbers:
+        if not 1 <= number <= len(index.slices):
+            raise UsageError(
+                f"no slice {number}", cause=f"the job `{whole.ident}` has {len(index.slices)} slices"
+            )
+    chosen = tuple(sorted(set(numbers)))
+    return Plan(index=index, numbers=chosen, replaced=frozenset(chosen))
+
+
+def _taken(whole: Whole, by: str, cause: str | None = None) -> IdentExists:
+    return IdentExists(
+        f"the ident `{whole.ident}` belongs to {by}",
+        cause=cause,
+        hint=f"{whole.way_back}, or the same command with --rerun",
+    )
+
+
+def _rotate(whole: Whole, keep: int) -> None:
+    rotate_artifacts(whole.artifact_dir, keep, lambda ident: is_disposable(whole.private_data_dir, ident))

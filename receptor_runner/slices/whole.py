@@ -1,0 +1,123 @@
+"""A whole on disk: its index, beside the artifacts of its slices."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from receptor_runner.artifacts import INDEX_NAME, make_directory, whole_ident, write_atomically, writing
+from receptor_runner.errors import MissingInput
+from receptor_runner.receptor.jobs.index import JobPlace
+from receptor_runner.receptor.jobs.record import RecordFile, now
+from receptor_runner.slices.index import Index, SliceEntry
+
+
+class Whole:
+    """One job over many nodes: `artifacts/<ident>/slices.json`, with the lock and the cancel note of a job beside it.
+
+    Its slices are ordinary jobs in `artifacts/<ident>-slice-<number>/`, so that everything that works on a job works on
+    a slice.
+
+    Args:
+        private_data_dir: the private data directory.
+        ident: the ident of the whole.
+    """
+
+    def __init__(self, private_data_dir: Path, ident: str) -> None:
+        self._file = RecordFile(private_data_dir, ident)
+        self.ident = ident
+        self.artifact_dir = self._file.artifact_dir
+        self.private_data_dir = self._file.place.private_data_dir
+        self._path = self.artifact_dir / INDEX_NAME
+
+    def exists(self) -> bool:
+        """Return whether there is an index."""
+        return self._path.is_file()
+
+    def holds_another_job(self) -> bool:
+        """Return whether the artifacts directory belongs to a job that is not a whole."""
+        return not self.exists() and (self._file.exists() or self._file.has_artifacts())
+
+    def read(self) -> Index:
+        """Return the index.
+
+        Raises:
+            MissingInput: it is not there or cannot be read.
+        """
+        try:
+            return Index.from_json(json.loads(self._path.read_bytes()))
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise MissingInput(
+                f"the index {self._path} cannot be read",
+                cause=f"{type(error).__name__}: {error}",
+                hint=f"receptor-runner jobs {self.private_data_dir} --slices",
+            ) from error
+
+    def write(self, index: Index, *, durable: bool = False) -> Index:
+        """Replace the index and return it.
+
+        Raises:
+            OutputFailed: it cannot be written.
+        """
+        index = dataclasses.replace(index, updated=now())
+        with writing(self.artifact_dir):
+            make_directory(self.artifact_dir)
+            write_atomically(
+                self._path, json.dumps(index.to_json(), indent=1).encode() + b"\n", durable=durable
+            )
+        return index
+
+    def write_end(self, index: Index) -> Index:
+        """Write the index of a whole that ended, and `status` and `rc` as a job has them."""
+        with writing(self.artifact_dir):
+            write_atomically(self.artifact_dir / "status", index.status.encode())
+            if index.rc is not None:
+                write_atomically(self.artifact_dir / "rc", str(index.rc).encode())
+            else:
+                (self.artifact_dir / "rc").unlink(missing_ok=True)
+        self._file.forget_cancel()
+        return self.write(index, durable=True)
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Lock the whole for this process: one process at a time runs or follows it."""
+        return self._file.locked()
+
+    def clear(self) -> None:
+        """Remove the index of an earlier run, and what else is in the directory of the whole."""
+        self._file.clear()
+
+    def note_cancel(self) -> None:
+        """Note that the whole is canceled, so that whoever runs it submits no further slice."""
+        self._file.note_cancel()
+
+    def forget_cancel(self) -> None:
+        """Remove that note: the whole runs again."""
+        self._file.forget_cancel()
+
+    @property
+    def is_canceled(self) -> bool:
+        """Whether somebody canceled it."""
+        return self._file.canceled_by() is not None
+
+    def record_of(self, entry: SliceEntry) -> RecordFile:
+        """Return the record of a slice."""
+        return RecordFile(self.private_data_dir, entry.ident)
+
+    @property
+    def place(self) -> JobPlace:
+        """Where the whole is."""
+        return self._file.place
+
+    @property
+    def way_back(self) -> str:
+        """The command that attaches to the whole."""
+        return self._file.way_back
+
+
+def find_whole(place: JobPlace) -> Whole | None:
+    """Return the whole to which a job belongs as a slice, or None."""
+    ident = whole_ident(place.ident)
+    whole = Whole(place.private_data_dir, ident) if ident else None
+    return whole if whole and whole.exists() else None
