@@ -35,7 +35,7 @@ def check_description(description: MeshDescription, *, roles_known: bool = True)
         yield from _check_address(node)
         yield from _check_peers(description, node)
         yield from _check_work_types(description, node, roles_known=roles_known)
-        yield from _check_environment(node, roles_known=roles_known)
+        yield from _check_environment(description, node, roles_known=roles_known)
     yield from _check_ids_apart(description)
     yield from _check_hosts(description)
     if roles_known and description.nodes:
@@ -129,8 +129,13 @@ def _check_work_types(
             yield error("params", line, f"the command of work type `{name}` {fault}")
 
 
-def _check_environment(node: MeshNode, *, roles_known: bool) -> Iterator[Finding]:
-    environment, line = node.execution_environment, node.line_of("execution_environment")
+def _check_environment(
+    description: MeshDescription, node: MeshNode, *, roles_known: bool
+) -> Iterator[Finding]:
+    environment = node.execution_environment
+    # A worker without one of its own has that of the mesh, whose faults are then the same finding for all workers.
+    owner = node if "execution_environment" in node.lines else description
+    line = owner.line_of("execution_environment")
     if environment is None:
         return
     if node.role is not Role.WORKER and roles_known:

@@ -145,6 +145,12 @@ FAULTS: dict[str, tuple[str, int, str, str]] = {
         "engine",
         "unknown container engine `bwrap`",
     ),
+    "image of the whole mesh": (
+        HEAD + WORKER + WORKER.replace("w", "x") + "execution_environment: {image: a b}\n",
+        5,
+        "image",
+        "not the name of an image",
+    ),
     "image with blanks": (
         HEAD + WORKER.replace("}", ", execution_environment: {image: a b}}"),
         3,
