@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from tests.harness.clients import Client
 from tests.harness.commands import Commands, Finished, finish
-from tests.harness.control import ControlClient
+from tests.harness.control import ControlClient, ask_node
 from tests.harness.environment import BIN, OURS, free_port, isolated_environment, short_directory
 from tests.harness.gate import Gate
 from tests.harness.in_process import CommandLine
@@ -48,6 +48,7 @@ __all__ = [
     "ServedNode",
     "Through",
     "Transport",
+    "ask_node",
     "contents",
     "find_receptor",
     "finish",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 DEADLINE_S = 30.0
 
@@ -64,3 +65,14 @@ class ControlClient:
         """Send a line and read one."""
         self.send(line + b"\n")
         return self.read_line()
+
+
+def ask_node(address: Path | tuple[str, int], command: str) -> Any:
+    """Send one command to a node and return its JSON answer.
+
+    Raises:
+        OSError: nobody serves the socket.
+        ValueError: the answer is not JSON.
+    """
+    with ControlClient(address) as client:
+        return json.loads(client.ask(command.encode()))

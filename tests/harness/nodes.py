@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping
@@ -13,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from receptor_runner.errors import MissingInput
+from receptor_runner.mesh import local
 from receptor_runner.receptor_config.render import render
 
 from tests.harness.control import ControlClient
@@ -27,10 +27,10 @@ STOP_S = 30.0
 
 def find_receptor() -> str:
     """Return the path of the real daemon, or skip the test."""
-    found = os.environ.get("RECEPTOR_BIN") or shutil.which("receptor")
-    if not found:
+    try:
+        return local.find_receptor()
+    except MissingInput:
         pytest.skip("no `receptor` on PATH and no RECEPTOR_BIN: the real daemon is not installed")
-    return found
 
 
 @dataclass

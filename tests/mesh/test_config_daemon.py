@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
 import pytest
-
-from mesh_keys import Authority, make_signing_pair
-from mesh_lab import Daemon
+from receptor_runner.mesh.authority import Authority, make_signing_pair
+from receptor_runner.mesh.local import Daemon
+from receptor_runner.receptor_config.render import render
+from tests.harness import ask_node
 
 pytestmark = [pytest.mark.receptor, pytest.mark.usefixtures("receptor_bin")]
 
@@ -39,8 +41,9 @@ FAST = {"local", "control-full", "worker-full", "hop-tls"}
 
 @pytest.fixture
 def daemon(short_dir: Path) -> Iterator[Daemon]:
-    """A daemon that is not started yet, with keys beside its files."""
-    made = Daemon(name="n1", directory=short_dir)
+    """A daemon without files, not started yet."""
+    made = Daemon(name="n1", directory=short_dir / "n1")
+    made.config.parent.mkdir(parents=True)
     yield made
     made.stop()
 
@@ -54,10 +57,11 @@ def test_rendered_config_starts_the_daemon(daemon: Daemon, case: str, form: Form
     template, settings = RENDERED[case]
     make_keys(daemon.directory, settings)
     filled = {key: value.replace("{dir}", str(daemon.directory)) for key, value in settings.items()}
-    daemon.write_config(template, filled, form=form)
+    own = {"id": daemon.name, "socket": str(daemon.socket), "datadir": str(daemon.datadir)}
+    daemon.config.write_text(render(template, {**own, **filled}, form=form, on_this_machine=True))
     daemon.start(*(["--config-v2"] if form == "v2" else []))
 
-    assert daemon.ask("status")["NodeID"] == "n1"
+    assert ask_node(daemon.socket, "status")["NodeID"] == "n1"
     assert stat.S_IMODE(daemon.socket.stat().st_mode) == int(settings.get("permissions", "0600"), 8)
     assert "ERROR" not in daemon.log.read_text()
 
@@ -65,6 +69,13 @@ def test_rendered_config_starts_the_daemon(daemon: Daemon, case: str, form: Form
 def make_keys(directory: Path, settings: dict[str, str]) -> None:
     """Make what the settings name."""
     if "tls" in settings:
-        Authority(directory).issue("n1")
+        lifetime = timedelta(days=1)
+        authority = Authority.create("test", lifetime=lifetime)
+        pair = authority.issue(["n1"], ["127.0.0.1"], lifetime=lifetime)
+        (directory / "ca.crt").write_bytes(authority.pair().public)
+        (directory / "n1.crt").write_bytes(pair.public)
+        (directory / "n1.key").write_bytes(pair.private)
     if {"signing_key", "verify_key"} & settings.keys():
-        make_signing_pair(directory)
+        signing = make_signing_pair()
+        (directory / "sign.pem").write_bytes(signing.private)
+        (directory / "verify.pem").write_bytes(signing.public)

@@ -17,11 +17,21 @@ from typing import Any
 import pytest
 import receptor_runner
 from receptor_runner._version import __version__
+from receptor_runner.mesh.authority import Authority, make_signing_pair
+from receptor_runner.mesh.settings import CERTIFICATE, KEY, SIGNING_KEY
 from tests.harness import OURS, Commands, short_directory
-from tests.mesh.conftest import Meshes, assert_no_units, await_cut, start_meshes
-
-from mesh_keys import Authority, make_signing_pair
-from mesh_lab import Daemon, Mesh
+from tests.mesh.conftest import (
+    ROW,
+    Mesh,
+    Meshes,
+    add_foreign_tls_client,
+    assert_no_units,
+    await_cut,
+    let_nobody_in,
+    mesh_of,
+    set_worker,
+    start_meshes,
+)
 
 pytestmark = [pytest.mark.receptor, pytest.mark.slow]
 
@@ -101,7 +111,7 @@ def test_a_healthy_mesh(meshes: Meshes, commands: Commands, kind: str) -> None:
     if kind == "tls-signed":
         assert report.step("node worker: tls")["facts"] == {"tls_client": "mesh-client"}
         assert len(report.step("local node: certificates")["facts"]["certificates"]) == 2
-        assert report.step("node worker: signature")["facts"]["key"].endswith("sign.pem")
+        assert report.step("node worker: signature")["facts"]["key"].endswith(SIGNING_KEY)
     assert_no_units(mesh)
     assert list(Path(commands.environment["XDG_STATE_HOME"]).glob("*/jobs/*")) == []
 
@@ -171,12 +181,12 @@ def test_a_missing_work_type(meshes: Meshes, commands: Commands) -> None:
 
 
 @pytest.fixture
-def foreign_key(meshes: Meshes, tmp_path: Path) -> Iterator[Mesh]:
+def foreign_key(meshes: Meshes) -> Iterator[Mesh]:
     """A mesh whose control node signs with a key that the worker does not know."""
     mesh = meshes.get("tls-signed")
-    key = mesh.directory / "keys" / "sign.pem"
+    key = mesh.control.config.with_name(SIGNING_KEY)
     true_key = key.read_bytes()
-    key.write_bytes(make_signing_pair(tmp_path / "foreign")[0].read_bytes())
+    key.write_bytes(make_signing_pair().private)
     yield mesh
     key.write_bytes(true_key)
 
@@ -194,17 +204,12 @@ def test_a_wrong_signing_key(foreign_key: Mesh, commands: Commands) -> None:
 def stripped(receptor_bin: str) -> Iterator[Mesh]:
     """A mesh with TLS and signed work whose control node cannot sign, and has a TLS client of another authority too."""
     with short_directory() as directory:
-        mesh = Mesh(directory / "m")
-        mesh.write(tls=True, signed=True)
-        foreign = Authority(directory / "foreign")
-        foreign.issue("control")
+        mesh = mesh_of(ROW.replace("false", "true"), directory / "m")
+        mesh.write()
         text = re.sub(r"- work-signing:\n(    .*\n)+", "", mesh.control.config.read_text())
-        mesh.control.config.write_text(
-            f"{text}\n- tls-client:\n    name: foreign\n"
-            f"    cert: {foreign.directory}/control.crt\n    key: {foreign.directory}/control.key\n"
-            f"    rootcas: {foreign.directory}/ca.crt\n"
-        )
-        start_meshes(directory, mesh)
+        mesh.control.config.write_text(text)
+        add_foreign_tls_client(mesh.control, directory)
+        start_meshes(mesh)
         yield mesh
         mesh.stop()
 
@@ -240,19 +245,17 @@ def test_tls_clients(stripped: Mesh, commands: Commands) -> None:
 
 @pytest.mark.parametrize(
     ("days", "rc", "words"),
-    [(-2, 78, ("control.crt expired on",)), (5, 0, ("control.crt ends on", "in 4 days"))],
+    [(-2, 78, ("node.crt expired on",)), (5, 0, ("node.crt ends on", "in 4 days"))],
 )
-def test_certificates(
-    meshes: Meshes, commands: Commands, tmp_path: Path, days: int, rc: int, words: tuple[str, ...]
-) -> None:
+def test_certificates(meshes: Meshes, commands: Commands, days: int, rc: int, words: tuple[str, ...]) -> None:
     """Fault 8: a certificate of the local node that has expired, or will soon."""
     mesh = meshes.get("tls")
-    other = Authority(tmp_path / "other")
-    other.issue("control", lifetime=timedelta(days=days))
-    files = [mesh.directory / "tls" / f"control.{kind}" for kind in ("crt", "key")]
+    other = Authority.create("another", lifetime=timedelta(days=30))
+    pair = other.issue(["control"], ["127.0.0.1"], lifetime=timedelta(days=days))
+    files = [mesh.control.config.with_name(name) for name in (CERTIFICATE, KEY)]
     kept = [file.read_bytes() for file in files]
-    for file in files:
-        file.write_bytes((other.directory / file.name).read_bytes())
+    for file, content in zip(files, (pair.public, pair.private), strict=True):
+        file.write_bytes(content)
     try:
         report = examine(commands, mesh.control.socket, "--no-job")
     finally:
@@ -292,9 +295,10 @@ class Workshop:
 def shared_workshop(receptor_bin: str) -> Iterator[Workshop]:
     """The mesh of this module's tests."""
     with short_directory() as directory:
-        shop = Workshop(Mesh(directory / "m"), directory)
-        shop.mesh.write(worker={"command": str(shop.script)})
-        start_meshes(directory, shop.mesh)
+        shop = Workshop(mesh_of(ROW, directory / "m"), directory)
+        shop.mesh.write()
+        set_worker(shop.mesh.worker, str(shop.script))
+        start_meshes(shop.mesh)
         yield shop
         shop.mesh.stop()
 
@@ -395,7 +399,7 @@ def test_a_full_disk(workshop: Workshop, commands: Commands, bwrap: str) -> None
     )
 
     workshop.install(f'exec {OURS} "$@"')
-    datadir = workshop.mesh.control.directory / "units"
+    datadir = workshop.mesh.control.datadir
     prefix = tuple(f"{small} {datadir}".split())
     report = examine(commands, workshop.mesh.control.socket, "--no-job", prefix=prefix)
     assert_fault(report, 78, "local node: space", f"1 MiB free in {datadir}")
@@ -416,10 +420,11 @@ def test_inotify(
     assert ("fs.inotify.max_user_instances is 64" in step["summary"]) == (state == "warning")
 
 
-def test_a_firewall(make_mesh: Callable[..., Mesh], commands: Commands, short_dir: Path) -> None:
+def test_a_firewall(make_mesh: Callable[..., Mesh], commands: Commands) -> None:
     """A worker that refuses us its control service answers a ping, and the hint names its firewall."""
-    mesh = make_mesh(worker={"accept_from": "nobody"})
-    start_meshes(short_dir, mesh)
+    mesh = make_mesh()
+    let_nobody_in(mesh.worker)
+    start_meshes(mesh)
     report = examine(commands, mesh.control.socket, "--timeout", "3")
     assert_fault(report, 69, "node worker: control", "does not answer", "firewallrules")
     assert report.states("node worker")["ping"] == "ok"
@@ -446,6 +451,5 @@ def test_several_nodes(meshes: Meshes, commands: Commands) -> None:
 def test_a_node_of_another_file(meshes: Meshes, commands: Commands) -> None:
     """A --config that belongs to another node is refused by name."""
     mesh = meshes.get("plain")
-    daemon: Daemon = mesh.hop
-    report = examine(commands, mesh.control.socket, "--no-job", "--config", daemon.config)
+    report = examine(commands, mesh.control.socket, "--no-job", "--config", mesh.hop.config)
     assert_fault(report, 78, "local node: receptor.yml", "belongs to node `hop`")

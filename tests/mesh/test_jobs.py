@@ -7,10 +7,9 @@ import uuid
 from collections.abc import Callable
 
 import pytest
-from tests.harness import Client, processes_of, wait_until
-from tests.mesh.conftest import Meshes, assert_no_units
-
-from mesh_lab import Daemon, Mesh
+from receptor_runner.mesh.local import Daemon
+from tests.harness import Client, ask_node, processes_of, wait_until
+from tests.mesh.conftest import Mesh, Meshes, assert_no_units
 
 pytestmark = pytest.mark.receptor
 
@@ -64,7 +63,7 @@ def test_submit_then_attach(mesh: Mesh, client: Client) -> None:
     """`submit` returns with the unit of the local node, `attach` brings the job home."""
     submitted = client.ask("submit", "-p", "test.yml", "-i", "job", "--node", "worker")
     assert submitted.text.split() == ["job", "worker", client.record()["unit_id"]], submitted.stderr
-    assert mesh.control.ask(f"work status {client.record()['unit_id']}")["WorkType"] == "remote"
+    assert ask_node(mesh.control.socket, f"work status {client.record()['unit_id']}")["WorkType"] == "remote"
 
     attached = client.ask("attach", "-i", "job")
 

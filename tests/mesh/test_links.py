@@ -8,10 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.harness import LOCALHOST, OURS, Client, Commands, Project, PseudoTerminal, wait_until
-from tests.mesh.conftest import assert_no_units, await_cut, start_meshes, units_of
-
-from mesh_lab import NODES, Daemon, Mesh
+from receptor_runner.mesh.local import Daemon
+from tests.harness import LOCALHOST, OURS, Client, Commands, Project, PseudoTerminal, ask_node, wait_until
+from tests.mesh.conftest import ROW, Mesh, assert_no_units, await_cut, start_meshes, units_of
 
 pytestmark = [pytest.mark.receptor, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -43,8 +42,8 @@ class Scene:
     def keep_what_is_sent(self) -> None:
         """Keep what the worker sends although its unit will be released."""
         self._client.await_events(6)
-        unit = self.mesh.control.ask(f"work status {self._client.record()['unit_id']}")
-        sent = self.mesh.worker.directory / "units" / "worker" / unit["ExtraData"]["RemoteUnitID"] / "stdout"
+        unit = ask_node(self.mesh.control.socket, f"work status {self._client.record()['unit_id']}")
+        sent = self.mesh.worker.datadir / "worker" / unit["ExtraData"]["RemoteUnitID"] / "stdout"
         os.link(sent, self._directory / "sent")
 
     def assert_complete(self) -> None:
@@ -76,13 +75,11 @@ def read_tree(directory: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def scenes(
-    make_mesh: Callable[..., Mesh], commands: Commands, short_dir: Path, tmp_path: Path
-) -> dict[str, Scene]:
+def scenes(make_mesh: Callable[..., Mesh], commands: Commands, tmp_path: Path) -> dict[str, Scene]:
     """A scene for each daemon that can break, so that their long waits pass side by side."""
     made = {}
-    meshes = {broken: make_mesh() for broken in NODES}
-    start_meshes(short_dir, *meshes.values())
+    meshes = {broken: make_mesh() for broken in ("control", "hop", "worker")}
+    start_meshes(*meshes.values())
     for broken, mesh in meshes.items():
         directory = tmp_path / broken
         project = Project(directory / "pdd")
@@ -99,11 +96,11 @@ def test_a_daemon_dies_and_comes_back(scenes: dict[str, Scene]) -> None:
     for scene in scenes.values():
         scene.keep_what_is_sent()
     for broken, scene in scenes.items():
-        getattr(scene.mesh, broken).stop(signal.SIGKILL)
+        scene.mesh.daemon(broken).stop(signal.SIGKILL)
     for broken in ("hop", "worker"):
         await_cut(scenes[broken].mesh)
     for broken, scene in scenes.items():
-        getattr(scene.mesh, broken).start()
+        scene.mesh.daemon(broken).start()
 
     for scene in scenes.values():
         scene.assert_complete()
@@ -142,8 +139,8 @@ def silent_mesh(make_mesh: Callable[..., Mesh], short_dir: Path) -> Mesh:
     silent = short_dir / "silent"
     silent.write_text('#!/bin/sh\necho \'{"status": "starting", "command": []}\'\nexec sleep 300\n')
     silent.chmod(0o755)
-    mesh = make_mesh(worker={"work.silent": str(silent)})
-    start_meshes(short_dir, mesh)
+    mesh = make_mesh(ROW.replace("peers: [hop]", f"peers: [hop], work_types: {{silent: {silent}}}"))
+    start_meshes(mesh)
     return mesh
 
 
@@ -166,8 +163,8 @@ def test_a_unit_that_is_gone_without_a_last_word(
 
 def release_all(daemon: Daemon) -> None:
     """Release every unit of a node."""
-    for unit_id in daemon.ask("work list"):
-        daemon.ask(f"work release {unit_id}")
+    for unit_id in ask_node(daemon.socket, "work list"):
+        ask_node(daemon.socket, f"work release {unit_id}")
 
 
 def test_a_node_that_stays_away(own_mesh: Mesh, endless: Client) -> None:
@@ -213,7 +210,10 @@ def test_a_target_node_out_of_reach(own_mesh: Mesh, endless: Client) -> None:
     """A cancel or a release that cannot reach the target node is pending: that is an error, with what to do."""
     endless.ask("submit", "-p", "test.yml", "-i", "job", "--node", "worker")
     unit = endless.record()["unit_id"]
-    wait_until(lambda: own_mesh.control.ask(f"work status {unit}")["StateName"] == "Running", "the job runs")
+    wait_until(
+        lambda: ask_node(own_mesh.control.socket, f"work status {unit}")["StateName"] == "Running",
+        "the job runs",
+    )
     own_mesh.hop.stop(signal.SIGKILL)
     await_cut(own_mesh)
     for command in ("cancel", "release"):

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from receptor_runner.mesh.local import Daemon
 from tests.harness import Commands
-from tests.mesh.conftest import Meshes, assert_no_units, start_meshes, units_of
-
-from mesh_lab import Daemon, Mesh, wait_until
+from tests.mesh.conftest import ROW, Mesh, Meshes, assert_no_units, let_nobody_in, start_meshes
 
 pytestmark = [pytest.mark.receptor, pytest.mark.slow]
 
@@ -72,20 +70,11 @@ def test_info(meshes: Meshes, commands: Commands, kind: str) -> None:
 
 
 @pytest.fixture
-def walled(make_mesh: Callable[..., Mesh], short_dir: Path) -> Mesh:
+def walled(make_mesh: Callable[..., Mesh]) -> Mesh:
     """A mesh with two workers, of which one lets nobody in."""
-    mesh = make_mesh()
-    wall = Daemon(name="walled", directory=mesh.directory / "walled")
-    (peer,) = re.findall(r"127\.0\.0\.1:\d+", mesh.hop.config.read_text())
-    wall.write_config("worker", {"peers": peer, "accept_from": "nobody"})
-    start_meshes(short_dir, mesh)
-    wall.start()
-
-    def is_advertised() -> bool:
-        adverts = mesh.control.ask("status")["Advertisements"]
-        return any(advert["NodeID"] == "walled" for advert in adverts)
-
-    wait_until(is_advertised, 90, "the walled worker is not known", check=wall.check_running)
+    mesh = make_mesh(f"{ROW}  walled: {{role: worker, peers: [hop]}}\n")
+    let_nobody_in(mesh.daemon("walled"))
+    start_meshes(mesh)
     return mesh
 
 
@@ -97,7 +86,6 @@ def test_a_worker_that_does_not_answer(walled: Mesh, commands: Commands) -> None
     assert found["walled"]["info"] is None
     assert "Work unit expired" in found["walled"]["error"]
     assert_no_units(walled)
-    assert units_of(Daemon(name="walled", directory=walled.directory / "walled")) == {"walled": []}
 
     shown = commands.ours("nodes", "--info", "--timeout", "1", "--socket", walled.control.socket)
     assert shown.rc == 0

@@ -1,19 +1,17 @@
-"""The operators' page: its commands, run in their order, lead to a mesh with TLS and signed work."""
+"""The operators' page: its commands, run in their order, lead to a mesh of five nodes with TLS and signed work."""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.harness import free_port
-
-from mesh_lab import kill_below
+from receptor_runner.mesh.description import Role
+from receptor_runner.mesh.local.directory import MeshDirectory
+from receptor_runner.mesh.local.processes import receptor_processes
+from receptor_runner.mesh.reading import load_mesh
+from tests.harness import Commands
 
 pytestmark = [pytest.mark.receptor, pytest.mark.slow, pytest.mark.usefixtures("receptor_bin")]
 
@@ -21,37 +19,40 @@ PAGE = Path(__file__).parents[2] / "docs" / "operators.md"
 
 
 @pytest.fixture
-def place(short_dir: Path) -> Iterator[Path]:
-    """A directory to work in, whose daemons are gone at the end."""
+def place(short_dir: Path, commands: Commands) -> Iterator[Path]:
+    """A directory to work in, whose mesh is gone at the end."""
+    commands.cwd = short_dir
     yield short_dir
-    kill_below(short_dir)
+    mesh = MeshDirectory(short_dir / "trial")
+    if mesh.holds_mesh():
+        mesh.remove()
 
 
-@pytest.mark.timeout(180)
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="the page makes the signing pair with openssl")
-def test_page_works_word_for_word(place: Path, receptor_bin: str) -> None:
-    """Every command of the page succeeds, and the job's artifacts are there."""
+@pytest.mark.timeout(300)
+def test_page_works_word_for_word(place: Path, commands: Commands) -> None:
+    """Every command of the page succeeds, the jobs' artifacts are there, and in the end nothing else is."""
     blocks = re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE)
-    script = "\n".join(["set -eo pipefail", *blocks, "wait"])
-    for port in ("27199", "27200"):
-        script = script.replace(port, str(free_port()))
-    path = os.pathsep.join(
-        [str(Path(sys.executable).parent), str(Path(receptor_bin).parent), os.environ["PATH"]]
-    )
 
-    done = subprocess.run(
-        ["bash", "-c", script],
-        cwd=place,
-        env={**os.environ, "PATH": path},
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=170,
-    )
+    done = commands.run("bash", "-c", "\n".join(["set -eo pipefail", *blocks]), timeout_s=280)
 
-    assert done.returncode in {0, 143}, done.stdout + done.stderr
-    # The three warnings are about units below /tmp, where this test works.
-    assert "0 errors, 3 warnings, 0 notes" in done.stderr
+    assert done.rc == 0, done.text + done.stderr
+    assert len(re.findall("^starting node `", done.stderr, flags=re.MULTILINE)) >= 6, (
+        "five, and one that was killed"
+    )
     for ident in ("first", "second"):
         assert (place / "demo" / "artifacts" / ident / "rc").read_text().strip() == "0"
-    assert done.stdout.rstrip().endswith("{}")
+    assert "\n{}\n" in done.text, "no unit was left after the refusals"
+    assert not (place / "trial").exists()
+    assert receptor_processes(place) == set()
+
+
+def test_page_describes_what_init_writes(place: Path, commands: Commands) -> None:
+    """The nodes on the page are those of the file: five, of which two are hops, with TLS and signed work."""
+    (shown,) = re.findall(r"^```yaml\n(.*?)^```$", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE)
+    (place / "shown.yml").write_text(shown)
+
+    assert commands.ours("mesh", "init", "--workers", "2", "--hops", "2").rc == 0
+
+    mesh, on_page = load_mesh(place / "mesh.yml"), load_mesh(place / "shown.yml")
+    assert mesh.nodes == on_page.nodes
+    assert (len(mesh.nodes), len(mesh.with_role(Role.HOP)), mesh.tls, mesh.signed) == (5, 2, True, True)

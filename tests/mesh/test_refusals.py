@@ -8,11 +8,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.harness import Client, Finished, wait_until
-from tests.mesh.conftest import Meshes, assert_no_units, await_cut, start_meshes, units_of
-
-from mesh_keys import Authority, make_signing_pair
-from mesh_lab import Daemon, Mesh
+from receptor_runner.mesh.authority import make_signing_pair
+from receptor_runner.mesh.local import Daemon
+from receptor_runner.mesh.settings import SIGNING_KEY
+from tests.harness import Client, Finished, ask_node, wait_until
+from tests.mesh.conftest import (
+    ROW,
+    Mesh,
+    Meshes,
+    add_foreign_tls_client,
+    assert_no_units,
+    await_cut,
+    let_nobody_in,
+    start_meshes,
+    units_of,
+)
 
 pytestmark = [pytest.mark.receptor, pytest.mark.slow]
 
@@ -59,11 +69,11 @@ def test_unsigned(signed: Mesh, client: Client) -> None:
 
 
 @pytest.fixture
-def foreign_key(signed: Mesh, tmp_path: Path) -> Iterator[None]:
+def foreign_key(signed: Mesh) -> Iterator[None]:
     """The control node signs with a key that the worker does not know."""
-    key = signed.directory / "keys" / "sign.pem"
+    key = signed.control.config.with_name(SIGNING_KEY)
     true_key = key.read_bytes()
-    key.write_bytes(make_signing_pair(tmp_path / "foreign")[0].read_bytes())
+    key.write_bytes(make_signing_pair().private)
     yield
     key.write_bytes(true_key)
 
@@ -93,7 +103,9 @@ def restart(mesh: Mesh, daemon: Daemon) -> None:
     daemon.stop()
     daemon.start()
     wait_until(
-        lambda: all("worker" in node.ask("status")["RoutingTable"] for node in (mesh.control, mesh.hop)),
+        lambda: all(
+            "worker" in ask_node(node.socket, "status")["RoutingTable"] for node in (mesh.control, mesh.hop)
+        ),
         "the mesh is whole again",
         60,
     )
@@ -161,19 +173,12 @@ def test_an_unknown_tls_client(meshes: Meshes, client_of: Callable[[Daemon], Cli
 
 
 def test_a_tls_client_of_another_authority(
-    make_mesh: Callable[..., Mesh], client_of: Callable[[Daemon], Client], short_dir: Path
+    make_mesh: Callable[..., Mesh], client_of: Callable[[Daemon], Client], tmp_path: Path
 ) -> None:
     """Of several TLS clients none is guessed; one that the worker does not trust never gets the job started."""
-    mesh = make_mesh(tls=True)
-    foreign = Authority(short_dir / "foreign")
-    foreign.issue("control")
-    with mesh.control.config.open("a") as config:
-        config.write(
-            "- tls-client:\n    name: foreign\n"
-            f"    cert: {foreign.directory}/control.crt\n    key: {foreign.directory}/control.key\n"
-            f"    rootcas: {foreign.directory}/ca.crt\n"
-        )
-    start_meshes(short_dir, mesh)
+    mesh = make_mesh(ROW.replace("tls: false", "tls: true"))
+    add_foreign_tls_client(mesh.control, tmp_path)
+    start_meshes(mesh)
     client = client_of(mesh.control)
 
     unnamed = client.ask("run", *JOB)
@@ -187,10 +192,11 @@ def test_a_tls_client_of_another_authority(
 
 
 @pytest.fixture
-def walled(make_mesh: Callable[..., Mesh], short_dir: Path) -> Mesh:
+def walled(make_mesh: Callable[..., Mesh]) -> Mesh:
     """A mesh whose worker lets nobody use its control service."""
-    mesh = make_mesh(worker={"accept_from": "nobody"})
-    start_meshes(short_dir, mesh)
+    mesh = make_mesh()
+    let_nobody_in(mesh.worker)
+    start_meshes(mesh)
     return mesh
 
 

@@ -10,12 +10,11 @@ from random import Random
 
 import pytest
 import receptor_runner
+from receptor_runner.mesh.local import Daemon
 from receptor_runner.system.directories import state_directories
-from tests.harness import BIN, Client
+from tests.harness import BIN, OURS, Client
 from tests.harness.transports import Ran
-from tests.mesh.conftest import assert_no_units, start_meshes
-
-from mesh_lab import Daemon, Mesh
+from tests.mesh.conftest import Mesh, assert_no_units, set_worker, start_meshes
 
 pytestmark = pytest.mark.receptor
 
@@ -72,14 +71,13 @@ def test_only_what_changed_travels(
     state: Path,
     make_mesh: Callable[..., Mesh],
     client_of: Callable[[Daemon], Client],
-    short_dir: Path,
 ) -> None:
     """The second run finds all files there; a changed one travels alone; a changed or emptied store costs the whole.
 
     The worker is asked only the first time, and when what is remembered of it turned out to be wrong.
     """
     mesh = make_mesh()
-    start_meshes(short_dir, mesh)
+    start_meshes(mesh)
     client = with_data(client_of(mesh.control))
 
     assert kept(run(client, filled=6)) == (0, 6)
@@ -112,24 +110,17 @@ def test_a_worker_without_a_store_gets_the_whole(
     state: Path,
     make_mesh: Callable[..., Mesh],
     client_of: Callable[[Daemon], Client],
-    short_dir: Path,
     monkeypatch: pytest.MonkeyPatch,
     worker: str,
 ) -> None:
     """A worker of ours with --no-store, or ansible-runner's under our name, refuses the question and runs the job."""
-    mesh = make_mesh()
-    config = mesh.worker.config.read_text()
-    changed = (
-        re.sub(r'params: "(.*) worker"', r'params: "\1 worker --no-store"', config)
-        if worker == "no-store"
-        else re.sub(
-            r"command: .*\n(\s+)params: .*", rf"command: {BIN}/ansible-runner\n\1params: worker", config
-        )
-    )
-    assert changed != config
-    mesh.worker.config.write_text(changed)
     monkeypatch.setenv("PATH", f"{BIN}:{os.environ['PATH']}")  # ansible-runner looks for Ansible there
-    start_meshes(short_dir, mesh)
+    mesh = make_mesh()
+    if worker == "no-store":
+        set_worker(mesh.worker, OURS, "worker --no-store")
+    else:
+        set_worker(mesh.worker, f"{BIN}/ansible-runner")
+    start_meshes(mesh)
     client = with_data(client_of(mesh.control))
 
     assert "the worker has no store" in run(client).stderr
@@ -152,15 +143,12 @@ def test_a_store_that_is_emptied_between_question_and_job(
         f"""#!/bin/sh
 if [ -e {short_dir}/emptied-next ]; then rm -rf {state}/receptor-runner/store {short_dir}/emptied-next; fi
 if [ -e {short_dir}/asked-next ]; then mv {short_dir}/asked-next {short_dir}/emptied-next; fi
-exec {BIN}/receptor-runner worker
+exec {OURS} "$@"
 """
     )
     wrapper.chmod(0o755)
-    config = mesh.worker.config.read_text()
-    changed = re.sub(r'command: .*\n(\s+)params: ".* worker"', rf"command: {wrapper}\n\1params: ''", config)
-    assert changed != config
-    mesh.worker.config.write_text(changed)
-    start_meshes(short_dir, mesh)
+    set_worker(mesh.worker, str(wrapper))
+    start_meshes(mesh)
     client = with_data(client_of(mesh.control))
     run(client, filled=6)
 
@@ -179,11 +167,10 @@ def test_two_jobs_at_once(
     state: Path,
     make_mesh: Callable[..., Mesh],
     client_of: Callable[[Daemon], Client],
-    short_dir: Path,
 ) -> None:
     """Both fill one store from one project; each ends well, and the next job finds all files there."""
     mesh = make_mesh()
-    start_meshes(short_dir, mesh)
+    start_meshes(mesh)
     client = with_data(client_of(mesh.control))
     client.project.write("env/extravars", "filled: 6\n")
     words = ["-p", "test.yml", "--node", "worker"]
@@ -199,11 +186,10 @@ def test_a_python_caller_may_do_without(
     state: Path,
     make_mesh: Callable[..., Mesh],
     client_of: Callable[[Daemon], Client],
-    short_dir: Path,
 ) -> None:
     """With `store=False` everything travels, and the worker keeps nothing."""
     mesh = make_mesh()
-    start_meshes(short_dir, mesh)
+    start_meshes(mesh)
     client = with_data(client_of(mesh.control))
     client.project.write("env/extravars", "filled: 0\n")
     runner = receptor_runner.run(

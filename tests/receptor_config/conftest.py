@@ -9,29 +9,49 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from receptor_runner.mesh.authority import Authority, make_signing_pair
 from tests.harness import short_directory
 
 
 @pytest.fixture(scope="session")
 def assets() -> Iterator[Path]:
     """A directory with a short name that holds the files the configs speak of."""
-    from mesh_keys import Authority, make_signing_pair
-
     with short_directory() as directory:
-        authority = Authority(directory)
+        authority = Authority.create("test", lifetime=timedelta(days=90))
+        (directory / "ca.crt").write_bytes(authority.pair().public)
         for node_id in ("n1", "n2", "hub", "edge"):
-            authority.issue(node_id)
-        authority.issue("plain", carries="")
-        authority.issue("old", lifetime=timedelta(days=-1))
-        authority.issue("soon", lifetime=timedelta(days=3))
-        make_signing_pair(directory)
-        make_signing_pair(directory / "another")
+            write_certificate(directory, authority, node_id)
+        write_certificate(directory, authority, "plain", node_ids=[])
+        write_certificate(directory, authority, "old", days=-1)
+        write_certificate(directory, authority, "soon", days=3)
+        for place in (directory, directory / "another"):
+            place.mkdir(exist_ok=True)
+            pair = make_signing_pair()
+            write_private(place / "sign.pem", pair.private)
+            (place / "verify.pem").write_bytes(pair.public)
         shutil.copy(directory / "n1.key", directory / "open.key")
         (directory / "open.key").chmod(0o644)
         (directory / "plain.txt").write_text("words\n")
         (directory / "plain.txt").chmod(0o600)
         (directory / "taken").mkdir()
         yield directory
+
+
+def write_certificate(
+    directory: Path, authority: Authority, name: str, *, node_ids: list[str] | None = None, days: int = 90
+) -> None:
+    """Write NAME.crt, which carries the name as node id or other ids, and NAME.key."""
+    pair = authority.issue(
+        [name] if node_ids is None else node_ids, ["localhost", "127.0.0.1"], lifetime=timedelta(days=days)
+    )
+    (directory / f"{name}.crt").write_bytes(pair.public)
+    write_private(directory / f"{name}.key", pair.private)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a key that only its owner may read."""
+    path.touch(mode=0o600)
+    path.write_bytes(content)
 
 
 @pytest.fixture

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from receptor_runner.errors import ConfigError
+from receptor_runner.mesh.authority import Authority
 from receptor_runner.receptor_config.certificates import (
     need_reader,
     read_certificate,
@@ -16,8 +17,6 @@ from receptor_runner.receptor_config.certificates import (
     read_signing_key,
     read_verifying_key,
 )
-
-from mesh_keys import Authority
 
 
 def test_node_id_and_dates(assets: Path) -> None:
@@ -31,7 +30,9 @@ def test_node_id_and_dates(assets: Path) -> None:
 
 def test_long_node_id(tmp_path: Path) -> None:
     """A node id whose length does not fit one byte of DER is read whole."""
-    Authority(tmp_path).issue("long", carries="n" * 200)
+    lifetime = timedelta(days=1)
+    pair = Authority.create("test", lifetime=lifetime).issue(["n" * 200], ["localhost"], lifetime=lifetime)
+    (tmp_path / "long.crt").write_bytes(pair.public)
 
     assert read_certificate(tmp_path / "long.crt").node_ids == ("n" * 200,)
 

@@ -12,6 +12,8 @@ COMMANDS = {
     "render": "Write each node's files: configs, certificates, units",
     "status": "Show when certificates end, and which nodes are reached",
     "graph": "Draw the mesh",
+    "up": "Start a mesh on this machine and wait until jobs can be sent",
+    "down": "Stop the mesh on this machine and remove it",
 }
 
 EPILOG = """\b
@@ -19,6 +21,7 @@ Examples:
   receptor-runner mesh init --workers 2
   receptor-runner mesh check
   receptor-runner mesh render -o out/
+  receptor-runner mesh up
 """
 
 

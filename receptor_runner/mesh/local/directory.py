@@ -1,0 +1,151 @@
+"""The directory of a mesh on this machine: which one, whose it is, and which mesh is in it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shlex
+import tempfile
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from receptor_runner.artifacts import write_atomically
+from receptor_runner.errors import OutputFailed, UsageError
+from receptor_runner.mesh.local.processes import end_processes, receptor_processes
+from receptor_runner.system.directories import state_directories
+from receptor_runner.system.files import remove_tree
+
+if TYPE_CHECKING:
+    from receptor_runner.mesh.description import MeshDescription
+
+MARKER = ".mesh.json"
+"""No node id begins with a dot, so that the directory of a node cannot have this name."""
+
+_SCHEMA = 1
+
+
+def default_directory() -> Path:
+    """Return this user's directory for a mesh: in the state directory, else in the temporary one."""
+    for state in state_directories():
+        return state / "mesh"
+    return Path(tempfile.gettempdir(), f"receptor-runner-mesh-{os.geteuid()}")
+
+
+class MeshDirectory:
+    """A directory that holds one mesh and nothing else; a marker file tells it from all other directories.
+
+    Args:
+        path: the directory; it need not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+
+    def claim(self, description: MeshDescription) -> bool:
+        """Take the directory for a mesh; return False if its files are there already.
+
+        Raises:
+            UsageError: something else, or another mesh, is in it.
+            OutputFailed: it cannot be written.
+        """
+        if not self.holds_mesh():
+            self._check_empty()
+            self._mark({})
+            return True
+        held = self._read()
+        if held and held != _as_data(description):
+            raise UsageError(
+                f"{self.path} holds another mesh, or an older version of this one",
+                hint=f"receptor-runner mesh down --dir {shlex.quote(str(self.path))}; "
+                "or choose another directory with --dir",
+            )
+        return not held
+
+    def complete(self, description: MeshDescription) -> None:
+        """Note that all files of a mesh are there: what was interrupted before that is written again.
+
+        Raises:
+            OutputFailed: it cannot be written.
+        """
+        self._mark(_as_data(description))
+
+    def _mark(self, mesh: dict[str, Any]) -> None:
+        marker = json.dumps({"schema": _SCHEMA, "mesh": mesh})
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomically(self.path / MARKER, f"{marker}\n".encode())
+        except OSError as error:
+            raise OutputFailed(f"cannot write {self.path}", cause=error.strerror) from error
+
+    def holds_mesh(self) -> bool:
+        """Return whether a mesh of this user's is in it."""
+        try:
+            return (self.path / MARKER).stat().st_uid == os.geteuid()
+        except OSError:
+            return False
+
+    def is_running(self) -> bool:
+        """Return whether a daemon or a job of the mesh is running."""
+        return bool(receptor_processes(self.path))
+
+    def end(self) -> None:
+        """End the daemons and the jobs of the mesh; its files stay."""
+        end_processes(self.path)
+
+    def remove(self) -> bool:
+        """End what runs below it and remove it; return False if it does not exist.
+
+        Raises:
+            UsageError: it holds no mesh.
+        """
+        if not self.path.exists():
+            return False
+        if not self.holds_mesh():
+            raise UsageError(
+                f"{self.path} holds no mesh of yours",
+                cause=f"there is no file {MARKER} of yours in it",
+                hint="name the directory that `mesh up` was given with --dir",
+            )
+        self.end()
+        # The marker goes last: a removal that is interrupted can be repeated.
+        for entry in self.path.iterdir():
+            if entry.name != MARKER:
+                remove_tree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+        remove_tree(self.path, check=True)
+        return True
+
+    def _check_empty(self) -> None:
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise UsageError(
+                f"{self.path} is not an empty directory",
+                cause="it holds no mesh, and what is in it would be removed with the mesh",
+                hint="choose another directory with --dir",
+            )
+        if self.path.exists() and self.path.stat().st_uid != os.geteuid():
+            raise UsageError(
+                f"{self.path} belongs to another user", hint="choose another directory with --dir"
+            )
+
+    def _read(self) -> dict[str, Any]:
+        """Return the mesh whose files are there; nothing if they are not complete."""
+        try:
+            read: dict[str, Any] = json.loads((self.path / MARKER).read_text())["mesh"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
+        return read
+
+
+def _as_data(description: MeshDescription) -> dict[str, Any]:
+    """Return a description as JSON has it, without the lines of its file: a comment makes no other mesh."""
+    data = dataclasses.asdict(description)
+    for table in (data, *data["nodes"]):
+        for name in ("line", "lines"):
+            table.pop(name, None)
+    as_json: dict[str, Any] = json.loads(json.dumps(data, default=_plain))
+    return as_json
+
+
+def _plain(value: object) -> object:
+    return value.value if isinstance(value, Enum) else dict(value)  # type: ignore[call-overload] # a mapping

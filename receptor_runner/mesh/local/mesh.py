@@ -1,0 +1,175 @@
+"""A mesh on this machine: written, started, waited for, stopped."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from receptor_runner.errors import NodeUnavailable
+from receptor_runner.mesh.description import Role
+from receptor_runner.mesh.local.daemon import Daemon, find_receptor
+from receptor_runner.mesh.local.directory import MeshDirectory
+from receptor_runner.mesh.local.files import write_files
+from receptor_runner.mesh.local.order import start_order
+from receptor_runner.mesh.local.processes import reap
+from receptor_runner.mesh.local.readiness import missing_workers
+from receptor_runner.mesh.local.waiting import POLL_S
+from receptor_runner.receptor.control.protocol import Control, Deadlines
+from receptor_runner.receptor.nodes.mesh import MESH_FIELDS, read_nodes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from receptor_runner.mesh.description import MeshDescription
+    from receptor_runner.receptor.nodes.mesh import MeshNode as Seen
+
+ADVERT_TIMEOUT_S = 8.0
+"""How long a worker that was started may stay silent before it is started again."""
+
+_RESTARTS = 2
+_DEADLINES = Deadlines(connect_s=2.0, reply_s=5.0)
+
+
+class LocalMesh:
+    """The nodes of a description as daemons on this machine.
+
+    Args:
+        description: the mesh; ports, addresses and paths in it are replaced by those of this machine.
+        directory: everything of the mesh is below it; it must not exist, be empty, or hold this very mesh.
+        environment: of the daemons and of the jobs they run; None for that of this process.
+        report: takes a line about each step.
+    """
+
+    def __init__(
+        self,
+        description: MeshDescription,
+        directory: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        report: Callable[[str], None] = lambda _line: None,
+    ) -> None:
+        self.description = description
+        self._directory = MeshDirectory(directory)
+        self._report = report
+        self.daemons = tuple(
+            Daemon(name=node.name, directory=self.directory / node.name, environment=environment)
+            for node in description.nodes
+        )
+
+    @property
+    def directory(self) -> Path:
+        """Where everything of the mesh is."""
+        return self._directory.path
+
+    def daemon(self, name: str) -> Daemon:
+        """Return the daemon of a node.
+
+        Raises:
+            KeyError: there is no such node.
+        """
+        return dict(zip((daemon.name for daemon in self.daemons), self.daemons, strict=True))[name]
+
+    def write(self) -> None:
+        """Write each node's receptor.yml, certificates and keys, unless they are there already.
+
+        Raises:
+            UsageError: the directory holds something else.
+            ConfigError: the description makes no usable receptor.yml, or keys cannot be made.
+            OutputFailed: the directory cannot be written.
+        """
+        if self._directory.claim(self.description):
+            write_files(self.description, self.directory, self.daemons)
+            self._directory.complete(self.description)
+
+    def is_written(self) -> bool:
+        """Return whether its files are there, or those of another mesh."""
+        return self._directory.holds_mesh()
+
+    def is_running(self) -> bool:
+        """Return whether one of its daemons, or a job of one, is running."""
+        return self._directory.is_running()
+
+    def start(self, *, timeout_s: float = 90.0) -> None:
+        """Start the nodes that are not running, and wait until every control node knows what every worker offers.
+
+        Args:
+            timeout_s: how long to wait for the workers.
+
+        Raises:
+            MissingInput: the daemon is not installed.
+            NodeUnavailable: a daemon ended, or the time is up; the mesh stays as it is.
+            UsageError, ConfigError, OutputFailed: as `write`.
+        """
+        find_receptor()
+        self.write()
+        started = {}
+        for node in start_order(self.description.nodes):
+            daemon = self.daemon(node.name)
+            if not daemon.is_running():
+                self._report(f"starting node `{node.name}`")
+                daemon.start()
+                started[node.name] = time.monotonic()
+        self._await_workers(started, timeout_s)
+
+    def _await_workers(self, started: dict[str, float], timeout_s: float) -> None:
+        """Wait until the workers are known; start those again that were started here and stay silent.
+
+        Source: a daemon announces its work types 5 s after its start, unless its own request for that comes before the
+        thread that takes it, and then once a minute. To start it again is faster than to wait for the minute.
+        """
+        end = time.monotonic() + timeout_s
+        restarts = dict.fromkeys(started, _RESTARTS)
+        if self.missing():
+            self._report("waiting until the workers announce their work types, which takes a few seconds")
+        while missing := self.missing():
+            for daemon in self.daemons:
+                daemon.check_running()
+            if time.monotonic() > end:
+                raise self._incomplete(missing, timeout_s)
+            for name in missing.keys() & restarts.keys():
+                if restarts[name] and time.monotonic() - started[name] > ADVERT_TIMEOUT_S:
+                    restarts[name] -= 1
+                    self._report(f"starting node `{name}` again, because it is silent")
+                    self.daemon(name).stop()
+                    self.daemon(name).start()
+                    started[name] = time.monotonic()
+            time.sleep(POLL_S)
+
+    def _incomplete(self, missing: dict[str, str], timeout_s: float) -> NodeUnavailable:
+        worker, reason = next(iter(missing.items()))
+        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        return NodeUnavailable(
+            f"worker `{worker}`{others} cannot take jobs after {timeout_s:g} s",
+            cause=reason,
+            hint=f"cat {self.daemon(worker).log}",
+        )
+
+    def missing(self) -> dict[str, str]:
+        """Return the workers that cannot take jobs from every control node yet, and why."""
+        controls = self.description.with_role(Role.CONTROL)
+        return missing_workers(self.description, {node.name: self._view(node.name) for node in controls})
+
+    def _view(self, name: str) -> dict[str, Seen]:
+        """Return the nodes that a node knows; none while it does not answer."""
+        control = Control(str(self.daemon(name).socket), deadlines=_DEADLINES)
+        try:
+            return read_nodes(control.status(*MESH_FIELDS))
+        except NodeUnavailable:
+            return {}
+
+    def end(self) -> None:
+        """End the daemons and the jobs they run; the files stay, and `start` goes on with the same units."""
+        self._directory.end()
+        for daemon in self.daemons:
+            reap(daemon.pid)
+
+    def stop(self) -> None:
+        """End the daemons and the jobs they run, and remove the directory. Nothing happens if there is none.
+
+        Raises:
+            UsageError: the directory holds no mesh.
+        """
+        if self._directory.holds_mesh():
+            self.end()
+        self._directory.remove()

@@ -1,0 +1,97 @@
+"""The directory of a mesh: taken only if nothing is lost, removed only if it is ours."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+import pytest
+from receptor_runner.errors import UsageError
+from receptor_runner.mesh.local.directory import MARKER, MeshDirectory, default_directory
+from tests.mesh.conftest import ROW, description_of
+
+MESH = description_of(ROW)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> MeshDirectory:
+    """A directory that does not exist yet."""
+    return MeshDirectory(tmp_path / "mesh")
+
+
+def test_claim(directory: MeshDirectory) -> None:
+    """A new or empty directory is taken, for its owner only; files that are complete are not written again."""
+    assert directory.claim(MESH)
+    assert directory.claim(MESH), "what was interrupted is written again"
+    directory.complete(MESH)
+    assert not directory.claim(MESH)
+    assert directory.path.stat().st_mode & 0o077 == 0
+
+
+def test_comments_make_no_other_mesh(directory: MeshDirectory) -> None:
+    """The same mesh on other lines of its file is the same mesh; another node makes another one."""
+    directory.claim(MESH)
+    directory.complete(MESH)
+    moved = dataclasses.replace(MESH, nodes=tuple(dataclasses.replace(node, line=9) for node in MESH.nodes))
+
+    assert not directory.claim(moved)
+    with pytest.raises(UsageError, match="holds another mesh"):
+        directory.claim(dataclasses.replace(MESH, tls=True))
+
+
+def test_foreign_directory(directory: MeshDirectory) -> None:
+    """A directory with anything else in it is neither taken nor removed."""
+    directory.path.mkdir()
+    (directory.path / "mine").touch()
+
+    with pytest.raises(UsageError, match="is not an empty directory"):
+        directory.claim(MESH)
+    with pytest.raises(UsageError, match="holds no mesh of yours"):
+        directory.remove()
+    assert [path.name for path in directory.path.iterdir()] == ["mine"]
+
+
+def test_file_in_the_way(directory: MeshDirectory) -> None:
+    """A file in place of the directory is left alone."""
+    directory.path.touch()
+
+    with pytest.raises(UsageError):
+        directory.claim(MESH)
+    with pytest.raises(UsageError):
+        directory.remove()
+    assert directory.path.is_file()
+
+
+def test_remove(directory: MeshDirectory, tmp_path: Path) -> None:
+    """Everything goes, read-only directories too, but nothing that a link in it leads to; twice does no harm."""
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").touch()
+    directory.claim(MESH)
+    (directory.path / "link").symlink_to(tmp_path / "precious")
+    (directory.path / "node").mkdir()
+    (directory.path / "node" / "file").touch()
+    (directory.path / "node").chmod(0o500)
+
+    assert directory.remove()
+    assert not directory.remove()
+    assert not directory.path.exists()
+    assert (tmp_path / "precious" / "file").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+def test_marker_of_another_user(directory: MeshDirectory) -> None:
+    """A marker that somebody else has put there makes no mesh of ours."""
+    directory.claim(MESH)
+    os.chown(directory.path / MARKER, 12345, 12345)
+
+    with pytest.raises(UsageError, match="holds no mesh of yours"):
+        directory.remove()
+
+
+def test_usual_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The usual directory is below the user's state directory, and needs no runtime directory."""
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+    assert default_directory() == tmp_path / "receptor-runner" / "mesh"
