@@ -180,8 +180,9 @@ def _check_roles(description: MeshDescription) -> Iterator[Finding]:
     if not all(names.issuperset(node.peers) for node in description.nodes):
         return  # unknown peers are reported; what they cut off would only repeat it
     within = {control.name: description.distances(control.name) for control in controls}
+    links = description.links()
     for node in description.nodes:
-        yield from _check_reach(node, within, is_alone=len(description.distances(node.name)) == 1)
+        yield from _check_reach(node, within, is_alone=not links[node.name])
 
 
 def _check_reach(

@@ -131,13 +131,22 @@ class MeshDescription:
         inbound = (node.name for node in self.connecting_to(name))
         return tuple(dict.fromkeys((*self.node(name).peers, *inbound)))
 
+    def links(self) -> dict[str, tuple[str, ...]]:
+        """Return the neighbors of every node; peers that are not in the mesh are left out."""
+        found: dict[str, dict[str, None]] = {node.name: {} for node in self.nodes}
+        for node in self.nodes:
+            for peer in node.peers:
+                if peer in found and peer != node.name:
+                    found[node.name][peer] = None
+                    found[peer][node.name] = None
+        return {name: tuple(neighbors) for name, neighbors in found.items()}
+
     def distances(self, name: str) -> dict[str, int]:
         """Return how many links away from a node every node is that it can reach, the nearest first."""
-        known = {node.name for node in self.nodes}
-        found = {name: 0}
+        links, found = self.links(), {name: 0}
         for near in (order := [name]):
-            for neighbor in self.neighbors(near):
-                if neighbor in known and neighbor not in found:
+            for neighbor in links[near]:
+                if neighbor not in found:
                     found[neighbor] = found[near] + 1
                     order.append(neighbor)
         return found

@@ -34,7 +34,7 @@ def spanning_tree(description: MeshDescription) -> dict[str, str]:
 
     What the control nodes cannot reach gets roots of its own.
     """
-    names = {node.name for node in description.nodes}
+    links = description.links()
     parents: dict[str, str] = {}
     placed: set[str] = set()
     controls = description.with_role(Role.CONTROL)
@@ -43,8 +43,8 @@ def spanning_tree(description: MeshDescription) -> dict[str, str]:
             continue
         placed.add(root.name)
         for near in (order := [root.name]):
-            for neighbor in description.neighbors(near):
-                if neighbor in names and neighbor not in placed:
+            for neighbor in links[near]:
+                if neighbor not in placed:
                     placed.add(neighbor)
                     parents[neighbor] = near
                     order.append(neighbor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from importlib import resources
 from pathlib import Path
@@ -112,6 +113,7 @@ def _work_types(
     return (first, *additional)
 
 
+@functools.cache  # a mesh has hundreds of nodes, and to compile a template takes longer than to fill it
 def _environment() -> Environment:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 

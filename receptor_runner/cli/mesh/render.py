@@ -92,8 +92,9 @@ def _print(rendered: Rendered) -> None:
         output.line(f"wrote {rendered.directory / name}")
     for name in rendered.removed:
         output.line(f"removed {rendered.directory / name}")
-    for name, reason in sorted(rendered.reasons.items()):
-        messages.note(f"certificate of {f'node {name}' if name else 'the authority'}: {reason}")
+    for reason in dict.fromkeys(rendered.reasons.values()):
+        names = [name or "the authority" for name, why in rendered.reasons.items() if why == reason]
+        messages.note(f"made certificates ({reason}): {', '.join(names)}")
     for name in rendered.leftovers:
         directory = rendered.directory / name
         messages.note(

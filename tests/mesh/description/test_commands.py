@@ -35,7 +35,7 @@ def test_init_check_render(command_line: CommandLine) -> None:
     rendered = command_line.ours("mesh", "render")
     assert rendered.rc == 0
     assert "wrote out/worker/files/receptor.yml\n" in rendered.text
-    assert "certificate of node worker: new\n" in rendered.stderr
+    assert rendered.stderr == "made certificates (new): the authority, control, worker\n"
 
     again = command_line.ours("mesh", "render")
     assert (again.rc, again.text, again.stderr) == (0, "", "nothing to do: out is up to date\n")
