@@ -124,7 +124,7 @@ class SliceRun:
             while thread.is_alive():
                 # short joins: Python runs signal handlers between them, and the requests are looked at
                 thread.join(_WATCH_S)
-                if self._requests.cancel.requested or self._whole.is_canceled:
+                if self._is_canceled():
                     self._requests.cancel.request()
                     for number in queue.drain():
                         self._end(number, _CANCELED)
@@ -163,6 +163,9 @@ class SliceRun:
             NodeUnavailable: nothing of it ran.
         """
         entry = self._index.entry(number)
+        # looked at for each slice: the lane may be free because somebody has just canceled the slice before
+        if self._is_canceled():
+            return _CANCELED
         try:
             destination = dataclasses.replace(self._destination, node=node)
             self._submit(entry, destination)
@@ -175,6 +178,10 @@ class SliceRun:
         except Exception as error:
             log.debug("slice %d", number, exc_info=True)
             return RunnerError("an unexpected error", cause=f"{type(error).__name__}: {error}")
+
+    def _is_canceled(self) -> bool:
+        """Return whether all is to be canceled, by this process or by `cancel` elsewhere."""
+        return self._requests.cancel.requested or self._whole.is_canceled
 
     def _submit(self, entry: SliceEntry, destination: Destination) -> None:
         # Each slice opens the local node for itself: an embedded node belongs to one job and ends with it.
