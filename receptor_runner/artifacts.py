@@ -66,17 +66,19 @@ def make_private(directory: Path) -> None:
                 path.chmod(path.stat().st_mode & 0o700)
 
 
-def write_atomically(path: Path, content: bytes, *, durable: bool = False) -> None:
-    """Write a file 0600 so that a reader sees the old content or the new, never a part.
+def write_atomically(path: Path, content: bytes, *, durable: bool = False, mode: int = FILE_MODE) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part.
 
     Args:
         path: the file; its directory must exist.
         content: all of it.
         durable: whether it must also survive a power cut (fsync of file and directory).
+        mode: who may read it; by default only this user.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE), "wb") as file:
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+            os.fchmod(file.fileno(), mode)  # the umask may have cut it down
             file.write(content)
             if durable:
                 file.flush()

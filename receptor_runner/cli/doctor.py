@@ -8,6 +8,7 @@ import click
 
 from receptor_runner.cli import completions, parameters
 from receptor_runner.cli.commands import Command
+from receptor_runner.cli.configuration.settings import source_of
 from receptor_runner.cli.node_options import AccessOptions, SocketOptions, TlsOptions
 
 if TYPE_CHECKING:
@@ -77,5 +78,11 @@ def doctor(
         store=False,
         tls=access.tls(),
     )
-    examination = Examination(destination=where, nodes=nodes, within_s=timeout, echo=not no_job)
+    examination = Examination(
+        destination=where,
+        socket_source=source_of(click.get_current_context(), "socket") if local.socket else "",
+        nodes=nodes,
+        within_s=timeout,
+        echo=not no_job,
+    )
     return doctor_report.as_json(examination) if json_output else doctor_report.as_text(examination)

@@ -21,6 +21,7 @@ COMMANDS = {
     "cancel": "Stop a running job",
     "release": "Remove a job's unit from its node",
     "jobs": "List your jobs, or those of a private data directory",
+    "metrics": "Print figures about jobs and certificates for Prometheus",
     "nodes": "List the nodes of the mesh and what they offer",
     "doctor": "Check what a job needs, and say what to do",
     "cleanup": "Remove what jobs left behind on a node",

@@ -12,17 +12,18 @@ from receptor_runner.receptor_config.certificate_ends import CertificateEnd
 SOON = timedelta(days=30)
 
 
-def judge_ends(ends: Sequence[CertificateEnd], now: datetime) -> Verdict:
+def judge_ends(ends: Sequence[CertificateEnd], config: str, now: datetime) -> Verdict:
     """Judge the certificate that ends first.
 
     Args:
         ends: the certificates, at least one.
+        config: the receptor.yml that names them.
         now: the moment.
     """
     facts = {"certificates": [_describe(end, now) for end in ends]}
     first = min(ends, key=lambda end: end.not_after)
     left = first.not_after - now
-    hint = f"issue a new one and restart the node: receptor-runner config check {shlex.quote(first.config)}"
+    hint = f"issue a new one and restart the node: receptor-runner config check {shlex.quote(config)}"
     if left <= timedelta(0):
         return failed(f"{first.path} expired on {first.not_after:%Y-%m-%d}", Fault.MISCONFIGURED, hint, facts)
     if left < SOON:

@@ -17,7 +17,6 @@ from receptor_runner.doctor.verdict import Fault, Verdict, failed, ok
 from receptor_runner.handlers import Handlers
 from receptor_runner.job import Job, new_ident
 from receptor_runner.outcome import Outcome, Status
-from receptor_runner.receptor.jobs import index
 from receptor_runner.receptor.jobs.follow import Following, follow
 from receptor_runner.receptor.jobs.follow_policy import FollowPolicy
 from receptor_runner.receptor.jobs.record import RecordFile
@@ -72,7 +71,7 @@ class _Echo:
         inventory.write_text(_HOST)
         job = Job(ident=self._file.ident, module="ansible.builtin.ping", host_pattern="localhost")
         with contextlib.closing(prepare(job, self._directory)) as shipment:
-            start(shipment, self._directory, self._destination, self._local)
+            start(shipment, self._directory, self._destination, self._local, is_listed=False)
         policy = FollowPolicy(
             wait_timeout_s=within_s,
             pending_timeout_s=within_s,
@@ -106,10 +105,9 @@ class _Echo:
         return failed(f"the job is {outcome.status}: {why}", Fault.MISCONFIGURED, hint, facts)
 
     def remove(self) -> None:
-        """Remove the unit, whatever became of the job, and forget the job."""
+        """Remove the unit, whatever became of the job."""
         record = self._file.read()
         if record and record.unit_id and not record.released:
             unit = Unit(self._destination.control(self._local), record.unit_id)
             if not unit.discard_and_wait():
                 unit.discard(force=True)
-        index.remove(self._file.place)

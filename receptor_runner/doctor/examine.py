@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from receptor_runner.doctor.local_node import LOCAL_NODE, local_steps
@@ -18,7 +19,7 @@ from receptor_runner.errors import RunnerError
 from receptor_runner.receptor.control.protocol import Deadlines
 from receptor_runner.receptor.control.retry import RetryPolicy
 from receptor_runner.receptor.nodes.destination import Destination
-from receptor_runner.receptor.nodes.locate import LocalNode
+from receptor_runner.receptor.nodes.locate import LocalNode, open_local_node
 
 _AT_ONCE = 8
 _CONNECT_S = 5.0
@@ -30,12 +31,14 @@ class Examination:
 
     Attributes:
         destination: the local node, and how others are reached from there; its `node` is not used.
+        socket_source: where the socket was named, in words.
         nodes: the target nodes; empty for all that take jobs.
         within_s: how long one exchange with a node may take; a job may take three times as long.
         echo: whether a real job is run through each target node.
     """
 
     destination: Destination
+    socket_source: str = "--socket"
     nodes: tuple[str, ...] = ()
     within_s: float = 20.0
     echo: bool = True
@@ -45,17 +48,20 @@ class Examination:
         yield from take_steps(THIS_MACHINE, machine_steps(), MachineView())
         with contextlib.ExitStack() as stack:
             try:
-                local = stack.enter_context(self._where().local_node())
+                local = stack.enter_context(self._local_node())
             except RunnerError as error:
                 yield Result(subject=LOCAL_NODE, step="socket", verdict=failed_by(error), duration_s=0.0)
                 return
             yield from self._of_mesh(local)
 
+    def _local_node(self) -> AbstractContextManager[LocalNode]:
+        needs_mesh = bool(self.nodes or self.destination.tls_client)
+        return open_local_node(self.destination.socket, source=self.socket_source, needs_mesh=needs_mesh)
+
     def _where(self) -> Destination:
         """Return the destination with the deadlines of a person who waits: what fails is reported, not retried."""
         return dataclasses.replace(
             self.destination,
-            node=self.nodes[0] if self.nodes else None,
             deadlines=Deadlines(connect_s=min(_CONNECT_S, self.within_s), reply_s=self.within_s),
             retry=RetryPolicy(deadline_s=0),
         )

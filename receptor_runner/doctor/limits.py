@@ -51,7 +51,7 @@ def judge_inotify(limits: Mapping[str, int]) -> Verdict:
     for name, enough in (("max_user_instances", ENOUGH_INSTANCES), ("max_user_watches", ENOUGH_WATCHES)):
         limit = limits.get(name)
         if limit is not None and limit < enough:
-            hint = f"sudo sysctl -w fs.inotify.{name}={2 * enough}, and in /etc/sysctl.d to keep it"
+            hint = f"sudo sysctl -w fs.inotify.{name}={16 * enough}; in a file of /etc/sysctl.d to keep it"
             return warning(f"fs.inotify.{name} is {limit}, too low for many jobs at once", hint, dict(limits))
     if not limits:
         return skipped("the limits are not known")

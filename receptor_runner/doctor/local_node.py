@@ -154,7 +154,9 @@ def _certificates(view: LocalView) -> Verdict:
     except (OSError, ValueError) as error:
         hint = f"receptor-runner config check {shlex.quote(view.document.file)}"
         return failed(f"a certificate cannot be read: {error}", Fault.MISCONFIGURED, hint)
-    return judge_ends(ends, datetime.now(UTC)) if ends else ok("none: the node uses no TLS")
+    return (
+        judge_ends(ends, view.document.file, datetime.now(UTC)) if ends else ok("none: the node uses no TLS")
+    )
 
 
 def _space(view: LocalView) -> Verdict:

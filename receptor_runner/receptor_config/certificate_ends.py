@@ -19,13 +19,21 @@ class CertificateEnd:
 
     Attributes:
         path: its file.
-        config: the receptor.yml that names it.
         not_after: its end, UTC.
     """
 
     path: Path
-    config: str
     not_after: datetime
+
+
+def certificate_end(path: Path) -> CertificateEnd:
+    """Return when the first certificate of a PEM file ends.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it holds no certificate.
+    """
+    return CertificateEnd(path=path, not_after=read_certificate(path).not_after)
 
 
 def certificate_ends(document: Document) -> Iterator[CertificateEnd]:
@@ -37,5 +45,4 @@ def certificate_ends(document: Document) -> Iterator[CertificateEnd]:
     """
     blocks = document.all("tls-server", "tls-client")
     paths = (Path(block.text(key)) for block in blocks for key in _KEYS if block.text(key))
-    for path in dict.fromkeys(paths):
-        yield CertificateEnd(path=path, config=document.file, not_after=read_certificate(path).not_after)
+    yield from map(certificate_end, dict.fromkeys(paths))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     "playbook", "adhoc", "transmit", "worker", "process", "run", "submit", "attach", "cancel", "release",
-    "jobs", "nodes", "doctor", "cleanup", "node", "config", "completion",
+    "jobs", "metrics", "nodes", "doctor", "cleanup", "node", "config", "completion",
 )  # fmt: skip
 
 STREAM = (

@@ -42,7 +42,7 @@ def test_right_after_the_installation(commands: Commands, environment: dict[str,
     assert all(step["duration_s"] >= 0 for step in steps.values())
     state = Path(environment["XDG_STATE_HOME"], "receptor-runner")
     wait_until(lambda: not list(state.glob("receptor-runner-node-*")), "the node is gone")
-    assert list((state / "jobs").iterdir()) == []
+    assert list(state.glob("jobs/*")) == []
     wait_until(lambda: not processes_of(state), "its processes are gone")
 
 
@@ -166,3 +166,15 @@ def test_other_commands_name_the_doctor(commands: Commands, short_dir: Path) -> 
         _output, stderr = process.communicate(timeout=30)
     assert process.returncode == 69
     assert stderr.decode().splitlines()[-1] == "  hint: find out why, step by step: receptor-runner doctor"
+
+
+def test_settings_of_a_file_count(commands: Commands, short_dir: Path) -> None:
+    """Node and socket of ./receptor-runner.yml are checked, and the report says where the socket was named."""
+    settings = commands.cwd / "receptor-runner.yml"
+    settings.write_text(f"socket: {short_dir}/none.sock\nnode: exec1\n")
+    settings.chmod(0o600)
+    _rc, steps = examine(commands)
+    assert steps["local node: socket"]["facts"] == {
+        "address": f"{short_dir}/none.sock",
+        "source": "./receptor-runner.yml:1",
+    }

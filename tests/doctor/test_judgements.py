@@ -95,10 +95,9 @@ def test_no_advertisement(seen: str | None) -> None:
 def test_certificates(days: int, state: State, word: str) -> None:
     """The certificate that ends first decides; each is among the facts with its days."""
     ends = [
-        CertificateEnd(path=Path(f"{left}.crt"), config="receptor.yml", not_after=NOW + timedelta(days=left))
-        for left in (days, 200)
+        CertificateEnd(path=Path(f"{left}.crt"), not_after=NOW + timedelta(days=left)) for left in (days, 200)
     ]
-    verdict = judge_ends(ends, NOW)
+    verdict = judge_ends(ends, "receptor.yml", NOW)
     assert verdict.state is state
     assert word in verdict.summary
     assert [entry["days_left"] for entry in verdict.facts["certificates"]] == [days, 200]

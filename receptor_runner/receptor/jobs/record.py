@@ -75,6 +75,7 @@ class Record:
         created: when the job was recorded (ISO 8601, UTC).
         updated: when the record was written last (likewise).
         checkpoint: from where to go on following.
+        sent_bytes: how many bytes of payload were sent for it.
         outcome: how it ended.
         released: whether its unit is gone from the node.
         error_code: the exit code of the error that ended the following, where the job has no status of its own.
@@ -92,6 +93,7 @@ class Record:
     created: str = field(default_factory=now)
     updated: str = ""
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    sent_bytes: int = 0
     outcome: Outcome | None = None
     released: bool = False
     error_code: int | None = None

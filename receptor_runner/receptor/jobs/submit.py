@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from receptor_runner.errors import ContactLost, IdentExists, RunnerError, UsageError
@@ -193,6 +193,7 @@ class _Sending:
     control: Control
     record: Record
     order: WorkOrder
+    sent_bytes: int = 0
 
     def send(self, shipment: Shipment, route: Route) -> Record:
         """Send what the worker lacks, or the whole payload where that is refused or does not pay."""
@@ -216,8 +217,14 @@ class _Sending:
         return False
 
     def _upload(self, shipment: Shipment) -> None:
-        upload(self.control, self.order, shipment.chunks(), self._note_unit, self._note_abortion)
+        payload = self._counted(shipment.chunks())
+        upload(self.control, self.order, payload, self._note_unit, self._note_abortion)
         log.debug("job %s: all of the payload is sent", self.file.ident)
+
+    def _counted(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            yield chunk
+            self.sent_bytes += len(chunk)
 
     def _was_refused(self) -> bool:
         """Return whether the worker refused the payload before it ran anything; then its unit is removed.
@@ -243,4 +250,5 @@ class _Sending:
             self.file.write(dataclasses.replace(self.record, stage=Stage.ABORTED, outcome=_ABORTED))
 
     def _note_start(self) -> Record:
-        return self.file.write(dataclasses.replace(self.record, stage=Stage.STARTED))
+        started = dataclasses.replace(self.record, stage=Stage.STARTED, sent_bytes=self.sent_bytes)
+        return self.file.write(started)

@@ -1,0 +1,1 @@
+"""Figures about jobs and certificates for monitoring systems, from what is on disk."""
