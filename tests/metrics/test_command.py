@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from receptor_runner.mesh.authority import Authority
 from tests.harness import OURS, Commands, Project
 from tests.metrics.test_figures import samples
-
-from mesh_keys import Authority
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
@@ -65,21 +64,23 @@ def test_a_file_that_cannot_be_written(commands: Commands, ran: Project, tmp_pat
 
 def test_certificates(commands: Commands, tmp_path: Path) -> None:
     """Those of a receptor.yml and those that are named, each once."""
-    authority = Authority(tmp_path / "ca")
-    authority.issue("a", lifetime=timedelta(days=10))
-    authority.issue("b", lifetime=timedelta(days=-3))
+    authority = Authority.create("test", lifetime=timedelta(days=100))
+    (tmp_path / "ca.crt").write_bytes(authority.pair().public)
+    for name, left in (("a", 10), ("b", -3)):
+        pair = authority.issue([name], ["127.0.0.1"], lifetime=timedelta(days=left))
+        (tmp_path / f"{name}.crt").write_bytes(pair.public)
     config = tmp_path / "receptor.yml"
     config.write_text(
-        f"- tls-client:\n    name: x\n    cert: {tmp_path}/ca/a.crt\n    key: {tmp_path}/ca/a.key\n"
-        f"    rootcas: {tmp_path}/ca/ca.crt\n"
+        f"- tls-client:\n    name: x\n    cert: {tmp_path}/a.crt\n    key: {tmp_path}/a.key\n"
+        f"    rootcas: {tmp_path}/ca.crt\n"
     )
     words = (
         "--config",
         config,
         "--certificate",
-        tmp_path / "ca/b.crt",
+        tmp_path / "b.crt",
         "--certificate",
-        tmp_path / "ca/a.crt",
+        tmp_path / "a.crt",
     )
     done = commands.ours("metrics", *words)
     assert done.rc == 0, done.stderr
