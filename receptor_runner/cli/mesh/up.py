@@ -123,7 +123,7 @@ def _describe(file: Path | None, shape: ShapeOptions) -> MeshDescription:
 
 def _start(mesh: LocalMesh, timeout_s: float) -> None:
     """Start the mesh; if that fails, leave nothing that was not there before."""
-    was_there, was_running = mesh.is_written(), mesh.is_running()
+    was_running = mesh.is_running()
     try:
         mesh.write()
         if was_running:
@@ -131,10 +131,7 @@ def _start(mesh: LocalMesh, timeout_s: float) -> None:
         mesh.start(timeout_s=timeout_s)
     except BaseException:
         with ignoring_signals():
-            if mesh.is_written() and not was_there:
-                mesh.stop()
-            elif not was_running:
-                mesh.end()
+            mesh.undo()
         raise
 
 

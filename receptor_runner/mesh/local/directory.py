@@ -33,6 +33,19 @@ def default_directory() -> Path:
     return Path(tempfile.gettempdir(), f"receptor-runner-mesh-{os.geteuid()}")
 
 
+class Claim(Enum):
+    """What was found in a directory that was taken for a mesh.
+
+    NEW: nothing; it is ours from now on.
+    INCOMPLETE: this mesh, but its files are not all there: writing them was interrupted, or goes on.
+    COMPLETE: this mesh, with all its files.
+    """
+
+    NEW = "new"
+    INCOMPLETE = "incomplete"
+    COMPLETE = "complete"
+
+
 class MeshDirectory:
     """A directory that holds one mesh and nothing else; a marker file tells it from all other directories.
 
@@ -43,8 +56,8 @@ class MeshDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
 
-    def claim(self, description: MeshDescription) -> bool:
-        """Take the directory for a mesh; return False if its files are there already.
+    def claim(self, description: MeshDescription) -> Claim:
+        """Take the directory for a mesh.
 
         Raises:
             UsageError: something else, or another mesh, is in it.
@@ -52,8 +65,7 @@ class MeshDirectory:
         """
         if not self.holds_mesh():
             self._check_empty()
-            self._mark({})
-            return True
+            return Claim.NEW if self._create_marker() else Claim.INCOMPLETE
         held = self._read()
         if held and held != _as_data(description):
             raise UsageError(
@@ -61,7 +73,18 @@ class MeshDirectory:
                 hint=f"receptor-runner mesh down --dir {shlex.quote(str(self.path))}; "
                 "or choose another directory with --dir",
             )
-        return not held
+        return Claim.COMPLETE if held else Claim.INCOMPLETE
+
+    def _create_marker(self) -> bool:
+        """Create the marker of a mesh whose files are not there yet; return False if another process was faster."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (self.path / MARKER).touch(mode=0o600, exist_ok=False)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            raise OutputFailed(f"cannot write {self.path}", cause=error.strerror) from error
+        return True
 
     def complete(self, description: MeshDescription) -> None:
         """Note that all files of a mesh are there: what was interrupted before that is written again.
@@ -69,12 +92,8 @@ class MeshDirectory:
         Raises:
             OutputFailed: it cannot be written.
         """
-        self._mark(_as_data(description))
-
-    def _mark(self, mesh: dict[str, Any]) -> None:
-        marker = json.dumps({"schema": _SCHEMA, "mesh": mesh})
+        marker = json.dumps({"schema": _SCHEMA, "mesh": _as_data(description)})
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_atomically(self.path / MARKER, f"{marker}\n".encode())
         except OSError as error:
             raise OutputFailed(f"cannot write {self.path}", cause=error.strerror) from error

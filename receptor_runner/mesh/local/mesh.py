@@ -8,27 +8,23 @@ from typing import TYPE_CHECKING
 from receptor_runner.errors import NodeUnavailable
 from receptor_runner.mesh.description import Role
 from receptor_runner.mesh.local.daemon import Daemon, find_receptor
-from receptor_runner.mesh.local.directory import MeshDirectory
+from receptor_runner.mesh.local.directory import Claim, MeshDirectory
 from receptor_runner.mesh.local.files import write_files
 from receptor_runner.mesh.local.order import start_order
 from receptor_runner.mesh.local.processes import reap
-from receptor_runner.mesh.local.readiness import missing_workers
+from receptor_runner.mesh.local.readiness import missing_workers, read_view
 from receptor_runner.mesh.local.waiting import POLL_S
-from receptor_runner.receptor.control.protocol import Control, Deadlines
-from receptor_runner.receptor.nodes.mesh import MESH_FIELDS, read_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from receptor_runner.mesh.description import MeshDescription
-    from receptor_runner.receptor.nodes.mesh import MeshNode as Seen
 
 ADVERT_TIMEOUT_S = 8.0
 """How long a worker that was started may stay silent before it is started again."""
 
 _RESTARTS = 2
-_DEADLINES = Deadlines(connect_s=2.0, reply_s=5.0)
 
 
 class LocalMesh:
@@ -52,6 +48,8 @@ class LocalMesh:
         self.description = description
         self._directory = MeshDirectory(directory)
         self._report = report
+        self._is_new = False
+        self._started: dict[str, float] = {}
         self.daemons = tuple(
             Daemon(name=node.name, directory=self.directory / node.name, environment=environment)
             for node in description.nodes
@@ -78,13 +76,11 @@ class LocalMesh:
             ConfigError: the description makes no usable receptor.yml, or keys cannot be made.
             OutputFailed: the directory cannot be written.
         """
-        if self._directory.claim(self.description):
+        claim = self._directory.claim(self.description)
+        self._is_new = self._is_new or claim is Claim.NEW
+        if claim is not Claim.COMPLETE:
             write_files(self.description, self.directory, self.daemons)
             self._directory.complete(self.description)
-
-    def is_written(self) -> bool:
-        """Return whether its files are there, or those of another mesh."""
-        return self._directory.holds_mesh()
 
     def is_running(self) -> bool:
         """Return whether one of its daemons, or a job of one, is running."""
@@ -103,23 +99,22 @@ class LocalMesh:
         """
         find_receptor()
         self.write()
-        started = {}
         for node in start_order(self.description.nodes):
             daemon = self.daemon(node.name)
             if not daemon.is_running():
                 self._report(f"starting node `{node.name}`")
+                self._started[node.name] = time.monotonic()
                 daemon.start()
-                started[node.name] = time.monotonic()
-        self._await_workers(started, timeout_s)
+        self._await_workers(timeout_s)
 
-    def _await_workers(self, started: dict[str, float], timeout_s: float) -> None:
+    def _await_workers(self, timeout_s: float) -> None:
         """Wait until the workers are known; start those again that were started here and stay silent.
 
         Source: a daemon announces its work types 5 s after its start, unless its own request for that comes before the
         thread that takes it, and then once a minute. To start it again is faster than to wait for the minute.
         """
         end = time.monotonic() + timeout_s
-        restarts = dict.fromkeys(started, _RESTARTS)
+        restarts = dict.fromkeys(self._started, _RESTARTS)
         if self.missing():
             self._report("waiting until the workers announce their work types, which takes a few seconds")
         while missing := self.missing():
@@ -128,12 +123,12 @@ class LocalMesh:
             if time.monotonic() > end:
                 raise self._incomplete(missing, timeout_s)
             for name in missing.keys() & restarts.keys():
-                if restarts[name] and time.monotonic() - started[name] > ADVERT_TIMEOUT_S:
+                if restarts[name] and time.monotonic() - self._started[name] > ADVERT_TIMEOUT_S:
                     restarts[name] -= 1
                     self._report(f"starting node `{name}` again, because it is silent")
                     self.daemon(name).stop()
                     self.daemon(name).start()
-                    started[name] = time.monotonic()
+                    self._started[name] = time.monotonic()
             time.sleep(POLL_S)
 
     def _incomplete(self, missing: dict[str, str], timeout_s: float) -> NodeUnavailable:
@@ -148,15 +143,16 @@ class LocalMesh:
     def missing(self) -> dict[str, str]:
         """Return the workers that cannot take jobs from every control node yet, and why."""
         controls = self.description.with_role(Role.CONTROL)
-        return missing_workers(self.description, {node.name: self._view(node.name) for node in controls})
+        views = {node.name: read_view(self.daemon(node.name).socket) for node in controls}
+        return missing_workers(self.description, views)
 
-    def _view(self, name: str) -> dict[str, Seen]:
-        """Return the nodes that a node knows; none while it does not answer."""
-        control = Control(str(self.daemon(name).socket), deadlines=_DEADLINES)
-        try:
-            return read_nodes(control.status(*MESH_FIELDS))
-        except NodeUnavailable:
-            return {}
+    def undo(self) -> None:
+        """Take back what this object did: remove a mesh that it has made, else end the daemons that it has started."""
+        if self._is_new:
+            self.stop()
+            return
+        for name in self._started:
+            self.daemon(name).stop()
 
     def end(self) -> None:
         """End the daemons and the jobs they run; the files stay, and `start` goes on with the same units."""

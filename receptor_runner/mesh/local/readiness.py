@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from receptor_runner.errors import NodeUnavailable
 from receptor_runner.mesh.description import Role
+from receptor_runner.receptor.control.protocol import Control, Deadlines
+from receptor_runner.receptor.nodes.mesh import MESH_FIELDS, read_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from receptor_runner.mesh.description import MeshDescription
     from receptor_runner.mesh.description import MeshNode as Described
     from receptor_runner.receptor.nodes.mesh import MeshNode as Seen
 
     View = Mapping[str, Seen]
+
+_DEADLINES = Deadlines(connect_s=2.0, reply_s=5.0)
+
+
+def read_view(socket: Path) -> View:
+    """Return the nodes that the node behind a socket knows; none while it does not answer."""
+    try:
+        return read_nodes(Control(str(socket), deadlines=_DEADLINES).status(*MESH_FIELDS))
+    except NodeUnavailable:
+        return {}
 
 
 def missing_workers(description: MeshDescription, views: Mapping[str, View]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from receptor_runner.errors import UsageError
-from receptor_runner.mesh.local.directory import MARKER, MeshDirectory, default_directory
+from receptor_runner.mesh.local.directory import MARKER, Claim, MeshDirectory, default_directory
 from tests.mesh.conftest import ROW, description_of
 
 MESH = description_of(ROW)
@@ -22,10 +22,10 @@ def directory(tmp_path: Path) -> MeshDirectory:
 
 def test_claim(directory: MeshDirectory) -> None:
     """A new or empty directory is taken, for its owner only; files that are complete are not written again."""
-    assert directory.claim(MESH)
-    assert directory.claim(MESH), "what was interrupted is written again"
+    assert directory.claim(MESH) is Claim.NEW
+    assert directory.claim(MESH) is Claim.INCOMPLETE, "what was interrupted is written again"
     directory.complete(MESH)
-    assert not directory.claim(MESH)
+    assert directory.claim(MESH) is Claim.COMPLETE
     assert directory.path.stat().st_mode & 0o077 == 0
 
 
@@ -35,7 +35,7 @@ def test_comments_make_no_other_mesh(directory: MeshDirectory) -> None:
     directory.complete(MESH)
     moved = dataclasses.replace(MESH, nodes=tuple(dataclasses.replace(node, line=9) for node in MESH.nodes))
 
-    assert not directory.claim(moved)
+    assert directory.claim(moved) is Claim.COMPLETE
     with pytest.raises(UsageError, match="holds another mesh"):
         directory.claim(dataclasses.replace(MESH, tls=True))
 

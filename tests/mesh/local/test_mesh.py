@@ -209,6 +209,20 @@ def test_directory_that_is_too_long_for_a_socket(short_dir: Path, client_of: Cal
         mesh.stop()
 
 
+def test_undo_leaves_what_was_there(mesh: Mesh) -> None:
+    """Undoing a start that failed ends the daemons it has started, not those that ran before, and removes nothing."""
+    mesh.start(timeout_s=LONGEST_WAIT_S)
+    mesh.worker.stop(signal.SIGKILL)
+    again = mesh_of(ROW, mesh.directory)
+    with pytest.raises(NodeUnavailable, match="cannot take jobs"):
+        again.start(timeout_s=0)
+
+    again.undo()
+
+    assert [daemon.is_running() for daemon in mesh.daemons] == [True, True, False]
+    assert mesh.worker.config.exists()
+
+
 def test_process_id_of_somebody_else(mesh: Mesh) -> None:
     """A process id that another process has by now, as after a reboot, is neither taken for the daemon nor killed."""
     mesh.write()
