@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from receptor_runner.artifacts import SPOOL_NAME
-from receptor_runner.stream.decoder import Position
+from receptor_runner.stream.position import Position
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

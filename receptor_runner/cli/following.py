@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from receptor_runner.cli import messages, verdict
 from receptor_runner.errors import ContactLost, Interrupted
 from receptor_runner.outcome import Outcome, Status
+from receptor_runner.system.cancel import CancelToken
 
 if TYPE_CHECKING:
     from receptor_runner.cli.follow_options import FollowOptions
@@ -43,13 +44,13 @@ class JobFollowing:
         *,
         cancel_on_interrupt: bool = True,
     ) -> None:
-        from receptor_runner.receptor.jobs.follow import Following
-
         self.destination = display.watching(where)
         self.signal_number = 0
         self._display = display
         self._cancel_on_interrupt = cancel_on_interrupt
-        self._following = Following(policy=options.policy(), keep=options.keep)
+        self._options = options
+        self._cancel = CancelToken()
+        self._detach = CancelToken()
 
     def catch_signals(self) -> None:
         """Handle Ctrl-C and SIGTERM from now on."""
@@ -59,14 +60,22 @@ class JobFollowing:
     def _interrupted(self, number: int, _frame: FrameType | None) -> None:
         is_first, self.signal_number = not self.signal_number, self.signal_number or number
         if not is_first or not self._cancel_on_interrupt:
-            self._following.detach.request()
+            self._detach.request()
             return
-        self._following.cancel.request()
+        self._cancel.request()
         messages.note_at_once("canceling the job; waiting for its remaining output (press again to detach)")
 
     def of_many(self, ident: str) -> Following:
         """Return how to follow one job among many: each line of its output begins with its ident."""
-        return dataclasses.replace(self._following, handlers=self._display.handlers_of_many(ident))
+        return dataclasses.replace(self._following(), handlers=self._display.handlers_of_many(ident))
+
+    def _following(self) -> Following:
+        """Return how to follow a job; what that imports is imported while the job starts, not before it is sent."""
+        from receptor_runner.receptor.jobs.follow import Following
+
+        return Following(
+            policy=self._options.policy(), keep=self._options.keep, cancel=self._cancel, detach=self._detach
+        )
 
     def follow(self, private_data_dir: Path, ident: str) -> int:
         """Follow the job to its end; return the exit code."""
@@ -76,7 +85,7 @@ class JobFollowing:
         file = RecordFile(private_data_dir, ident)
         self._display.follows(file.require(), file.artifact_dir)
         following = dataclasses.replace(
-            self._following, handlers=self._display.handlers(), on_trouble=self._display.trouble
+            self._following(), handlers=self._display.handlers(), on_trouble=self._display.trouble
         )
         try:
             outcome = follow(private_data_dir, ident, self.destination, following)

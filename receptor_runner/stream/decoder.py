@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from pybase64 import b64decode
@@ -27,6 +26,7 @@ from receptor_runner.stream.messages import (
     Unknown,
     WorkerLine,
 )
+from receptor_runner.stream.position import Position
 
 LINE_LIMIT = 256 * 1024 * 1024
 """Bytes that one line may have; more is no stream of ours."""
@@ -37,23 +37,6 @@ _BOM = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r\n"
 _BLANK_TEXT = re.compile(r"[ \t\r\n]*")
 _scan = json.JSONDecoder().raw_decode
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Position:
-    """A place in the stream from which decoding can go on.
-
-    Attributes:
-        offset: bytes of the stream before it.
-        archive_size: size of the archive it lies in, or None outside of archives.
-        archive_received: bytes of that archive before it.
-        ended: whether the stream's own end lies before it.
-    """
-
-    offset: int = 0
-    archive_size: int | None = None
-    archive_received: int = 0
-    ended: bool = False
 
 
 class Decoder:

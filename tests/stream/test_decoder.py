@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from receptor_runner.errors import ArchiveError, StreamError
-from receptor_runner.stream.decoder import Decoder, Position
+from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.encoder import EOF_LINE, KEEPALIVE_LINE, encode_archive, encode_line
 from receptor_runner.stream.messages import (
     ArchiveData,
@@ -30,6 +30,7 @@ from receptor_runner.stream.messages import (
     Unknown,
     WorkerLine,
 )
+from receptor_runner.stream.position import Position
 from tests.harness import Commands, Project
 
 ZIP = bytes(range(256)) * 3 + b"!"

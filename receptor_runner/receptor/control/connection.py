@@ -7,18 +7,19 @@ end.
 from __future__ import annotations
 
 import contextlib
+import importlib.machinery
+import importlib.util
 import re
 import select
 import socket
 import ssl
 import struct
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Self
-
-from receptorctl import ReceptorControl
-from receptorctl.socket_interface import shutdown_write
 
 from receptor_runner.errors import UsageError
 from receptor_runner.system.sockets import short_address
@@ -28,6 +29,28 @@ _ADDRESS = re.compile(
     r"(?P<kind>tcp|tls):(?://)?(?:\[(?P<ipv6>[0-9A-Fa-f:]+)\]|(?P<host>[^:\[\]/]+)):(?P<port>\d+)"
     r"|(?:unix:(?://)?)?(?P<path>(?!tcp:|tls:)[^:]+)"
 )
+
+
+def _import_socket_interface() -> ModuleType:
+    """Import this one module of receptorctl, under its usual name.
+
+    Whoever imports `receptorctl` itself gets its command line as well: 30 ms at the start of each of our commands.
+    """
+    name = "receptorctl.socket_interface"
+    if name in sys.modules:
+        return sys.modules[name]
+    package = importlib.util.find_spec("receptorctl")
+    spec = importlib.machinery.PathFinder.find_spec(
+        name, package.submodule_search_locations if package else None
+    )
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_socket_interface = _import_socket_interface()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +63,7 @@ class Tls:
     verify: bool = True
 
 
-class Connection(ReceptorControl):  # type: ignore[misc] # receptorctl ships no types
+class Connection(_socket_interface.ReceptorControl):  # type: ignore[misc,name-defined] # receptorctl ships no types
     """receptorctl's connection, with a deadline, and always closed."""
 
     _socket: Any
@@ -94,7 +117,7 @@ class Connection(ReceptorControl):  # type: ignore[misc] # receptorctl ships no 
 
     def end_sending(self) -> None:
         """Close the sending half: nothing more will be sent."""
-        shutdown_write(self._socket)
+        _socket_interface.shutdown_write(self._socket)
 
     def _has_read_ahead(self) -> bool:
         """Return whether a reply is in our buffers already, where polling the socket does not show it."""

@@ -32,7 +32,7 @@ from receptor_runner.outcome import Outcome, Status
 from receptor_runner.receptor.jobs import index
 from receptor_runner.receptor.jobs.index import JobPlace
 from receptor_runner.receptor.jobs.job_lock import JobLock
-from receptor_runner.stream.decoder import Position
+from receptor_runner.stream.position import Position
 from receptor_runner.system.files import remove_tree
 
 log = logging.getLogger("receptor_runner.record")

@@ -13,7 +13,6 @@ from receptor_runner.receptor.control.retry import RetryPolicy
 from receptor_runner.receptor.control.unit import WorkOrder
 from receptor_runner.receptor.jobs.command_unit import run_unit
 from receptor_runner.receptor.jobs.follow_policy import FollowPolicy
-from receptor_runner.receptor.nodes.mesh import PREFERRED_WORK_TYPES
 from receptor_runner.receptor.nodes.preflight import Route
 from receptor_runner.store.policy import WORTH_ASKING
 from receptor_runner.store.remembered import WorkerMemory, remembered
@@ -27,11 +26,6 @@ from receptor_runner.transmit import Shipment
 log = logging.getLogger("receptor_runner.submit")
 
 _ANSWER_WITHIN_S = 15.0
-
-
-def has_store(route: Route) -> bool:
-    """Return whether the worker at the end of a route may have kept files, on a node to which sending takes long."""
-    return not route.is_local and route.work_type == PREFERRED_WORK_TYPES[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

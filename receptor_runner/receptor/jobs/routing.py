@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from receptor_runner.receptor.control.protocol import Control
 from receptor_runner.receptor.nodes.destination import Destination
+from receptor_runner.receptor.nodes.mesh import PREFERRED_WORK_TYPES
 from receptor_runner.receptor.nodes.preflight import Route, assume_route, find_route
 
 _SOCKET_WITHIN_S = 3.0
@@ -23,3 +24,8 @@ def choose_route(control: Control, destination: Destination) -> Route:
         lambda: assume_route(control, destination.node, destination.work_type),
         "asking the local node for its id",
     )
+
+
+def has_store(route: Route) -> bool:
+    """Return whether the worker at the end of a route may have kept files, on a node to which sending takes long."""
+    return not route.is_local and route.work_type == PREFERRED_WORK_TYPES[0]

@@ -16,8 +16,7 @@ from receptor_runner.receptor.jobs import index
 from receptor_runner.receptor.jobs.job_unit import JobUnit
 from receptor_runner.receptor.jobs.never_ran import interrupted_upload_ran_nothing
 from receptor_runner.receptor.jobs.record import Record, RecordFile, Stage
-from receptor_runner.receptor.jobs.reduction import has_store, plan_reduction
-from receptor_runner.receptor.jobs.routing import choose_route
+from receptor_runner.receptor.jobs.routing import choose_route, has_store
 from receptor_runner.receptor.jobs.unit import Unit
 from receptor_runner.receptor.jobs.upload import upload
 from receptor_runner.receptor.jobs.work_order import work_order
@@ -203,8 +202,11 @@ class _Sending:
 
     def _send_reduced(self, shipment: Shipment, route: Route) -> bool:
         """Send what the worker lacks; return False if the whole job has to be sent."""
-        has_kept = self.destination.store and has_store(route)
-        reduction = plan_reduction(shipment, self.control, self.order, route) if has_kept else None
+        if not (self.destination.store and has_store(route)):
+            return False
+        from receptor_runner.receptor.jobs.reduction import plan_reduction  # not for local jobs: 10 ms
+
+        reduction = plan_reduction(shipment, self.control, self.order, route)
         if reduction is None:
             return False
         for reduced in reduction.attempts():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -163,5 +162,7 @@ def _in_reach(nodes: Mapping[str, MeshNode]) -> list[str]:
 
 
 def _nearest(name: str, names: Iterable[str]) -> str | None:
+    import difflib
+
     near = difflib.get_close_matches(name, list(names), n=1)
     return f"did you mean `{near[0]}`?" if near else None

@@ -14,7 +14,7 @@ from receptor_runner.checkpoint import Checkpoint
 from receptor_runner.errors import IdentExists, MissingInput, UsageError
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.receptor.jobs.record import Record, RecordFile, Stage, read_all
-from receptor_runner.stream.decoder import Position
+from receptor_runner.stream.position import Position
 
 
 def record(ident: str = "1", **changes: object) -> Record:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from receptor_runner.errors import NodeUnavailable, RunnerError, StreamError
 from receptor_runner.job import Job
-from receptor_runner.receptor.jobs.reduction import Reduction, has_store, read_answer
+from receptor_runner.receptor.jobs.reduction import Reduction, read_answer
+from receptor_runner.receptor.jobs.routing import has_store
 from receptor_runner.receptor.nodes.preflight import Route
 from receptor_runner.store.remembered import WorkerMemory
 from receptor_runner.stream.encoder import EOF_LINE, encode_line
