@@ -4,65 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
-import tempfile
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from receptor_runner.artifacts import RESERVED_NAMES, artifact_directory
 from receptor_runner.cleanup.claims import claimed
-from receptor_runner.errors import ArchiveError, OutputFailed, RunnerError, StreamError
+from receptor_runner.errors import ArchiveError, RunnerError
 from receptor_runner.execution.guardian_client import GuardianClient
-from receptor_runner.execution.worker_directory import WorkerDirectory
-from receptor_runner.job import Job, check_ident
 from receptor_runner.outcome import RC_STOPPED, Outcome, Status
-from receptor_runner.result_stream import ResultStream
-from receptor_runner.store.blobs import Store
-from receptor_runner.store.filling import filling
-from receptor_runner.stream.decoder import Decoder
-from receptor_runner.stream.extraction import FROM_TRANSMIT, extract
-from receptor_runner.stream.kept_files import KeptFile, marked_files
-from receptor_runner.stream.limits import SPOOL_MEMORY, ArchiveLimits
-from receptor_runner.stream.messages import ArchiveData, ArchiveStart, Kwargs, Message, Noise, Question
-from receptor_runner.system.cancel import CancelToken
 from receptor_runner.system.pipes import output_failed
 
 if TYPE_CHECKING:
     from receptor_runner.execution.isolation.default_container import DefaultContainer
-
-BAD_STREAM = "Failed to JSON parse a line from transmit stream."
-BAD_ARCHIVE = "Failed to extract private data directory on worker."
-
-
-@dataclass(slots=True)
-class _Received:
-    """The content of a transmit stream."""
-
-    options: dict[str, Any] | None = None
-    question: Question | None = None
-    archives: list[IO[bytes]] = field(default_factory=list)
-
-    def take(self, message: Message) -> None:
-        match message:
-            case Kwargs(options):
-                self.options = options
-            case Question():
-                self.question = message
-            case ArchiveStart():
-                self.archives.append(tempfile.SpooledTemporaryFile(max_size=SPOOL_MEMORY))  # noqa: SIM115 - see close
-            case ArchiveData(data):
-                self.archives[-1].write(data)
-            case Noise(damaged=True):
-                raise StreamError(BAD_STREAM, cause=str(message), offset=message.offset)
-            case _:
-                pass
-
-    def close(self) -> None:
-        for archive in self.archives:
-            archive.close()
+    from receptor_runner.execution.worker_directory import WorkerDirectory
+    from receptor_runner.job import Job
+    from receptor_runner.result_stream import ResultStream
+    from receptor_runner.store.blobs import Store
+    from receptor_runner.system.cancel import CancelToken
 
 
 def work(
@@ -132,14 +92,20 @@ def _work(
     container: DefaultContainer | None,
     tidying: contextlib.ExitStack,
 ) -> Outcome:
-    received = _Received()
+    # Its interpreter starts while this one imports what the job needs, and receives and extracts that.
+    guardian = tidying.enter_context(GuardianClient())
+    from receptor_runner.intake import Received, answer, extract_archives, receive
+    from receptor_runner.job import Job
+    from receptor_runner.store.filling import filling
+
+    received = Received()
     try:
-        if not _receive(chunks, received, stop):
+        if not receive(chunks, received, stop):
             return _canceled(stream)
         if received.question:
-            return _answer(received.question, stream, store)
-        private_data_dir, guardian = tidying.enter_context(_guarded(directory))
-        kept = _extract(received, private_data_dir, store)
+            return answer(received.question, stream, store)
+        private_data_dir = tidying.enter_context(_guarded(directory, guardian))
+        kept = extract_archives(received, private_data_dir, store)
         received.close()
         if stop.requested:
             return _canceled(stream)
@@ -152,19 +118,18 @@ def _work(
 
 
 @contextlib.contextmanager
-def _guarded(directory: WorkerDirectory) -> Iterator[tuple[Path, GuardianClient]]:
-    """Provide the directory, and a guardian that removes a temporary one even if this process is killed."""
-    with GuardianClient() as guardian:
-        private_data_dir = directory.open()
-        if directory.is_temporary:
-            guardian.remove_on_exit(private_data_dir)
-        try:
-            with claimed(private_data_dir):
-                yield private_data_dir, guardian
-            # Nobody waits for the removal: whoever kills this process during it must not hit what the job left running.
-            guardian.job_is_over()
-        finally:
-            directory.close(private_data_dir)
+def _guarded(directory: WorkerDirectory, guardian: GuardianClient) -> Iterator[Path]:
+    """Provide the directory; the guardian removes a temporary one even if this process is killed."""
+    private_data_dir = directory.open()
+    if directory.is_temporary:
+        guardian.remove_on_exit(private_data_dir)
+    try:
+        with claimed(private_data_dir):
+            yield private_data_dir
+        # Nobody waits for the removal: whoever kills this process during it must not hit what the job left running.
+        guardian.job_is_over()
+    finally:
+        directory.close(private_data_dir)
 
 
 def _located(job: Job, directory: Path) -> Job:
@@ -180,62 +145,13 @@ def _canceled(stream: ResultStream) -> Outcome:
     return Outcome(status=Status.CANCELED, rc=RC_STOPPED, explanation=explanation)
 
 
-def _receive(chunks: Iterator[bytes], received: _Received, stop: CancelToken) -> bool:
-    """Read until the end marker; return False if a stop was requested before."""
-    decoder = Decoder()
-    try:
-        for chunk in chunks:
-            for message in decoder.feed(chunk):
-                received.take(message)
-            if decoder.ended:
-                break
-        for message in decoder.finish():
-            received.take(message)
-        if stop.requested:
-            return False
-        decoder.check_complete()
-        if received.options is None and received.question is None:
-            raise StreamError("the stream has no job", cause="its end marker came before any options")
-        return True
-    except ArchiveError as error:
-        raise ArchiveError(BAD_ARCHIVE, cause=str(error), offset=error.offset) from error
-    except StreamError as error:
-        if error.what == BAD_STREAM:
-            raise
-        raise StreamError(BAD_STREAM, cause=str(error), offset=error.offset) from error
-    except OSError as error:
-        raise OutputFailed("cannot store the received archive", cause=error.strerror) from error
-
-
-def _answer(question: Question, stream: ResultStream, store: Store | None) -> Outcome:
-    """Say which files of a question the store lacks; those that it has count as used, so that they stay for the job."""
-    if store is None:
-        raise StreamError(BAD_STREAM, cause="it asks for a store, and this worker has none")
-    stream.lacking([number for number, digest in enumerate(question.digests) if not store.has(digest)])
-    return Outcome(status=Status.SUCCESSFUL, rc=0)
-
-
-def _extract(received: _Received, directory: Path, store: Store | None) -> list[KeptFile]:
-    """Extract what was received; return the files that the store may keep."""
-    limits = ArchiveLimits.from_environment(os.environ)
-    rules = dataclasses.replace(FROM_TRANSMIT, limits=limits, blobs=store)
-    kept: list[KeptFile] = []
-    for archive in received.archives:
-        try:
-            archive.seek(0)
-            extract(archive, directory, rules)
-            kept += marked_files(archive) if store else []
-        except (ArchiveError, OSError) as error:
-            raise ArchiveError(BAD_ARCHIVE, cause=str(error)) from error
-    return kept
-
-
 def _run(
     job: Job, directory: Path, stream: ResultStream, stop: CancelToken, guardian: GuardianClient
 ) -> Outcome:
     import uuid
 
     from receptor_runner.execution.run import execute
+    from receptor_runner.job import check_ident
 
     ident = check_ident(job.ident or str(uuid.uuid4()))
     left_out = RESERVED_NAMES | _output_files(job, directory)

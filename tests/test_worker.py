@@ -16,6 +16,7 @@ import psutil
 import pytest
 from receptor_runner.errors import ConfigError, OutputFailed, UsageError
 from receptor_runner.execution.worker_directory import WorkerDirectory
+from receptor_runner.intake import BAD_ARCHIVE, BAD_STREAM
 from receptor_runner.result_stream import ResultStream, keepalive_interval
 from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.encoder import EOF_LINE, encode_line
@@ -30,7 +31,7 @@ from receptor_runner.stream.messages import (
     WorkerLine,
 )
 from receptor_runner.system.cancel import CancelToken
-from receptor_runner.worker import BAD_ARCHIVE, BAD_STREAM, work
+from receptor_runner.worker import work
 
 from tests.harness import BIN, Commands, Finished, Project, wait_until
 
