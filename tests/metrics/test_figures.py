@@ -16,7 +16,7 @@ from receptor_runner.metrics.snapshot import Snapshot, take_snapshot
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.receptor.jobs.record import Record, RecordFile, Stage, read_all
 from receptor_runner.receptor_config.certificate_ends import CertificateEnd
-from receptor_runner.stream.decoder import Position
+from receptor_runner.stream.position import Position
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
