@@ -107,7 +107,8 @@ def idents(context: click.Context, _incomplete: str) -> Iterator[str]:
     """Yield the jobs of DIR, else those of the user."""
     directory = context.params.get("private_data_dir")
     if directory:
-        yield from (path.parent.name for path in Path(directory).glob("artifacts/*/unit.json"))
+        for name in ("unit.json", "slices.json"):
+            yield from (path.parent.name for path in Path(directory).glob(f"artifacts/*/{name}"))
         return
     from receptor_runner.receptor.jobs.index import places
 

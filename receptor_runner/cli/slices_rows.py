@@ -36,7 +36,7 @@ def _whole_of(row: dict[str, Any]) -> str | None:
 
 
 def _merged(ident: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    rows = sorted(rows, key=lambda row: row["ident"])
+    rows = sorted(rows, key=lambda row: (len(row["ident"]), row["ident"]))  # 2 before 10
     nodes = sorted({row["node"] for row in rows})
     active = any(row["active"] for row in rows)
     waiting = _waiting(ident, rows)

@@ -145,7 +145,8 @@ class SlicesDisplay:
         with self._lock:
             self._view.wait(entry.number)
         messages.note(
-            f"warning: slice {entry.number} goes to another node than {entry.place}: {error}", logging.WARNING
+            f"warning: slice {entry.number} cannot start on {entry.place} and goes to another node: {error}",
+            logging.WARNING,
         )
 
     def end(self, index: Index, private_data_dir: Path) -> None:
