@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from receptor_runner.pytest_plugin.meshes import Mesh, ReceptorMesh
     from receptor_runner.pytest_plugin.nodes import Node
     from receptor_runner.pytest_plugin.playbooks import RunPlaybook
     from receptor_runner.pytest_plugin.results import Event, HostRecap, PlaybookResult
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
 _HOMES = {
     "Event": "results",
     "HostRecap": "results",
+    "Mesh": "meshes",
     "Node": "nodes",
     "PlaybookResult": "results",
+    "ReceptorMesh": "meshes",
     "RunPlaybook": "playbooks",
 }
 
-__all__ = ["Event", "HostRecap", "Node", "PlaybookResult", "RunPlaybook"]
+__all__ = ["Event", "HostRecap", "Mesh", "Node", "PlaybookResult", "ReceptorMesh", "RunPlaybook"]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any
 
-from receptor_runner.errors import MissingInput, NodeUnavailable
+from receptor_runner.errors import NodeUnavailable, RunnerError
 from receptor_runner.system.interpreter import PACKAGE_ROOT
 
 _START_S = 180.0
@@ -49,7 +48,7 @@ class Node:
         socket: the control socket through which jobs reach it: its own, or that of a control node of its mesh.
         target: the node id that jobs name as their target node; None if the socket is the node's own.
         config: the receptor.yml of the node that the socket belongs to.
-        log: what that node prints.
+        log: what the node prints.
     """
 
     name: str
@@ -60,20 +59,14 @@ class Node:
     target: str | None = None
 
 
-def find_daemon() -> str:
-    """Return the path of the receptor daemon.
+def shown_plainly(error: RunnerError) -> RunnerError:
+    """Return an error as pytest is to show it: with its hint, and without the frames of this package.
 
-    Raises:
-        MissingInput: it is neither in RECEPTOR_BIN nor on PATH.
+    Only the line of the test explains anything.
     """
-    found = shutil.which(os.environ.get("RECEPTOR_BIN") or "receptor")
-    if not found:
-        raise MissingInput(
-            "the receptor daemon is not installed",
-            cause="no `receptor` on PATH, and no RECEPTOR_BIN",
-            hint="install the package receptor, or set RECEPTOR_BIN to the path of the program",
-        )
-    return str(Path(found).absolute())
+    if error.hint:
+        error.add_note(f"hint: {error.hint}")
+    return error.with_traceback(None)
 
 
 class Supervised:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from receptor_runner.errors import RunnerError, UsageError
-from receptor_runner.pytest_plugin.nodes import Node
+from receptor_runner.pytest_plugin.nodes import Node, shown_plainly
 from receptor_runner.pytest_plugin.results import PlaybookResult, read_result
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class RunPlaybook:
             command = _command_line(names, given, options or {})
             result = self._run(command, job, self.project / (project or ""), on or self.node)
         except RunnerError as error:
-            raise _shown_plainly(error) from None
+            raise shown_plainly(error) from None
         self.on_result(result)
         return result
 
@@ -193,16 +193,6 @@ def _free_ident(directory: Path, name: str) -> str:
 def safe_name(text: str) -> str:
     """Return a text as the name of a file."""
     return _UNSAFE.sub("-", text).strip("-.")[-_LONGEST_NAME:]
-
-
-def _shown_plainly(error: RunnerError) -> RunnerError:
-    """Return an error as pytest is to show it: with its hint, and without the frames of this package.
-
-    Only the line of the test explains anything.
-    """
-    if error.hint:
-        error.add_note(f"hint: {error.hint}")
-    return error.with_traceback(None)
 
 
 def _run_job(plan: Plan, directory: Path, ident: str, destination: Destination) -> Outcome:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from receptor_runner.errors import RunnerError
+    from receptor_runner.pytest_plugin.meshes import ReceptorMesh
     from receptor_runner.pytest_plugin.nodes import Node, NodeKind
     from receptor_runner.pytest_plugin.playbooks import RunPlaybook
     from receptor_runner.pytest_plugin.results import PlaybookResult
@@ -129,23 +130,49 @@ def run_playbook(
     )
 
 
-def _program(request: pytest.FixtureRequest) -> str | None:
-    """Return the path of the daemon, or None for the embedded node; skip or fail where the daemon is missing."""
-    from receptor_runner.errors import MissingInput
-    from receptor_runner.pytest_plugin.nodes import NodeKind, find_daemon
+@pytest.fixture(scope="session")
+def receptor_mesh(request: pytest.FixtureRequest) -> Iterator[ReceptorMesh]:
+    """Start a mesh of real daemons on this machine: that of a mesh.yml, or one of a given size.
+        def test_site(run_playbook, receptor_mesh):
+            mesh = receptor_mesh("mesh.yml")  # or receptor_mesh(workers=2, hops=1, tls=False, signed=False)
+            run_playbook("site.yml", inventory="hosts.ini", on=mesh.worker).assert_ok()
+    Without the daemon the test is skipped; with --receptor-node=daemon it fails.
 
-    chosen = _chosen_kind(request.config)
-    wanted = NodeKind(getattr(request, "param", chosen))
-    if wanted is NodeKind.EMBEDDED:
-        return None
+    `mesh.control`, `mesh.worker`, `mesh.workers` and `mesh["NAME"]` are nodes. Paths are relative to rootdir. Tests
+    that ask for the same mesh share it; it ends with the session, even if pytest is killed.
+    """
+    from receptor_runner.pytest_plugin.meshes import ReceptorMesh
+
+    _daemon(request.config)
+    meshes = ReceptorMesh(project=request.config.rootpath, environment=request.config.stash[_environment])
+    yield meshes
+    meshes.close()
+
+
+def _program(request: pytest.FixtureRequest) -> str | None:
+    """Return the path of the daemon, or None for the embedded node."""
+    from receptor_runner.pytest_plugin.nodes import NodeKind
+
+    wanted = NodeKind(getattr(request, "param", _chosen_kind(request.config)))
+    return (
+        None if wanted is NodeKind.EMBEDDED else _daemon(request.config, is_optional=wanted is NodeKind.AUTO)
+    )
+
+
+def _daemon(config: pytest.Config, *, is_optional: bool = False) -> str | None:
+    """Return the path of the daemon; without it return None, fail or skip, as the options say."""
+    from receptor_runner.errors import MissingInput
+    from receptor_runner.mesh.local import find_receptor
+    from receptor_runner.pytest_plugin.nodes import NodeKind
+
     try:
-        return find_daemon()
+        return find_receptor()
     except MissingInput as error:
-        if wanted is NodeKind.AUTO:
+        if is_optional:
             return None
-        if chosen is NodeKind.DAEMON:
+        if _chosen_kind(config) is NodeKind.DAEMON:
             _fail(error)
-        pytest.skip(f"{error} (for the node `daemon`)")
+        pytest.skip(f"{error} (--receptor-node=daemon makes this a failure)")
 
 
 def _fail(error: RunnerError) -> NoReturn:

@@ -1,12 +1,11 @@
-"""What a supervisor can start: an embedded node, a real daemon, or a mesh of daemons."""
+"""What a supervisor starts and stops, and the simplest such thing: one node, embedded or the real daemon."""
 
 from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypedDict
+from typing import Protocol, TypedDict
 
 from receptor_runner.errors import NodeUnavailable, RunnerError
 from receptor_runner.receptor.control.protocol import Control
@@ -32,9 +31,10 @@ class NodePlace(TypedDict):
     log: str
 
 
-def _place(
+def place_of(
     name: str, role: str, *, socket: Path, config: Path, log: Path, target: str | None = None
 ) -> NodePlace:
+    """Return the place of a node, as it goes to pytest."""
     return NodePlace(
         name=name, role=role, target=target, socket=str(socket), config=str(config), log=str(log)
     )
@@ -52,16 +52,6 @@ class Service(Protocol):
 
     def stop(self) -> None:
         """Stop it; its jobs have been stopped before."""
-
-
-def service_of(request: Mapping[str, Any], directory: Path) -> Service:
-    """Return what a request asks for.
-
-    Args:
-        request: `program` is the path of the daemon for a node, None for the embedded node.
-        directory: for all files.
-    """
-    return SingleNode(request["program"], directory)
 
 
 class SingleNode:
@@ -91,7 +81,7 @@ class SingleNode:
                 cwd=directory,
             )
         self._await_ready(Control(str(address)), log)
-        return [_place("primary", "worker", socket=address, config=config, log=log)]
+        return [place_of("primary", "worker", socket=address, config=config, log=log)]
 
     def _await_ready(self, control: Control, log: Path) -> None:
         assert self._process is not None

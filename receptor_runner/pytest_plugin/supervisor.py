@@ -16,13 +16,13 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from receptor_runner.errors import RunnerError
-from receptor_runner.pytest_plugin.services import Service, service_of
+from receptor_runner.pytest_plugin.services import Service, SingleNode
 from receptor_runner.receptor.control.protocol import Control, Deadlines
 from receptor_runner.receptor.jobs.unit import Unit
 from receptor_runner.system.directories import PREFIX
@@ -53,7 +53,7 @@ def main(argv: list[str]) -> int:
         if request is None:
             return 0
         directory = _make_directory()
-        supervisor = Supervisor(service_of(request, directory), directory)
+        supervisor = Supervisor(request, directory)
         try:
             supervisor.run(client, [fd for fd in (woken, parent) if fd is not None])
         finally:
@@ -110,12 +110,14 @@ class Supervisor:
     """Starts a service, waits until nobody needs it, and leaves nothing of it.
 
     Args:
-        service: the nodes.
-        directory: holds their files; it is removed at the end.
+        request: what to start: `mesh`, as `mesh_service.describe` takes it, or `program`, the path of the daemon for
+            one node, None for the embedded node.
+        directory: holds all files; it is removed at the end.
     """
 
-    def __init__(self, service: Service, directory: Path) -> None:
-        self._service = service
+    def __init__(self, request: Mapping[str, Any], directory: Path) -> None:
+        self._request = request
+        self._service: Service | None = None
         self._directory = directory
         self._starting: threading.Thread | None = None
         self._sockets: list[str] = []
@@ -134,6 +136,7 @@ class Supervisor:
 
     def _start(self, client: socket.socket) -> None:
         try:
+            self._service = _service_of(self._request, self._directory)
             nodes = self._service.start()
             self._sockets = [node["socket"] for node in nodes]
             answer: dict[str, Any] = {"directory": str(self._directory), "nodes": nodes}
@@ -152,10 +155,19 @@ class Supervisor:
         # Jobs first and by their nodes: a worker that is told to stop also removes its containers.
         with ThreadPoolExecutor(max_workers=8) as pool:
             list(pool.map(_release_units, self._sockets))
-        with contextlib.suppress(RunnerError, OSError):
-            self._service.stop()
+        if self._service:
+            with contextlib.suppress(RunnerError, OSError):
+                self._service.stop()
         _kill_descendants()
         remove_tree(self._directory)
+
+
+def _service_of(request: Mapping[str, Any], directory: Path) -> Service:
+    if "mesh" in request:
+        from receptor_runner.pytest_plugin.mesh_service import MeshOfDaemons, describe
+
+        return MeshOfDaemons(describe(request["mesh"]), directory)
+    return SingleNode(request["program"], directory)
 
 
 def _release_units(address: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,3 +96,11 @@ def suite(pytester: pytest.Pytester, short_dir: Path, monkeypatch: pytest.Monkey
         (pytester.path / name).write_text(text)
     yield Suite(pytester=pytester, temporary=short_dir, census=census)
     census.kill()
+
+
+def start(suite: Suite, *options: str) -> subprocess.Popen[bytes]:
+    """Start pytest beside the test."""
+    words = [sys.executable, "-m", "pytest", *suite.options, "--basetemp=base", *options]
+    return subprocess.Popen(
+        words, cwd=suite.path, env=dict(os.environ), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 
 import pytest
 from tests.harness import wait_until
-from tests.pytest_plugin.conftest import Suite
+from tests.pytest_plugin.conftest import Suite, start
 
 ON_NODE = """
     import pytest
@@ -60,6 +57,7 @@ def test_the_configuration_file_chooses_the_node(suite: Suite, receptor_bin: str
     suite.run(tests).assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_without_the_daemon_its_part_is_skipped_by_name(
     suite: Suite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,15 +65,16 @@ def test_without_the_daemon_its_part_is_skipped_by_name(
     monkeypatch.setenv("RECEPTOR_BIN", "/nowhere/receptor")
     done = suite.run(ON_NODE.format(marker=BOTH), "-rs")
     done.assert_outcomes(passed=1, skipped=1)
-    done.stdout.fnmatch_lines(["SKIPPED*the receptor daemon is not installed*RECEPTOR_BIN*"])
+    done.stdout.fnmatch_lines(["SKIPPED*the receptor daemon is not found*RECEPTOR_BIN*"])
     done = suite.run(ON_NODE.format(marker=""), "--receptor-node=daemon")
     done.assert_outcomes(errors=1)
     done.stdout.fnmatch_lines(
-        ["error: the receptor daemon is not installed", "*cause: *RECEPTOR_BIN", "*hint: *"]
+        ["error: the receptor daemon is not found", "*cause: RECEPTOR_BIN*", "*hint: *"]
     )
     suite.run(ON_NODE.format(marker=""), "--receptor-node=auto").assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_each_worker_of_xdist_has_a_node_of_its_own(suite: Suite) -> None:
     """Tests that run side by side do not share a node, and all nodes end."""
     suite.run(
@@ -100,7 +99,7 @@ KINDS = ["embedded", pytest.param("daemon", marks=[pytest.mark.receptor, pytest.
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("workers", ["0", pytest.param("2", marks=pytest.mark.slow)])
 def test_a_killed_run_leaves_nothing(suite: Suite, kind: str, workers: str) -> None:
     """When pytest is killed in the middle of a job, the job, the node and their directories are gone soon after."""
     suite.pytester.makepyfile(test_site=LONG)
@@ -112,6 +111,7 @@ def test_a_killed_run_leaves_nothing(suite: Suite, kind: str, workers: str) -> N
     assert suite.left_over() == []
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_the_job_and_the_node(suite: Suite) -> None:
     """An interrupted run ends as pytest ends, and leaves nothing."""
     suite.pytester.makepyfile(test_site=LONG)
@@ -123,6 +123,7 @@ def test_ctrl_c_stops_the_job_and_the_node(suite: Suite) -> None:
     assert suite.left_over() == []
 
 
+@pytest.mark.slow
 def test_a_process_that_a_test_forked_does_not_keep_the_node_alive(suite: Suite) -> None:
     """The node ends when pytest is killed, although a forked child holds what pytest held."""
     (suite.path / "test_site.py").write_text(
@@ -136,11 +137,3 @@ def test_a_process_that_a_test_forked_does_not_keep_the_node_alive(suite: Suite)
     process.wait()
     wait_until(lambda: not suite.left_over(), "the node is gone", 60)
     wait_until(lambda: len(suite.census.found) == 1, f"only the forked process is left: {suite.census.found}")
-
-
-def start(suite: Suite, *options: str) -> subprocess.Popen[bytes]:
-    """Start pytest beside the test."""
-    words = [sys.executable, "-m", "pytest", *suite.options, "--basetemp=base", *options]
-    return subprocess.Popen(
-        words, cwd=suite.path, env=dict(os.environ), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )

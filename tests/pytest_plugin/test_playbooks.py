@@ -26,6 +26,7 @@ def test_two_lines_give_a_node_a_job_and_its_events(suite: Suite) -> None:
     assert suite.left_over() == []
 
 
+@pytest.mark.slow
 def test_arguments_are_those_of_ansible_playbook(suite: Suite) -> None:
     """Limit, tags, variables, check mode and any other option by its name reach ansible-playbook."""
     suite.run("""
@@ -61,6 +62,7 @@ def test_a_failed_assert_shows_the_message_of_the_task(suite: Suite) -> None:
     assert "Captured failing.yml call" in text
 
 
+@pytest.mark.slow
 def test_a_change_in_a_second_run_is_named(suite: Suite) -> None:
     """`assert_unchanged` says which task changed something on which host."""
     done = suite.run("""
@@ -118,6 +120,7 @@ def test_fixtures_of_any_scope_may_run_playbooks(suite: Suite) -> None:
     assert (suite.path / "kept" / "test_site.py-test_one" / "artifacts" / "site" / "rc").read_text() == "0"
 
 
+@pytest.mark.slow
 def test_a_timeout_stops_the_job_alone(suite: Suite) -> None:
     """The job's own timeout is a status; that of a pytest plugin fails the test, and the job is stopped as well."""
     done = suite.run("""
@@ -137,6 +140,7 @@ def test_a_timeout_stops_the_job_alone(suite: Suite) -> None:
     suite.census.check_empty()
 
 
+@pytest.mark.slow
 def test_jobs_of_tests_are_not_listed_among_those_of_the_user(
     suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
