@@ -28,6 +28,7 @@ from receptor_runner.receptor.jobs.unit import Unit
 from receptor_runner.system.directories import PREFIX
 from receptor_runner.system.files import remove_tree
 from receptor_runner.system.processes import descendants
+from receptor_runner.system.signals import STOPPING
 
 _PR_SET_CHILD_SUBREAPER = 36
 _REAP_S = 1.0
@@ -75,11 +76,12 @@ def _make_directory() -> Path:
 
 @contextlib.contextmanager
 def _wakeup() -> Iterator[int]:
-    """Provide a descriptor that becomes readable at SIGTERM; Ctrl-C is left to pytest, which then closes the socket."""
+    """Provide a descriptor that becomes readable when a signal asks this process to end."""
     reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: None)
+    # Also where a shell's background job, and so pytest, ignores Ctrl-C: what is ignored here would be ignored by the
+    # jobs too, and a job is stopped by SIGINT.
+    for number in STOPPING:
+        signal.signal(number, lambda *_: None)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     try:
         yield reader
