@@ -86,7 +86,7 @@ def test_a_faulty_mesh_yml_is_named_with_its_line(suite: Suite, receptor_bin: st
     done = suite.run("def test_site(receptor_mesh): receptor_mesh('mesh.yml')")
     done.assert_outcomes(failed=1)
     done.stdout.fnmatch_lines(
-        ["E *mesh.yml has errors: line 2*", "E *hint: receptor-runner mesh check *mesh.yml"]
+        ["E *mesh.yml has errors: line 3*", "E *hint: receptor-runner mesh check *mesh.yml"]
     )
     done.stdout.no_fnmatch_line("*meshes.py*")
     assert suite.left_over() == []
