@@ -46,7 +46,7 @@ def main(argv: list[str]) -> int:
     Args:
         argv: the process id of pytest.
     """
-    # Everything that nodes and jobs start stays below this process, also when the processes in between end.
+    # Orphans become children of this process, so that everything below a node is found when it is time to kill.
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     with _wakeup() as woken, _watched(int(argv[0])) as parent, socket.socket(fileno=os.dup(0)) as client:
         _close_standard_input()
@@ -63,7 +63,7 @@ def main(argv: list[str]) -> int:
 
 
 def _close_standard_input() -> None:
-    # What the nodes start would otherwise hold the socket, and keep pytest waiting for its end.
+    # Whatever the nodes start must not hold the socket too: pytest would not see it close.
     with open(os.devnull) as nothing:
         os.dup2(nothing.fileno(), 0)
 
@@ -140,7 +140,7 @@ class Supervisor:
         try:
             self._service = _service_of(self._request, self._directory)
             nodes = self._service.start()
-            self._sockets = [node["socket"] for node in nodes]
+            self._sockets = list(dict.fromkeys(node["socket"] for node in nodes))
             answer: dict[str, Any] = {"directory": str(self._directory), "nodes": nodes}
         except RunnerError as error:
             answer = {"what": error.what, "cause": error.cause, "hint": error.hint}
