@@ -54,7 +54,8 @@ class MeshDirectory:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path.absolute()
+        # Its processes are found by this path in their command lines, so that there must be one way to write it.
+        self.path = path.resolve()
 
     def claim(self, description: MeshDescription) -> Claim:
         """Take the directory for a mesh.

@@ -29,6 +29,14 @@ def test_claim(directory: MeshDirectory) -> None:
     assert directory.path.stat().st_mode & 0o077 == 0
 
 
+def test_one_name_for_one_directory(directory: MeshDirectory, tmp_path: Path) -> None:
+    """However a directory is written, the mesh in it, and the processes of that, are found by the same path."""
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert MeshDirectory(tmp_path / "sub" / ".." / "mesh").path == directory.path
+    assert MeshDirectory(tmp_path / "link" / "mesh").path == directory.path
+
+
 def test_comments_make_no_other_mesh(directory: MeshDirectory) -> None:
     """The same mesh on other lines of its file is the same mesh; another node makes another one."""
     directory.claim(MESH)
