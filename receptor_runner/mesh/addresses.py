@@ -10,7 +10,7 @@ _LONGEST_NAME, _LONGEST_LABEL = 253, 63
 # A certificate's common name holds 64 characters.
 _LONGEST_NODE_ID = 64
 _NODE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
-_TAKEN = {"ca": "the directory of the certificate authority", "inventory.yml": "the inventory"}
+_TAKEN = {"ca": "certificate authority", "inventory.yml": "inventory"}
 
 
 def address_fault(address: str) -> str | None:
@@ -52,7 +52,7 @@ def _ip_fault(address: str) -> str | None:
     except ValueError:
         return "not an IP address"
     if isinstance(ip, ipaddress.IPv6Address) and ip.scope_id:
-        return "an IPv6 address with a zone means another host on each machine"
+        return "an IPv6 zone is valid on one machine only"
     if ip.is_unspecified or ip.is_multicast:
         return "it is not the address of one host"
     return None
@@ -66,7 +66,7 @@ def _label_fault(label: str) -> str | None:
     if "_" in label:
         return "a host name has no underscore"
     if re.search(r"\s", label):
-        return "a host name has no blank"
+        return "a host name has no space"
     if not _LABEL.fullmatch(label):
         return "a host name has letters, digits and inner hyphens only"
     return None
@@ -90,7 +90,7 @@ def node_id_fault(name: str) -> str | None:
     if name.lower() == "localhost":
         return "Receptor reserves it"
     if name.lower() in _TAKEN:
-        return f"the rendered directory has {_TAKEN[name.lower()]} there"
+        return f"`mesh render` uses that name for the {_TAKEN[name.lower()]}"
     if len(name) > _LONGEST_NODE_ID:
         return f"a certificate holds at most {_LONGEST_NODE_ID} characters"
     if not _NODE_ID.fullmatch(name):

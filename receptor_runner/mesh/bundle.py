@@ -23,6 +23,7 @@ from receptor_runner.mesh.settings import (
     Places,
 )
 from receptor_runner.mesh.systemd import SERVICE, SYSCTL, SYSCTL_TEXT, service_text
+from receptor_runner.receptor_config.certificates import need_reader
 from receptor_runner.receptor_config.findings import Severity
 from receptor_runner.receptor_config.linter import check_documents
 from receptor_runner.receptor_config.parse import parse
@@ -107,6 +108,8 @@ def render_bundle(
         for node in description.nodes
     }
     _check(configs)
+    if description.tls or description.signed:
+        need_reader()
     with exclusive(directory):
         keys = _Keys(description, directory)
         certificates = keys.certificates(validity or Validity()) if description.tls else None

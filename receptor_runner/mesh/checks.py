@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from receptor_runner.mesh.addresses import address_fault, is_loopback, node_id_fault
 from receptor_runner.mesh.description import MeshDescription, MeshNode, Role
+from receptor_runner.receptor_config.checks.node import is_temporary
 from receptor_runner.receptor_config.checks.work import split_fault
 from receptor_runner.receptor_config.findings import Finding, error, warning
 from receptor_runner.receptor_config.values import closest
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 ENGINES = ("podman", "docker")
 _PLACES = ("prefix", "venv", "datadir", "socket")
-# sockaddr_un holds 108 bytes with the final NUL.
+# A unix socket's address holds 108 bytes with the final NUL.
 _LONGEST_SOCKET = 107
 _RESERVED_WORK_TYPE = "remote"
 
@@ -49,8 +50,11 @@ def _check_places(description: MeshDescription) -> Iterator[Finding]:
             message = f"{name}: {path} is not an absolute path"
             yield error("relative-path", line, message, "it is a path on every host of the mesh")
         elif ".." in PurePosixPath(path).parts or not re.fullmatch(r"[\w./@+-]+", path, re.ASCII):
-            message = f"{name}: {path} has blanks, `..` or characters that systemd or a shell reads specially"
+            message = f"{name}: {path} has spaces, `..` or characters that are special to systemd or a shell"
             yield error("odd-path", line, message)
+    if is_temporary(description.datadir):
+        message = f"datadir: {description.datadir} is a temporary directory, where cleanup jobs delete units"
+        yield warning("datadir-tmp", description.line_of("datadir"), message)
     if len(description.socket.encode()) > _LONGEST_SOCKET:
         message = f"the path of a unix socket has at most {_LONGEST_SOCKET} bytes"
         yield error("socket-path", description.line_of("socket"), message)
@@ -121,7 +125,7 @@ def _check_work_types(
         elif name == _RESERVED_WORK_TYPE:
             yield error("work-type-reserved", line, _reserved(), "choose another name")
         elif not re.fullmatch(r"[^\s:=]+", name):
-            yield error("work-type-name", line, f"`{name}` has blanks, `:` or `=`", "choose another name")
+            yield error("work-type-name", line, f"`{name}` has spaces, `:` or `=`", "choose another name")
         if not words.startswith("/"):
             message = f"the command of work type `{name}` is not an absolute path: {words.split()[0]}"
             yield error("relative-path", line, message, "it is a program on the worker's host")

@@ -31,7 +31,9 @@ def check_text(text: str, *, file: str = "") -> list[Finding]:
     reading = read_mesh(text, file=file)
     findings = list(reading.findings)
     if reading.description and not reading.errors:
-        findings += _check_configs(reading.description, file)
+        # What mesh.yml says for all nodes is reported once, not for each of them again.
+        known = {finding.code for finding in findings}
+        findings += [found for found in _check_configs(reading.description, file) if found.code not in known]
     return sorted(findings, key=lambda finding: finding.line)
 
 

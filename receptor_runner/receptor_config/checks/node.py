@@ -76,9 +76,14 @@ def _check_datadir(node: Block) -> Iterator[Finding]:
     elif not datadir.startswith("/"):
         message = f"datadir {datadir} depends on the directory that the daemon is started in"
         yield warning("datadir-relative", line, message, _DATADIR_HINT)
-    elif any(Path(datadir).is_relative_to(directory) for directory in _TEMPORARY):
+    elif is_temporary(datadir):
         message = f"datadir {datadir} is a temporary directory, where cleanup jobs delete units"
         yield warning("datadir-tmp", line, message, _DATADIR_HINT)
+
+
+def is_temporary(directory: str) -> bool:
+    """Return whether a directory is one of those that are cleaned up from time to time, or below one."""
+    return any(Path(directory).is_relative_to(temporary) for temporary in _TEMPORARY)
 
 
 def _check_idle(node: Block) -> Iterator[Finding]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from receptor_runner.mesh.linter import check_text
 from receptor_runner.receptor_config.findings import Severity
 
@@ -56,7 +59,7 @@ FAULTS: dict[str, tuple[str, int, str, str]] = {
         HEAD + "  w: {role: worker, address: w 1, peers: [c]}\n",
         3,
         "address",
-        "a host name has no blank",
+        "a host name has no space",
     ),
     "wildcard": (
         HEAD + WORKER.replace("w.example.com", "'*.example.com'"),
@@ -158,7 +161,7 @@ FAULTS: dict[str, tuple[str, int, str, str]] = {
         "not the name of an image",
     ),
     "relative prefix": ("prefix: etc\n" + HEAD + WORKER, 1, "relative-path", "not an absolute path"),
-    "odd prefix": ("prefix: /etc/my receptor\n" + HEAD + WORKER, 1, "odd-path", "blanks"),
+    "odd prefix": ("prefix: /etc/my receptor\n" + HEAD + WORKER, 1, "odd-path", "spaces"),
     "long socket": (f"socket: /run/{'s' * 110}\n" + HEAD + WORKER, 1, "socket-path", "at most 107"),
     "odd flag": ("tls: maybe\n" + HEAD + WORKER, 1, "bad-value", "must be true or false"),
 }
@@ -178,6 +181,7 @@ TRAPS: dict[str, tuple[str, int, str]] = {
     "nobody works": ("nodes:\n  c: {role: control}\n  d: {role: control, peers: [c]}\n", 1, "no-worker"),
     "both connect": (HEAD.replace("com}", "com, peers: [w]}") + WORKER, 3, "double-link"),
     "loopback": (HEAD.replace("c.example.com", "127.0.0.1") + WORKER, 2, "loopback"),
+    "units in /tmp": ("datadir: /var/tmp/units\n" + HEAD + WORKER, 1, "datadir-tmp"),
     "one host": (HEAD + WORKER.replace("w.example.com", "c.example.com"), 3, "shared-host"),
     "two halves": (
         HEAD + WORKER + "  d: {role: control}\n  x: {role: worker, peers: [d]}\n",
@@ -212,3 +216,77 @@ def test_mistyped_role_causes_no_more_findings() -> None:
     found = check_text("nodes:\n  c: {role: contol}\n  w: {role: worker, peers: [c]}\n")
 
     assert [finding.code for finding in found] == ["role"]
+
+
+TEXTS = st.sampled_from(
+    [
+        *(
+            "a.example.com",
+            "192.0.2.1",
+            "2001:db8::1",
+            "::1",
+            "localhost",
+            "a b",
+            "1",
+            "é",
+            "'",
+            '"',
+            "{{ x }}",
+            "#",
+        ),
+        *(
+            "/bin/x",
+            "/bin/x 'a b'",
+            "/bin/x 'a",
+            "/bin/x \\",
+            "/bin/x\ty",
+            "/",
+            "x",
+            "quay.io/a/b:1",
+            "yes",
+            "a,b",
+        ),
+        *(
+            "/tmp",
+            "/tmp/x",
+            "/var/tmp/x",
+            "/home/x",
+            "//x",
+            "/x/",
+            "remote",
+            "007",
+            "null",
+            "1.5",
+            "$x",
+            "%i",
+            "=",
+            "x:y",
+        ),
+    ]
+)
+ENVIRONMENTS = st.fixed_dictionaries({"image": TEXTS}, optional={"engine": TEXTS | st.just("docker")})
+OF_MESH = st.sampled_from(["name", "prefix", "datadir", "socket", "venv", "work_type"])
+OF_NODE = (
+    st.fixed_dictionaries({"address": TEXTS})
+    | st.fixed_dictionaries({"port": st.integers(0, 70000)})
+    | st.fixed_dictionaries({"work_types": st.dictionaries(TEXTS, TEXTS, max_size=2)})
+    | st.fixed_dictionaries({"execution_environment": ENVIRONMENTS})
+)
+
+
+@st.composite
+def meshes(draw: st.DrawFn) -> dict[str, object]:
+    """Return a mesh of two nodes with a few odd values; most of it is right, so that some have no error at all."""
+    worker = {"role": "worker", "peers": ["c"], "address": "w.example.com", **draw(OF_NODE)}
+    name = draw(st.just("w") | TEXTS)
+    nodes = {"c": {"role": "control", "address": "c.example.com"}, name: worker}
+    return {draw(OF_MESH): draw(TEXTS), "tls": draw(st.booleans()), "nodes": nodes}
+
+
+@given(mesh=meshes())
+@settings(max_examples=400, deadline=None)
+def test_faults_are_found_before_anything_is_rendered(mesh: object) -> None:
+    """What is said of a mesh.yml is said about it, not about a receptor.yml that nobody has seen."""
+    found = check_text(yaml.safe_dump(mesh, sort_keys=False, allow_unicode=True))
+
+    assert [finding for finding in found if finding.message.startswith("receptor.yml of node")] == []
