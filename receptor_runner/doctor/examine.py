@@ -75,9 +75,13 @@ class Examination:
         if len(view.targets) == 1:  # each result as soon as it is there
             yield from self._of_node(view, view.targets[0])
             return
-        with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+        pool = ThreadPoolExecutor(max_workers=_AT_ONCE)
+        try:
             for results in pool.map(lambda name: list(self._of_node(view, name)), view.targets):
                 yield from results
+        finally:
+            # Steps that are under way end by themselves, and release their units; after Ctrl-C no further node begins.
+            pool.shutdown(cancel_futures=True)
 
     def _of_node(self, here: LocalView, name: str) -> Iterator[Result]:
         is_embedded = here.local.embedded is not None

@@ -82,7 +82,7 @@ def _permission(view: LocalView) -> Verdict:
     group = _group(status.st_gid)
     facts = {"mode": f"{stat.S_IMODE(status.st_mode):04o}", "uid": status.st_uid, "group": group}
     if os.access(view.path, os.R_OK | os.W_OK):
-        return ok(stat.filemode(status.st_mode), facts)
+        return ok(f"this user may use it ({stat.filemode(status.st_mode)})", facts)
     summary = f"{getpass.getuser()} may not use {view.path} ({stat.filemode(status.st_mode)}, group {group})"
     if status.st_mode & stat.S_IWGRP:
         hint = f"join its group and log in again: sudo usermod -aG {group} {getpass.getuser()}"

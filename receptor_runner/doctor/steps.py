@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from receptor_runner.doctor.verdict import Result, State, Verdict, failed_by, skipped
+from receptor_runner.doctor.verdict import Fault, Result, State, Verdict, failed, failed_by, skipped
 from receptor_runner.errors import RunnerError
 
 View = TypeVar("View")
@@ -60,3 +60,5 @@ def _take(step: Step[View], view: View, states: dict[str, State]) -> Verdict:
         return step.check(view)
     except RunnerError as error:
         return failed_by(error)
+    except OSError as error:
+        return failed(str(error), Fault.MISCONFIGURED, "repeat with --debug")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any
 
-from receptor_runner.errors import ConfigError, NeverStarted, Rejected, RunnerError, UsageError
+from receptor_runner.errors import ConfigError, NeverStarted, OutputFailed, Rejected, RunnerError, UsageError
 
 
 class State(StrEnum):
@@ -100,7 +100,7 @@ def failed_by(error: RunnerError, hint: str = "repeat with --debug") -> Verdict:
         error: what ended it.
         hint: what to do if the error does not say.
     """
-    is_configuration = isinstance(error, ConfigError | UsageError | Rejected | NeverStarted)
+    is_configuration = isinstance(error, ConfigError | UsageError | Rejected | NeverStarted | OutputFailed)
     fault = Fault.MISCONFIGURED if is_configuration else Fault.UNREACHABLE
     return failed(" ".join(str(error).split()), fault, error.hint or hint)
 

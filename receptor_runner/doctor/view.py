@@ -50,13 +50,17 @@ class LocalView:
     def targets(self) -> tuple[str, ...]:
         """The target nodes to check: those that were named, else all that take jobs."""
         if self.wanted:
-            return self.wanted
+            return tuple(dict.fromkeys(self._name_of(name) for name in self.wanted))
         work_type = self.destination.work_type
         return tuple(
             name
             for name, node in self.nodes.items()
             if (work_type in node.work_types if work_type else node.worker_type)
         )
+
+    def _name_of(self, name: str) -> str:
+        """Return a node's id; `localhost` is the local node, as everywhere in Receptor."""
+        return self.node_id if name.lower() == "localhost" else name
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ from receptor_runner.errors import (
     ConfigError,
     NeverStarted,
     NodeUnavailable,
+    OutputFailed,
     Rejected,
     RunnerError,
     Unreachable,
@@ -79,6 +80,7 @@ def test_a_warning_does_not_stop_anything() -> None:
         (Rejected("no"), Fault.MISCONFIGURED),
         (NeverStarted("no"), Fault.MISCONFIGURED),
         (ConfigError("bad"), Fault.MISCONFIGURED),
+        (OutputFailed("full"), Fault.MISCONFIGURED),
     ],
 )
 def test_an_error_is_a_failure(error: RunnerError, fault: Fault) -> None:

@@ -19,7 +19,7 @@ import receptor_runner
 from receptor_runner._version import __version__
 from receptor_runner.mesh.authority import Authority, make_signing_pair
 from receptor_runner.mesh.settings import CERTIFICATE, KEY, SIGNING_KEY
-from tests.harness import OURS, Commands, short_directory
+from tests.harness import OURS, Commands, short_directory, wait_until
 from tests.mesh.conftest import (
     ROW,
     Mesh,
@@ -119,7 +119,7 @@ def test_a_healthy_mesh(meshes: Meshes, commands: Commands, kind: str) -> None:
 def test_the_local_node_as_a_target(meshes: Meshes, commands: Commands) -> None:
     """A worker that is the local node has no way over the mesh to be checked; its job runs."""
     mesh = meshes.get("plain")
-    report = examine(commands, mesh.worker.socket)
+    report = examine(commands, mesh.worker.socket, "--node", "localhost", "--node", "worker")
     assert (report.rc, report.failures) == (0, [])
     assert "ping" not in report.states("node worker")
     assert report.states("node worker")["job"] == "ok"
@@ -376,6 +376,22 @@ def test_another_clock(
     report = workshop.examine(commands, "--no-job")
     assert_warned(report, "node worker: clock", word, "timedatectl")
     assert abs(report.step("node worker: clock")["facts"]["difference_s"] - shift_s) < 60
+
+
+@pytest.mark.parametrize(("number", "rc"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_doctor(workshop: Workshop, commands: Commands, number: int, rc: int) -> None:
+    """Ctrl-C and SIGTERM end it while a unit runs, and leave no unit on any node."""
+    workshop.install(f"touch {workshop.directory}/started", f'sleep 600; exec {OURS} "$@"')
+    process = commands.start("doctor", "--socket", workshop.mesh.control.socket)
+    wait_until((workshop.directory / "started").exists, "the worker has started")
+
+    process.send_signal(number)
+    _output, stderr = process.communicate(timeout=60)
+
+    (workshop.directory / "started").unlink()
+    assert process.returncode == rc
+    assert b"error: interrupted" in stderr
+    assert_no_units(workshop.mesh)
 
 
 @pytest.fixture
