@@ -22,6 +22,7 @@ from tests.harness.processes import (
     processes_of,
 )
 from tests.harness.projects import INTRODUCTION, LOCALHOST, Project, contents, read_events
+from tests.harness.ssh import Sshd, User, find_sshd, make_key, make_user, python_for, remove_user
 from tests.harness.terminals import PseudoTerminal
 from tests.harness.transports import Pipe, Ran, Through, Transport
 from tests.harness.waiting import wait_until
@@ -46,18 +47,25 @@ __all__ = [
     "PseudoTerminal",
     "Ran",
     "ServedNode",
+    "Sshd",
     "Through",
     "Transport",
+    "User",
     "ask_node",
     "contents",
     "find_receptor",
+    "find_sshd",
     "finish",
     "free_port",
     "is_running",
     "isolated_environment",
     "kill_processes_of",
+    "make_key",
+    "make_user",
     "processes_of",
+    "python_for",
     "read_events",
+    "remove_user",
     "render_node",
     "short_directory",
     "wait_until",

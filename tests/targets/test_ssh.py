@@ -13,12 +13,11 @@ import psutil
 import pytest
 from receptor_runner.handlers import runner_config
 from receptor_runner.runner import Runner
-from tests.harness import wait_until
-from tests.targets.conftest import make_key, python_for
+from tests.harness import make_key, python_for, wait_until
 
 if TYPE_CHECKING:
-    from tests.harness import Commands, Ran
-    from tests.targets.conftest import Site, Sshd, User
+    from tests.harness import Commands, Ran, Sshd, User
+    from tests.targets.conftest import Site
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh-agent") is None, reason="no `ssh-agent` is installed")
 
