@@ -44,9 +44,15 @@ def test_wheel_holds_the_whole_package(wheel: Path) -> None:
     templates = {f"receptor_runner/configs/{path.name}" for path in (ROOT / "configs").glob("*.j2")}
     assert {"receptor_runner/py.typed", "receptor_runner/configs/local.yml.j2"} <= names
     assert "receptor_runner/execution/callback/receptor_runner_events.py" in names
-    assert modules | templates <= names
+    assert modules | templates | playbook_files() <= names
     beside = {name for name in names if not name.startswith("receptor_runner/")}
     assert {name.partition(".data/")[2] for name in beside} == {"data/share/man/man1/receptor-runner.1"}
+
+
+def playbook_files() -> set[str]:
+    """Return the files of the playbook and role that install a mesh."""
+    found = (ROOT / "receptor_runner" / "mesh" / "install").rglob("*.*")
+    return {str(path.relative_to(ROOT)) for path in found if path.suffix in {".yml", ".j2"}}
 
 
 def test_wheel_says_what_it_is(wheel: Path) -> None:
@@ -86,3 +92,25 @@ def test_installed_wheel_is_a_module_too(
     rendered = commands.run(installed / "python", "-m", "receptor_runner", "config", "render", "local")
     assert rendered.rc == 0, rendered.stderr
     assert "control-service" in rendered.text
+
+
+UNSIGNED_MESH = """
+name: tests
+tls: false
+signed: false
+nodes:
+  control: {role: control, address: 127.0.0.1, port: 27199}
+  worker: {role: worker, address: 127.0.0.1, peers: [control]}
+"""
+
+
+def test_installed_wheel_installs_a_mesh(
+    installed: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """`mesh install` finds the playbook and the role of its own installation, and ansible-playbook beside it."""
+    (tmp_path / "mesh.yml").write_text(UNSIGNED_MESH)
+    commands = Commands(environment | {"PATH": "/usr/bin:/bin"}, tmp_path)
+    listed = commands.run(installed / "receptor-runner", "mesh", "install", "--", "--list-tasks")
+    assert listed.rc == 0, listed.stderr
+    assert str(installed.parent / "lib") in listed.text
+    assert "receptor : Use the virtual environment" in listed.text

@@ -41,10 +41,12 @@ class Sshd:
     Attributes:
         directory: its files.
         port: where it listens, on 127.0.0.1.
+        prefix: the words before its command, which make it run somewhere else.
     """
 
     directory: Path
     program: str
+    prefix: tuple[str, ...] = ()
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
 
@@ -70,7 +72,7 @@ class Sshd:
             "Subsystem sftp internal-sftp\n"
         )
         with (self.directory / "log").open("ab") as log:
-            words = [self.program, "-D", "-e", "-f", str(config)]
+            words = [*self.prefix, self.program, "-D", "-e", "-f", str(config)]
             self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=log, close_fds=True)
 
     def _has_ended(self) -> bool:

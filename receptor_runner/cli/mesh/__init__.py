@@ -10,6 +10,7 @@ COMMANDS = {
     "init": "Write a mesh.yml to start from",
     "check": "Check a mesh.yml",
     "render": "Write each node's files: configs, certificates, units",
+    "install": "Install the nodes on their hosts, with Ansible",
     "status": "Show when certificates end, and which nodes are reached",
     "graph": "Draw the mesh",
     "up": "Start a mesh on this machine and wait until jobs can be sent",
@@ -22,6 +23,7 @@ Examples:
   receptor-runner mesh check
   receptor-runner mesh render -o out/
   receptor-runner mesh up
+  receptor-runner mesh install --receptor-package receptor
 """
 
 

@@ -92,6 +92,13 @@ def _print(rendered: Rendered) -> None:
         output.line(f"wrote {rendered.directory / name}")
     for name in rendered.removed:
         output.line(f"removed {rendered.directory / name}")
+    show_notes(rendered)
+    if not rendered.written and not rendered.removed:
+        messages.note(f"nothing to do: {rendered.directory} is up to date")
+
+
+def show_notes(rendered: Rendered) -> None:
+    """Say which certificates were made and why, and which nodes have left the mesh."""
     for reason in dict.fromkeys(rendered.reasons.values()):
         names = [name or "the authority" for name, why in rendered.reasons.items() if why == reason]
         messages.note(f"made certificates ({reason}): {', '.join(names)}")
@@ -100,5 +107,3 @@ def _print(rendered: Rendered) -> None:
         messages.note(
             f"warning: node {name} is no longer in the mesh; remove {directory} when its host is gone"
         )
-    if not rendered.written and not rendered.removed:
-        messages.note(f"nothing to do: {rendered.directory} is up to date")
