@@ -32,8 +32,7 @@ def inventory_text(description: MeshDescription) -> str:
     """Return the inventory: a host for each node, a group for each role."""
     groups = {
         group_of(role): {"hosts": {node.name: _host(node) for node in description.with_role(role)}}
-        for role in Role
-        if description.with_role(role)
+        for role in Role  # those without nodes too: Ansible warns of a group that is not there
     }
     shared = {
         "receptor_mesh": description.name,
