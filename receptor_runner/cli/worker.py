@@ -97,14 +97,16 @@ def worker(
             )
         )
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
-    return _print_info() if worker_info and not context.invoked_subcommand else 0
+    if worker_info and not context.invoked_subcommand:
+        return _print_info(container_image, process_isolation_executable)
+    return 0
 
 
 worker.add_command(cleanup)
 
 
-def _print_info() -> int:
+def _print_info(container_image: str | None, container_engine: str | None) -> int:
     from receptor_runner.execution.worker_info import worker_info_text
 
-    output.line(worker_info_text())
+    output.line(worker_info_text(container_image, container_engine))
     return 0

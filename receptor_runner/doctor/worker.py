@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from receptor_runner._version import __version__
 from receptor_runner.doctor.clock import judge_advertisement, judge_clock
 from receptor_runner.doctor.echo import run_echo
 from receptor_runner.doctor.limits import judge_inotify, judge_space
+from receptor_runner.doctor.machine import installed_versions
 from receptor_runner.doctor.verdict import Fault, Verdict, failed, failed_by, ok, skipped, warning
 from receptor_runner.doctor.view import NodeView
 from receptor_runner.errors import NeverStarted, NodeUnavailable, RunnerError, Unreachable
 from receptor_runner.receptor.nodes.facts import read_facts
+
+DEFAULT_ENGINE = "podman"
+"""The engine of a worker that names none."""
 
 
 def check_worker(view: NodeView) -> Verdict:
@@ -58,6 +65,10 @@ def check_versions(view: NodeView) -> Verdict:
     facts = {
         "receptor_runner": {"here": __version__, "there": theirs},
         "receptor": {"here": view.here.version or None, "there": view.version or None},
+        "receptorctl": {
+            "here": installed_versions()["receptorctl"],
+            "there": view.facts.get("receptorctl_version"),
+        },
     }
     if theirs != __version__:
         summary = f"receptor-runner {theirs} there, {__version__} here"
@@ -75,6 +86,8 @@ def check_ansible(view: NodeView) -> Verdict:
     version, program = view.facts.get("ansible_core_version"), view.facts["ansible_playbook"]
     facts = {"ansible_core": version, "ansible_playbook": program, "python": view.facts.get("python_version")}
     hint = f"on `{view.name}`, with the worker's Python: pip install ansible-core"
+    if image := _container(view).get("image"):
+        return ok(f"jobs run in the image {image}, with its ansible-core", facts)
     if not program:
         return failed("ansible-core is not installed: no ansible-playbook", Fault.MISCONFIGURED, hint, facts)
     if not version:
@@ -87,8 +100,23 @@ def check_engines(view: NodeView) -> Verdict:
     engines = view.facts.get("isolation_engines")
     if not isinstance(engines, dict):
         return ok("its worker does not report them")
+    facts = {"engines": engines, "container": _container(view) or None}
+    wanted = Path(_container(view).get("engine") or DEFAULT_ENGINE).name
+    if _container(view) and wanted not in engines:
+        hint = (
+            f"install {wanted} on `{view.name}`, or change --process-isolation-executable in its work-command"
+        )
+        return failed(
+            f"{wanted}, in which its jobs are to run, does not answer", Fault.MISCONFIGURED, hint, facts
+        )
     shown = ", ".join(f"{name} {version}" for name, version in engines.items())
-    return ok(shown or "none: jobs run without isolation", {"engines": engines})
+    return ok(shown or "none: jobs run without isolation", facts)
+
+
+def _container(view: NodeView) -> Mapping[str, Any]:
+    """Return the image, and the engine, in which the worker runs jobs that choose no isolation; empty for none."""
+    container = view.facts.get("container")
+    return container if isinstance(container, dict) else {}
 
 
 def check_space(view: NodeView) -> Verdict:

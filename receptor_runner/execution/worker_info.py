@@ -26,13 +26,18 @@ _PLAIN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+\.\d+\.\d+[0-
 _UUID_FILE = ".ansible_runner_uuid"
 
 
-def worker_info_text() -> str:
+def worker_info_text(container_image: str | None = None, container_engine: str | None = None) -> str:
     """Return the node's facts as one YAML flow mapping with sorted keys.
+
+    Args:
+        container_image: the image for jobs that choose no isolation; None to run them on this machine itself.
+        container_engine: the engine for that image; None for the usual one.
 
     Source: `ansible-runner worker --worker-info`; AWX requires `runner_version`, `mem_in_bytes`, `cpu_count` and
     `errors`, and ignores every other key.
     """
     facts, errors = _facts()
+    facts["container"] = {"image": container_image, "engine": container_engine} if container_image else None
     facts["errors"] = errors
     inner = ", ".join(f"{key}: {_yaml(facts[key])}" for key in sorted(facts))
     return f"{{{inner}}}\n"
@@ -52,6 +57,7 @@ def _facts() -> tuple[dict[str, object], list[str]]:
     }
     readers = (
         ("ansible_core_version", _ansible_core_version),
+        ("receptorctl_version", lambda: installed_version("receptorctl")),
         ("disk_free_in_bytes", _disk_free),
         ("mem_in_bytes", _memory_bytes),
         ("uuid", _node_uuid),

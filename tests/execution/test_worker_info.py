@@ -53,6 +53,14 @@ def test_what_the_machine_has_left(home: Path, tmp_path: Path) -> None:
     assert Path(facts["ansible_playbook"]).name == "ansible-playbook"
 
 
+def test_the_container_for_jobs(commands: Commands) -> None:
+    """The image and engine that the work-command names are there; without them the fact is null."""
+    words = ("--container-image", "ee:1", "--process-isolation-executable", "docker")
+    facts = yaml.safe_load(commands.ours("worker", *words, "--worker-info").text)
+    assert facts["container"] == {"image": "ee:1", "engine": "docker"}
+    assert yaml.safe_load(commands.ours("worker", "--worker-info").text)["container"] is None
+
+
 def test_a_stdin_that_is_no_payload_says_nothing_of_a_disk(commands: Commands) -> None:
     """Outside of a node the place of units is not known."""
     facts = yaml.safe_load(commands.ours("worker", "--worker-info", stdin=b"").text)
@@ -96,11 +104,13 @@ def test_both_workers_say_the_same(commands: Commands) -> None:
     assert ours.keys() - peer.keys() == {
         "ansible_core_version",
         "ansible_playbook",
+        "container",
         "disk_free_in_bytes",
         "inotify",
         "isolation_engines",
         "python_version",
         "receptor_runner_version",
+        "receptorctl_version",
         "unix_time",
     }
 
