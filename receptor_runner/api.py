@@ -35,7 +35,8 @@ def run(**arguments: Any) -> Runner:
             `event_handler(event)`, `status_handler(status, runner_config=...)`, `artifacts_handler(directory)`,
             `finished_callback(runner)`, `cancel_callback()`. For the whole job also `socket`, `node`, `work_type`,
             `params`, `tls_client`, `ttl`, `sign`, `store`, `retry_deadline` and `retry_max_wait` (seconds), and
-            `rerun`. Everything else is an option of the job.
+            `rerun`; a list of nodes or `slices` (a number) run it in slices, `rerun_slices` (numbers) some of them
+            again. Everything else is an option of the job.
 
     Returns:
         The runner; its `status` and `rc` say how the job ended. A private data directory that was not named is a
@@ -63,7 +64,8 @@ def run_async(**arguments: Any) -> tuple[threading.Thread, Runner]:
 
 def _prepare(arguments: Mapping[str, Any]) -> tuple[Runner, Callable[[], None]]:
     call = Call.read(arguments)
-    phase = {"transmit": _transmit, "worker": _worker, "process": _process, None: _whole}[call.phase.streamer]
+    whole = _sliced if call.node.in_slices else _whole
+    phase = {"transmit": _transmit, "worker": _worker, "process": _process, None: whole}[call.phase.streamer]
     directory = Directory.given_or_temporary(call.phase.private_data_dir)
     runner = _runner(call, directory)
     working = contextlib.ExitStack()
@@ -94,6 +96,10 @@ def _runner(call: Call, directory: Directory) -> Runner:
     config.settings = call.phase.settings or {}
     with contextlib.suppress(UsageError):  # process accepts options that it does not know
         config.job = Job.from_kwargs(call.job_options)
+    if call.node.in_slices:
+        from receptor_runner.slices.runner import SlicedRunner
+
+        return SlicedRunner(config)
     return Runner(config)
 
 
@@ -209,6 +215,38 @@ def _start(call: Call, private_data_dir: Path, destination: Destination) -> Reco
             return start(shipment, private_data_dir, destination, local, rerun=call.phase.rerun)
         finally:
             shipment.close()
+
+
+def _sliced(call: Call, runner: Runner, directory: Directory) -> None:
+    from receptor_runner.slices.calls import SlicedCalls
+    from receptor_runner.slices.job import Slicing, run_in_slices
+    from receptor_runner.slices.nodes import lanes
+    from receptor_runner.slices.running import Requests
+    from receptor_runner.slices.work import work_of
+
+    destination = call.node.destination()
+    requests = Requests(cancel=runner.cancel_token)
+    calls = SlicedCalls(directory.path, _handlers(call, runner), requests)
+    slicing = Slicing(
+        count=call.node.slices,
+        lanes=lanes(destination, call.node.nodes),
+        rerun=call.phase.rerun,
+        rerun_slices=tuple(call.node.rerun_slices),
+    )
+    job = Job.from_kwargs(call.job_options)
+    work = work_of(job, directory.path, include_artifacts=call.phase.include_artifacts)
+    with call.callbacks.polling_cancel(requests.cancel):
+        index = run_in_slices(
+            directory.path,
+            str(call.ident),
+            work,
+            slicing,
+            replace(destination, node=None),
+            observer=calls,
+            requests=requests,
+        )
+    calls.check()
+    runner.settle(calls.outcome(index))
 
 
 def _followed(private_data_dir: Path, ident: str, destination: Destination, following: Following) -> Outcome:

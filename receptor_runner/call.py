@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeVar
@@ -123,10 +123,12 @@ def _standard(stream: Any, argument: str, name: str) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeOptions:
-    """Where a whole job runs."""
+    """Where a whole job runs, and in how many slices."""
 
     socket: str | None = None
-    node: str | None = None
+    node: str | Sequence[str] | None = None
+    slices: int | None = None
+    rerun_slices: Sequence[int] = ()
     work_type: str | None = None
     params: str | None = None
     tls_client: str | None = None
@@ -136,14 +138,28 @@ class NodeOptions:
     retry_deadline: float | None = None
     retry_max_wait: float | None = None
 
+    @property
+    def in_slices(self) -> bool:
+        """Whether the job runs in slices."""
+        is_many = self.node is not None and not isinstance(self.node, str)
+        return is_many or self.slices is not None or bool(self.rerun_slices)
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The nodes that are named."""
+        return (self.node,) if isinstance(self.node, str) else tuple(self.node or ())
+
     def destination(self) -> Destination:
-        """Return the destination. Retries are as given, else as the environment says, else the default."""
+        """Return the destination; of several nodes the first.
+
+        Retries are as given, else as the environment says, else the default.
+        """
         from receptor_runner.receptor.control.retry import RetryPolicy
         from receptor_runner.receptor.nodes.destination import Destination
 
         return Destination(
             socket=self.socket,
-            node=self.node,
+            node=next(iter(self.nodes), None),
             work_type=self.work_type,
             params=self.params,
             tls_client=self.tls_client,

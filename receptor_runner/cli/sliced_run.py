@@ -184,15 +184,11 @@ class SlicedRun:
 
     def _lanes(self) -> tuple[str | None, ...]:
         """Return the node of each lane; None for the local node, which an embedded one may be."""
-        from receptor_runner.slices.nodes import check_known, nodes_of_type
+        from receptor_runner.slices.nodes import lanes, nodes_of_type
 
-        named = self.nodes.node
-        if self.nodes.nodes_of_type:
-            if named and parameters.is_on_command_line("node"):
-                raise UsageError("--node and --nodes-of-type exclude each other")
-            any_node = dataclasses.replace(self.destination, node=self.nodes.nodes_of_type)
-            return nodes_of_type(any_node, self.nodes.nodes_of_type)
-        remote = [name for name in dict.fromkeys(named) if name.lower() != "localhost"]
-        if remote and self.destination.preflight:
-            check_known(dataclasses.replace(self.destination, node=remote[0]), remote)
-        return tuple(name if name in remote else None for name in named)
+        if not self.nodes.nodes_of_type:
+            return lanes(self.destination, self.nodes.node)
+        if self.nodes.node and parameters.is_on_command_line("node"):
+            raise UsageError("--node and --nodes-of-type exclude each other")
+        any_node = dataclasses.replace(self.destination, node=self.nodes.nodes_of_type)
+        return nodes_of_type(any_node, self.nodes.nodes_of_type)

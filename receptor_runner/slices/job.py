@@ -112,12 +112,12 @@ def run_in_slices(
     whole = Whole(private_data_dir, ident)
     with whole.locked():
         plan = _plan(whole, work, slicing)
+        whole.forget_cancel()  # one that comes from here on, while the archive is packed, counts
         lanes = slicing.lanes or tuple(dict.fromkeys(plan.index.entry(n).target for n in plan.numbers))
         index = _aimed(plan, lanes)
         files = limit_files(index.slices, work.directory, with_localhost=index.with_localhost)
         shipment = work.pack(files, [entry.ident for entry in index.slices])
         with contextlib.closing(SharedShipment(shipment)) as shipments:
-            whole.forget_cancel()
             # durable: the plan is what leads to the slices, whatever dies from here on
             whole.write(index, durable=True)
             on_plan(dataclasses.replace(plan, index=index), shipment)
@@ -149,8 +149,8 @@ def _aimed(plan: Plan, lanes: Sequence[str | None]) -> Index:
 def _plan(whole: Whole, work: SlicedWork, slicing: Slicing) -> Plan:
     if slicing.rerun_slices:
         return _again(whole, slicing.rerun_slices)
-    if whole.holds_another_job() and not slicing.rerun:
-        raise _taken(whole, "another job")
+    if whole.holds_another_job():
+        raise _taken(whole, "a job that did not run in slices").with_hint("use another ident")
     if not whole.exists():
         return _fresh(whole, work, slicing)
     index = whole.read()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Mapping, Sequence
 
@@ -30,6 +31,18 @@ def nodes_of_type(destination: Destination, work_type: str) -> tuple[str, ...]:
             hint="receptor-runner nodes",
         )
     return found
+
+
+def lanes(destination: Destination, names: Sequence[str]) -> tuple[str | None, ...]:
+    """Return the lanes on named nodes; None for the local node, which an embedded one may be.
+
+    Raises:
+        NodeUnavailable: a node is not known, or the local node does not answer.
+    """
+    remote = [name for name in dict.fromkeys(names) if name.lower() != "localhost"]
+    if remote and destination.preflight:
+        check_known(dataclasses.replace(destination, node=remote[0]), remote)
+    return tuple(name if name in remote else None for name in names)
 
 
 def check_known(destination: Destination, names: Sequence[str]) -> None:

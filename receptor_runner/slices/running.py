@@ -39,7 +39,7 @@ class Observer(Protocol):
     def following(self, entry: SliceEntry) -> Following:
         """Return how to follow a slice, once it has a unit."""
 
-    def routed(self, entry: SliceEntry, record: Record, local: LocalNode) -> None:
+    def routed(self, entry: SliceEntry, record: Record, local: LocalNode, /) -> None:
         """Take where a slice runs."""
 
     def ended(self, entry: SliceEntry) -> None:
