@@ -36,14 +36,14 @@ def slice_ident(ident: str, number: int) -> str:
     """Return the ident of a slice, which is a job of its own below the same `artifacts/`.
 
     Args:
-        ident: the ident of the whole.
+        ident: the ident of the sliced job.
         number: the slice, from 1.
     """
     return f"{ident}-slice-{number}"
 
 
-def whole_ident(ident: str) -> str | None:
-    """Return the ident of the whole if an ident has the form of a slice's, else None."""
+def sliced_job_ident(ident: str) -> str | None:
+    """Return the ident of the sliced job if an ident has the form of a slice's, else None."""
     match = _SLICE_IDENT(ident)
     return match[1] if match else None
 

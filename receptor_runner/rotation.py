@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from receptor_runner.artifacts import INDEX_NAME, whole_ident
+from receptor_runner.artifacts import INDEX_NAME, sliced_job_ident
 from receptor_runner.system.files import remove_tree
 
 
@@ -16,7 +16,7 @@ def rotate_artifacts(
 ) -> None:
     """Remove the oldest artifact directories, so that those of `keep` jobs are left.
 
-    A job that ran in slices counts once, and is removed with all of its slices or not at all. Files and links are
+    A sliced job counts once, and is removed with all of its slices or not at all. Files and links are
     kept, and so is what cannot be removed.
 
     Args:
@@ -39,8 +39,8 @@ def rotate_artifacts(
 
 def _job_of(artifacts: Path, name: str) -> str:
     """Return the ident of the job to which a directory belongs, as a slice or as the job itself."""
-    whole = whole_ident(name)
-    return whole if whole and (artifacts / whole / INDEX_NAME).is_file() else name
+    sliced = sliced_job_ident(name)
+    return sliced if sliced and (artifacts / sliced / INDEX_NAME).is_file() else name
 
 
 def _changed_at(entries: list[os.DirEntry[str]]) -> float:

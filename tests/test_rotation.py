@@ -53,7 +53,7 @@ def test_files_and_links_are_none_of_its_business(tmp_path: Path) -> None:
 
 
 def test_a_job_in_slices_counts_once(tmp_path: Path) -> None:
-    """The directories of a whole are kept or removed together; a name alone makes no slice."""
+    """The directories of a sliced job are kept or removed together; a name alone makes no slice."""
     make_artifacts(tmp_path, "old-slice-1", "old-slice-2", "old", "x-slice-1", "new-slice-1", "new", "last")
     rotate_artifacts(tmp_path / "last", 3)
     assert left(tmp_path) == {"last", "new", "new-slice-1", "x-slice-1"}
@@ -62,7 +62,7 @@ def test_a_job_in_slices_counts_once(tmp_path: Path) -> None:
 
 
 def test_a_slice_that_may_not_be_removed_keeps_its_whole(tmp_path: Path) -> None:
-    """A whole goes completely or not at all."""
+    """A sliced job goes completely or not at all."""
     make_artifacts(tmp_path, "old-slice-1", "old-slice-2", "old", "last")
     rotate_artifacts(tmp_path / "last", 1, lambda name: name != "old-slice-2")
     assert left(tmp_path) == {"last", "old", "old-slice-1", "old-slice-2"}

@@ -58,16 +58,16 @@ def attach(
 
     Without DIR the job is looked up among yours. Ctrl-C detaches: the job goes on. With --all every line of output
     begins with its job's ident, and the exit code is the largest of all jobs'. All slices of
-    a job in slices are followed.
+    a sliced job are followed.
     """
     if (ident is None) is not everything:
         where = f" {private_data_dir}" if private_data_dir else ""
         raise UsageError("attach needs either --ident or --all", hint=f"receptor-runner jobs{where}")
     output_format = output.format()
     place = None if ident is None else job_choice.find(private_data_dir, ident)
-    if place and (whole := job_choice.find_whole(place)):
+    if place and (sliced := job_choice.find_sliced_job(place)):
         return slices_acts.attach(
-            whole,
+            sliced,
             destination(connection),
             follow,
             output_format,

@@ -29,8 +29,8 @@ def cancel(
     from receptor_runner.receptor.jobs.record import RecordFile
 
     place = job_choice.find(private_data_dir, ident)
-    if whole := job_choice.find_whole(place):
-        slices_acts.cancel(whole, destination(connection), json_output=json_output)
+    if sliced := job_choice.find_sliced_job(place):
+        slices_acts.cancel(sliced, destination(connection), json_output=json_output)
         return
     done = jobs.cancel(place.private_data_dir, place.ident, destination(connection))
     described = job_view.describe(RecordFile(place.private_data_dir, place.ident).require())

@@ -13,7 +13,7 @@ from receptor_runner.errors import MissingInput, UsageError
 if TYPE_CHECKING:
     from receptor_runner.receptor.jobs.index import JobPlace
     from receptor_runner.receptor.jobs.record import RecordedJob
-    from receptor_runner.slices.whole import Whole
+    from receptor_runner.slices.sliced_job import SlicedJob
 
 SHORTEST_PREFIX = 4
 
@@ -38,7 +38,7 @@ def recorded(directory: Path | None) -> list[RecordedJob]:
 
 
 def find(directory: Path | None, name: str) -> JobPlace:
-    """Return where a job, or a job in slices, is.
+    """Return where a job, or a sliced job, is.
 
     Args:
         directory: its private data directory; None looks among all jobs of the user.
@@ -49,11 +49,13 @@ def find(directory: Path | None, name: str) -> JobPlace:
         UsageError: several are meant, or the name cannot be an ident.
     """
     from receptor_runner.receptor.jobs.record import RecordFile
-    from receptor_runner.slices.whole import Whole
+    from receptor_runner.slices.sliced_job import SlicedJob
 
-    if directory is not None and (RecordFile(directory, name).exists() or Whole(directory, name).exists()):
+    if directory is not None and (
+        RecordFile(directory, name).exists() or SlicedJob(directory, name).exists()
+    ):
         return RecordFile(directory, name).place
-    places = list(dict.fromkeys(_whole_or_job(job.place, name) for job in recorded(directory)))
+    places = list(dict.fromkeys(_sliced_job_or_job(job.place, name) for job in recorded(directory)))
     found = [place for place in places if place.ident == name]
     if not found and len(name) >= SHORTEST_PREFIX:
         found = [place for place in places if place.ident.startswith(name)]
@@ -65,21 +67,21 @@ def find(directory: Path | None, name: str) -> JobPlace:
     raise MissingInput(f"no job `{name}`{where}", hint=_listing(directory))
 
 
-def find_whole(place: JobPlace) -> Whole | None:
-    """Return the job in slices that a place leads to, or None if the place is that of one job."""
-    from receptor_runner.slices.whole import Whole
+def find_sliced_job(place: JobPlace) -> SlicedJob | None:
+    """Return the sliced job that a place leads to, or None if the place is that of one job."""
+    from receptor_runner.slices.sliced_job import SlicedJob
 
-    whole = Whole(place.private_data_dir, place.ident)
-    return whole if whole.exists() else None
+    sliced = SlicedJob(place.private_data_dir, place.ident)
+    return sliced if sliced.exists() else None
 
 
-def _whole_or_job(place: JobPlace, name: str) -> JobPlace:
-    """Return the place that a name leads to: that of the whole for a slice, unless the slice itself is named."""
-    from receptor_runner.slices.whole import find_whole as whole_of
+def _sliced_job_or_job(place: JobPlace, name: str) -> JobPlace:
+    """Return the place that a name leads to: that of the sliced job for a slice, unless the slice itself is named."""
+    from receptor_runner.slices.sliced_job import find_sliced_job as sliced_job_of
 
-    whole = whole_of(place)
-    is_slice_named = whole is not None and len(name) > len(whole.ident)
-    return whole.place if whole and not is_slice_named else place
+    sliced = sliced_job_of(place)
+    is_slice_named = sliced is not None and len(name) > len(sliced.ident)
+    return sliced.place if sliced and not is_slice_named else place
 
 
 def _listing(directory: Path | None) -> str:

@@ -59,7 +59,7 @@ _CLEAR = "\x1b[H\x1b[2J"
     metavar="N",
     help="Only the newest N jobs, and those that are active; 0 for all.  [default: 20 without DIR]",
 )
-@click.option("--slices", is_flag=True, help="List each slice of a job in slices.")
+@click.option("--slices", is_flag=True, help="List each slice of a sliced job.")
 @click.option("--offline", is_flag=True, help="Show what is recorded; ask no node.")
 @parameters.takes("local", SocketOptions)
 @parameters.takes("connection", ConnectionOptions)

@@ -29,8 +29,8 @@ def release(
     from receptor_runner.receptor.jobs import cancel as jobs
 
     place = job_choice.find(private_data_dir, ident)
-    if whole := job_choice.find_whole(place):
-        slices_acts.release(whole, destination(connection), force=force, json_output=json_output)
+    if sliced := job_choice.find_sliced_job(place):
+        slices_acts.release(sliced, destination(connection), force=force, json_output=json_output)
         return
     record = jobs.release(place.private_data_dir, place.ident, destination(connection), force=force)
     if json_output:

@@ -1,4 +1,4 @@
-"""Running a job in slices from the command line: the nodes, Ctrl-C, and the exit code."""
+"""Running a sliced job from the command line: the nodes, Ctrl-C, and the exit code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from receptor_runner.slices.index import Index
     from receptor_runner.slices.job import Plan, SlicedWork, Slicing
     from receptor_runner.slices.running import Requests
-    from receptor_runner.slices.whole import Whole
+    from receptor_runner.slices.sliced_job import SlicedJob
     from receptor_runner.transmit import Shipment
 
 
@@ -67,28 +67,28 @@ class SlicesFollowing:
             "canceling all slices; waiting for their remaining output (press again to detach)"
         )
 
-    def finish(self, index: Index, display: SlicesDisplay, whole: Whole) -> int:
-        """Show how the whole ended; return the exit code.
+    def finish(self, index: Index, display: SlicesDisplay, sliced: SlicedJob) -> int:
+        """Show how the sliced job ended; return the exit code.
 
         Raises:
             Interrupted: a signal came.
             ContactLost: a slice may still run.
             NeverStarted: a slice was never submitted.
         """
-        display.end(index, whole.private_data_dir)
+        display.end(index, sliced.private_data_dir)
         if self._signal_number:
             state = f"the job is {index.status}"
-            hint = None if index.end else whole.way_back
+            hint = None if index.end else sliced.way_back
             raise Interrupted(f"interrupted; {state}", signal_number=self._signal_number, hint=hint)
         if index.end is None:
-            raise _open_end(index, whole)
+            raise _open_end(index, sliced)
         if hint := slices_report.rerun_hint(index):
             messages.note(f"run the slices that did not succeed again: {hint}")
         return index.end.exit_code
 
 
-def _open_end(index: Index, whole: Whole) -> RunnerError:
-    """Return the error for a whole some of whose slices have no end."""
+def _open_end(index: Index, sliced: SlicedJob) -> RunnerError:
+    """Return the error for a sliced job some of whose slices have no end."""
     from receptor_runner.slices.index import WAITING
 
     running = [str(entry.number) for entry in index.slices if not entry.end and entry.status != WAITING]
@@ -96,7 +96,7 @@ def _open_end(index: Index, whole: Whole) -> RunnerError:
         return ContactLost(
             f"contact with the job `{index.ident}` is lost",
             cause=f"slices that may be running: {', '.join(running)}",
-            hint=whole.way_back,
+            hint=sliced.way_back,
         )
     waiting = [str(entry.number) for entry in index.slices if not entry.end]
     return NeverStarted(
@@ -108,11 +108,11 @@ def _open_end(index: Index, whole: Whole) -> RunnerError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlicedRun:
-    """What a command that runs a job in slices was told.
+    """What a command that runs a sliced job was told.
 
     Attributes:
         directory: where the artifacts go.
-        ident: the ident of the whole.
+        ident: the ident of the sliced job.
         nodes: where it runs.
         destination: how the local node is reached, and how units are submitted.
         follow: how it is followed.
@@ -147,7 +147,7 @@ class SlicedRun:
 
     def _run(self, work: SlicedWork, display: SlicesDisplay) -> int:
         from receptor_runner.slices.job import run_in_slices
-        from receptor_runner.slices.whole import Whole
+        from receptor_runner.slices.sliced_job import SlicedJob
 
         following = SlicesFollowing(self.follow)
         slicing = self._slicing()
@@ -168,7 +168,7 @@ class SlicedRun:
             requests=following.requests,
             on_plan=begin,
         )
-        return following.finish(index, display, Whole(self.directory, self.ident))
+        return following.finish(index, display, SlicedJob(self.directory, self.ident))
 
     def _slicing(self) -> Slicing:
         from receptor_runner.slices.job import Slicing

@@ -1,4 +1,4 @@
-"""How a job in slices is shown: as JSON for programs, and in lines for people."""
+"""How a sliced job is shown: as JSON for programs, and in lines for people."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def recap_of(index: Index, private_data_dir: Path) -> MergedRecap:
 
 
 def describe(index: Index, recap: MergedRecap, private_data_dir: Path) -> dict[str, Any]:
-    """Return a whole as programs read it."""
+    """Return a sliced job as programs read it."""
     artifacts = private_data_dir.absolute() / "artifacts"
     return {
         **index.to_json(),
@@ -65,8 +65,8 @@ def _hosts(entry: SliceEntry) -> str:
     return f"hosts: {shown}{more}"
 
 
-def describe_whole(index: Index, recap: MergedRecap, took: str) -> str:
-    """Return in one line how a whole ended: `failed: 3 slices, 2 successful, 1 lost in 12 s; 10 hosts, 1 failed`."""
+def describe_job(index: Index, recap: MergedRecap, took: str) -> str:
+    """Return in one line how a sliced job ended: `lost in 12 s: 3 slices, 2 successful, 1 lost; 10 hosts`."""
     statuses = Counter(entry.status for entry in index.slices)
     counts = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
     words = ["1 host" if recap.hosts == 1 else f"{recap.hosts} hosts"]

@@ -1,4 +1,4 @@
-"""Jobs in slices in the list of jobs: one row for each whole."""
+"""Sliced jobs in the list of jobs: one row for each sliced job."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from receptor_runner.artifacts import whole_ident
+from receptor_runner.artifacts import sliced_job_ident
 from receptor_runner.errors import MissingInput
 
 _ENDED_WELL = "successful"
 
 
 def merged_rows(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows of a list with those of each whole's slices as one row, in the place of its first slice.
+    """Return the rows of a list with those of each sliced job's slices as one row, in the place of its first slice.
 
     Args:
         rows: jobs as `job_view.describe_view` returns them.
     """
     merged: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
-        merged.setdefault((row["private_data_dir"], _whole_of(row) or row["ident"]), []).append(row)
+        merged.setdefault((row["private_data_dir"], _sliced_job_of(row) or row["ident"]), []).append(row)
     return [
-        _merged(ident, parts) if _whole_of(parts[0]) else parts[0]
+        _merged(ident, parts) if _sliced_job_of(parts[0]) else parts[0]
         for (_directory, ident), parts in merged.items()
     ]
 
 
-def _whole_of(row: dict[str, Any]) -> str | None:
-    from receptor_runner.slices.whole import Whole
+def _sliced_job_of(row: dict[str, Any]) -> str | None:
+    from receptor_runner.slices.sliced_job import SlicedJob
 
-    ident = whole_ident(row["ident"])
-    return ident if ident and Whole(Path(row["private_data_dir"]), ident).exists() else None
+    ident = sliced_job_ident(row["ident"])
+    return ident if ident and SlicedJob(Path(row["private_data_dir"]), ident).exists() else None
 
 
 def _merged(ident: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -59,10 +59,10 @@ def _merged(ident: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _waiting(ident: str, rows: list[dict[str, Any]]) -> int:
     """Return how many slices were not submitted."""
-    from receptor_runner.slices.whole import Whole
+    from receptor_runner.slices.sliced_job import SlicedJob
 
     try:
-        index = Whole(Path(rows[0]["private_data_dir"]), ident).read()
+        index = SlicedJob(Path(rows[0]["private_data_dir"]), ident).read()
     except MissingInput:
         return 0
     known = {row["ident"] for row in rows}
@@ -70,7 +70,7 @@ def _waiting(ident: str, rows: list[dict[str, Any]]) -> int:
 
 
 def _status(rows: list[dict[str, Any]], waiting: int, *, active: bool) -> str:
-    """Return how the whole stands: while slices are open how many have ended, then the most frequent bad status."""
+    """Return how a sliced job stands: while slices are open how many have ended, then the most frequent bad status."""
     counts = Counter(row["status"] for row in rows)
     total = len(rows) + waiting
     ended = sum(not row["active"] for row in rows)

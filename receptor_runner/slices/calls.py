@@ -1,4 +1,4 @@
-"""The callbacks of a program that runs a job in slices."""
+"""The callbacks of a program that runs a sliced job."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class SlicedCalls:
             raise self._failure
 
     def outcome(self, index: Index) -> Outcome:
-        """Return the outcome of the whole; one that has no end is lost as far as this side knows."""
+        """Return the outcome of the sliced job; one that has no end is lost as far as this side knows."""
         bad = [entry for entry in index.slices if entry.exit_code != 0]
         why = "; ".join(f"slice {entry.number} on {entry.place}: {entry.status}" for entry in bad) or None
         if index.end is None:

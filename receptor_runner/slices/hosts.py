@@ -1,4 +1,4 @@
-"""Asking Ansible for hosts: in a child process, on this machine, once for the whole."""
+"""Asking Ansible for hosts: in a child process, on this machine, once for the sliced job."""
 
 from __future__ import annotations
 

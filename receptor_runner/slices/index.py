@@ -1,4 +1,4 @@
-"""The index of a whole: which slice has which hosts, where it runs, and how it ended. Values alone, no IO."""
+"""The index of a sliced job: which slice has which hosts, where it runs, and how it ended. Values alone, no IO."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class SliceEntry:
 
     Attributes:
         number: from 1.
-        ident: the ident of its job, below the same `artifacts/` as the whole.
+        ident: the ident of its job, below the same `artifacts/` as the sliced job.
         hosts: its hosts.
         target: the node that was asked for; None for the local node.
         node: the node where it runs; None until it is submitted.
@@ -109,18 +109,18 @@ class SliceEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """The index of a whole.
+    """The index of a sliced job.
 
     Attributes:
-        ident: the whole.
+        ident: the sliced job.
         title: what it runs, as `Job.title` says.
         with_localhost: whether plays for the implicit localhost run, in each slice.
         slices: all slices, by number.
-        created: when the whole was planned (ISO 8601, UTC).
+        created: when the sliced job was planned (ISO 8601, UTC).
         updated: when the index was written last (likewise).
-        status: how the whole ended; `running` until then.
+        status: how the sliced job ended; `running` until then.
         rc: its return code.
-        exit_code: what the command for the whole exits with; None until all slices have ended.
+        exit_code: what the command for the sliced job exits with; None until all slices have ended.
     """
 
     ident: str
@@ -137,7 +137,7 @@ class Index:
     def planned(
         cls, ident: str, title: str, hosts: Sequence[tuple[str, ...]], *, with_localhost: bool
     ) -> Self:
-        """Return the index of a whole of which nothing was submitted yet."""
+        """Return the index of a sliced job of which nothing was submitted yet."""
         slices = tuple(
             SliceEntry(number=number, ident=slice_ident(ident, number), hosts=own)
             for number, own in enumerate(hosts, start=1)
@@ -146,7 +146,7 @@ class Index:
 
     @property
     def end(self) -> SliceEnd | None:
-        """How the whole ended; None while a slice has not."""
+        """How the sliced job ended; None while a slice has not."""
         ends = [entry.end for entry in self.slices]
         known = [end for end in ends if end]
         return merged_end(known) if len(known) == len(ends) else None
@@ -156,7 +156,7 @@ class Index:
         return self.slices[number - 1]
 
     def with_entry(self, entry: SliceEntry) -> Self:
-        """Return the index with one entry replaced; once the last one has ended, with the end of the whole."""
+        """Return the index with one entry replaced; once the last one has ended, with the end of the sliced job."""
         slices = tuple(entry if old.number == entry.number else old for old in self.slices)
         index = dataclasses.replace(self, slices=slices, status="running", rc=None, exit_code=None)
         end = index.end

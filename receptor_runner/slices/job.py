@@ -15,13 +15,13 @@ from receptor_runner.rotation import rotate_artifacts
 from receptor_runner.slices.index import Index, SliceEntry
 from receptor_runner.slices.packing import SharedShipment, limit_files
 from receptor_runner.slices.running import Observer, Requests, SliceRun
+from receptor_runner.slices.sliced_job import SlicedJob
 from receptor_runner.slices.slicing import cut
-from receptor_runner.slices.whole import Whole
 from receptor_runner.stream.archive import MemoryFile
 from receptor_runner.transmit import Shipment
 
 Pack = Callable[[Mapping[str, MemoryFile], Collection[str]], Shipment]
-"""Packs the whole: takes more files from memory, and the idents of the jobs that run from the archive."""
+"""Packs the sliced job: takes more files from memory, and the idents of the jobs that run from the archive."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +53,8 @@ class Slicing:
         count: how many slices; None makes one for each lane.
         lanes: the nodes, each as often as it may run slices at once, None for the local node; empty for the nodes of
             the earlier run, else the local node.
-        rerun: replace an ended whole.
-        rerun_slices: run these slices of an ended whole again.
+        rerun: replace an ended sliced.
+        rerun_slices: run these slices of an ended job again.
     """
 
     count: int | None = None
@@ -65,7 +65,7 @@ class Slicing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is to be run of a whole.
+    """What is to be run of a sliced job.
 
     Attributes:
         index: the index.
@@ -91,12 +91,12 @@ def run_in_slices(
 ) -> Index:
     """Run a job in slices, each as a unit of its own; return the index.
 
-    A whole of the same ident that has not ended goes on: slices that are active are attached to, and those that were
-    never submitted run.
+    One of the same ident that has not ended goes on: slices that are active are attached to, and those that were never
+    submitted run.
 
     Args:
         private_data_dir: where the artifacts go.
-        ident: the ident of the whole.
+        ident: the ident of the sliced job.
         work: what runs.
         slicing: how it is cut.
         destination: how nodes are reached.
@@ -105,24 +105,24 @@ def run_in_slices(
         on_plan: called before the first slice is submitted.
 
     Raises:
-        IdentExists: the ident belongs to a job that has ended, or another process runs the whole.
-        MissingInput: there are no hosts, or there is no such whole.
+        IdentExists: the ident belongs to a job that has ended, or another process runs the sliced job.
+        MissingInput: there are no hosts, or there is no such sliced job.
         UsageError: there is no such slice.
     """
-    whole = Whole(private_data_dir, ident)
-    with whole.locked():
-        plan = _plan(whole, work, slicing)
-        whole.forget_cancel()  # one that comes from here on, while the archive is packed, counts
+    sliced = SlicedJob(private_data_dir, ident)
+    with sliced.locked():
+        plan = _plan(sliced, work, slicing)
+        sliced.forget_cancel()  # one that comes from here on, while the archive is packed, counts
         lanes = slicing.lanes or tuple(dict.fromkeys(plan.index.entry(n).target for n in plan.numbers))
         index = _aimed(plan, lanes)
         files = limit_files(index.slices, work.directory, with_localhost=index.with_localhost)
         shipment = work.pack(files, [entry.ident for entry in index.slices])
         with contextlib.closing(SharedShipment(shipment)) as shipments:
             # durable: the plan is what leads to the slices, whatever dies from here on
-            whole.write(index, durable=True)
+            sliced.write(index, durable=True)
             on_plan(dataclasses.replace(plan, index=index), shipment)
             run = SliceRun(
-                whole,
+                sliced,
                 index,
                 shipments,
                 destination,
@@ -131,8 +131,8 @@ def run_in_slices(
                 replaced=plan.replaced,
             )
             index = run.run(plan.numbers, lanes)
-        _rotate(whole, work.keep_artifacts)
-        return whole.write_end(index) if index.end else index
+        _rotate(sliced, work.keep_artifacts)
+        return sliced.write_end(index) if index.end else index
 
 
 def _aimed(plan: Plan, lanes: Sequence[str | None]) -> Index:
@@ -146,71 +146,71 @@ def _aimed(plan: Plan, lanes: Sequence[str | None]) -> Index:
     return index
 
 
-def _plan(whole: Whole, work: SlicedWork, slicing: Slicing) -> Plan:
+def _plan(sliced: SlicedJob, work: SlicedWork, slicing: Slicing) -> Plan:
     if slicing.rerun_slices:
-        return _again(whole, slicing.rerun_slices)
-    if whole.holds_another_job():
-        raise _taken(whole, "a job that did not run in slices").with_hint("use another ident")
-    if not whole.exists():
-        return _fresh(whole, work, slicing)
-    index = whole.read()
-    unfinished = tuple(entry.number for entry in index.slices if is_unfinished(whole, entry))
+        return _again(sliced, slicing.rerun_slices)
+    if sliced.holds_another_job():
+        raise _taken(sliced, "a job that did not run in slices").with_hint("use another ident")
+    if not sliced.exists():
+        return _fresh(sliced, work, slicing)
+    index = sliced.read()
+    unfinished = tuple(entry.number for entry in index.slices if is_unfinished(sliced, entry))
     if slicing.rerun:
-        active = [number for number in unfinished if whole.record_of(index.entry(number)).exists()]
+        active = [number for number in unfinished if sliced.record_of(index.entry(number)).exists()]
         if active:
             numbers = ", ".join(map(str, active))
-            raise _taken(whole, "a job that is active", f"slices that may be running: {numbers}")
-        return _fresh(whole, work, slicing, index)
+            raise _taken(sliced, "a job that is active", f"slices that may be running: {numbers}")
+        return _fresh(sliced, work, slicing, index)
     if not unfinished:
-        raise _taken(whole, "a job that has ended").with_hint(
-            f"{whole.way_back}, or the same command with --rerun or --rerun-slice"
+        raise _taken(sliced, "a job that has ended").with_hint(
+            f"{sliced.way_back}, or the same command with --rerun or --rerun-slice"
         )
     return Plan(index=index, numbers=unfinished)
 
 
-def is_unfinished(whole: Whole, entry: SliceEntry) -> bool:
+def is_unfinished(sliced: SlicedJob, entry: SliceEntry) -> bool:
     """Return whether a slice was not submitted yet or may still run."""
-    record = whole.record_of(entry).read()
+    record = sliced.record_of(entry).read()
     return entry.exit_code is None if record is None else record.is_active
 
 
-def _fresh(whole: Whole, work: SlicedWork, slicing: Slicing, earlier: Index | None = None) -> Plan:
+def _fresh(sliced: SlicedJob, work: SlicedWork, slicing: Slicing, earlier: Index | None = None) -> Plan:
     hosts = cut(work.find_hosts(), slicing.count or len(slicing.lanes) or 1)
-    index = Index.planned(whole.ident, work.title, hosts, with_localhost=work.with_localhost)
+    index = Index.planned(sliced.ident, work.title, hosts, with_localhost=work.with_localhost)
     numbers = tuple(entry.number for entry in index.slices)
     if slicing.rerun:
-        whole.clear()
+        sliced.clear()
         for entry in (earlier.slices if earlier else ())[len(numbers) :]:
-            # a slice that the new whole does not have: its artifacts would look like a part of it
-            file = whole.record_of(entry)
+            # a slice that the new job does not have: its artifacts would look like a part of it
+            file = sliced.record_of(entry)
             file.remove()
             file.clear()
     return Plan(index=index, numbers=numbers, replaced=frozenset(numbers if slicing.rerun else ()))
 
 
-def _again(whole: Whole, numbers: Sequence[int]) -> Plan:
-    if not whole.exists():
+def _again(sliced: SlicedJob, numbers: Sequence[int]) -> Plan:
+    if not sliced.exists():
         raise MissingInput(
-            f"no job `{whole.ident}` in slices in {whole.private_data_dir}",
-            hint=f"receptor-runner jobs {whole.private_data_dir} --slices",
+            f"no job `{sliced.ident}` in slices in {sliced.private_data_dir}",
+            hint=f"receptor-runner jobs {sliced.private_data_dir} --slices",
         )
-    index = whole.read()
+    index = sliced.read()
     for number in numbers:
         if not 1 <= number <= len(index.slices):
             raise UsageError(
-                f"no slice {number}", cause=f"the job `{whole.ident}` has {len(index.slices)} slices"
+                f"no slice {number}", cause=f"the job `{sliced.ident}` has {len(index.slices)} slices"
             )
     chosen = tuple(sorted(set(numbers)))
     return Plan(index=index, numbers=chosen, replaced=frozenset(chosen))
 
 
-def _taken(whole: Whole, by: str, cause: str | None = None) -> IdentExists:
+def _taken(sliced: SlicedJob, by: str, cause: str | None = None) -> IdentExists:
     return IdentExists(
-        f"the ident `{whole.ident}` belongs to {by}",
+        f"the ident `{sliced.ident}` belongs to {by}",
         cause=cause,
-        hint=f"{whole.way_back}, or the same command with --rerun",
+        hint=f"{sliced.way_back}, or the same command with --rerun",
     )
 
 
-def _rotate(whole: Whole, keep: int) -> None:
-    rotate_artifacts(whole.artifact_dir, keep, lambda ident: is_disposable(whole.private_data_dir, ident))
+def _rotate(sliced: SlicedJob, keep: int) -> None:
+    rotate_artifacts(sliced.artifact_dir, keep, lambda ident: is_disposable(sliced.private_data_dir, ident))

@@ -20,7 +20,7 @@ _TITLES = {"dark": "unreachable", "failures": "failed"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SliceEnd:
-    """How a slice ended, or the whole.
+    """How a slice ended, or the sliced job.
 
     Attributes:
         status: the final status; `error` and `lost` where the job itself has none.
@@ -50,7 +50,7 @@ class SliceEnd:
 
 
 def merged_end(ends: Iterable[SliceEnd]) -> SliceEnd:
-    """Return the end of a whole: the worst end of its slices.
+    """Return the end of a sliced job: the worst end of its slices.
 
     From the worst: lost, so that its hosts may be in any state (75); no verdict, by the largest exit code; stopped
     (254); failed, by the largest return code; successful.
@@ -67,7 +67,7 @@ def _badness(end: SliceEnd) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergedRecap:
-    """The play recap of a whole.
+    """The play recap of a sliced job.
 
     Attributes:
         counts: host to count by its name in the event; a host that several slices count, such as localhost, has the
@@ -97,7 +97,7 @@ def _is_failed(counts: Mapping[str, int]) -> bool:
 
 
 def merged_recap(stats: Iterable[Mapping[str, Any]]) -> MergedRecap:
-    """Return the recap of a whole.
+    """Return the recap of a sliced job.
 
     Args:
         stats: the data of each slice's `playbook_on_stats` event; what is not a count is left out.

@@ -43,7 +43,7 @@ class SharedShipment:
     """A packed job from which the shipments of its slices are made.
 
     Args:
-        shipment: the whole, with the files of `limit_files`; it is closed with this.
+        shipment: the sliced job, with the files of `limit_files`; it is closed with this.
     """
 
     def __init__(self, shipment: Shipment) -> None:
@@ -52,7 +52,7 @@ class SharedShipment:
 
     def of(self, entry: SliceEntry) -> Shipment:
         """Return the shipment of a slice. It may be sent while others are."""
-        # the rotation of artifacts is left to the whole: slices would remove each other's
+        # the rotation of artifacts is left to the sliced job: slices would remove each other's
         job = dataclasses.replace(
             self._shipment.job, ident=entry.ident, limit=f"@{_LIMITS}/{entry.number}", rotate_artifacts=None
         )

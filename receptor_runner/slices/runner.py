@@ -1,4 +1,4 @@
-"""What `run` returns for a job in slices."""
+"""What `run` returns for a sliced job."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from receptor_runner.handlers import runner_config
 from receptor_runner.recap import read_stats
 from receptor_runner.runner import Runner
 from receptor_runner.slices.merging import COUNTS, merged_recap
-from receptor_runner.slices.whole import Whole
+from receptor_runner.slices.sliced_job import SlicedJob
 
 _POLL_S = 0.1
 
 
 class SlicedRunner(Runner):
-    """A job in slices: its status and return code are those of the worst slice.
+    """A sliced job: its status and return code are those of the worst slice.
 
     Its artifacts directory holds the index alone; `stdout` and `stderr` are those of the slices.
     """
@@ -28,7 +28,7 @@ class SlicedRunner(Runner):
         """A runner for each slice, in order; none before the slices are planned."""
         directory = Path(self.config.private_data_dir)
         try:
-            entries = Whole(directory, str(self.config.ident)).read().slices
+            entries = SlicedJob(directory, str(self.config.ident)).read().slices
         except MissingInput:
             return []
         runners = []

@@ -20,7 +20,7 @@ from receptor_runner.receptor.nodes.locate import LocalNode
 from receptor_runner.slices.index import Index, SliceEntry
 from receptor_runner.slices.packing import SharedShipment
 from receptor_runner.slices.queue import SliceQueue
-from receptor_runner.slices.whole import Whole
+from receptor_runner.slices.sliced_job import SlicedJob
 from receptor_runner.system.cancel import CancelToken
 
 log = logging.getLogger("receptor_runner.slices")
@@ -63,10 +63,10 @@ class Requests:
 
 
 class SliceRun:
-    """Runs slices of a whole and keeps its index.
+    """Runs slices of a sliced job and keeps its index.
 
     Args:
-        whole: the whole; its lock is held.
+        sliced: the sliced job; its lock is held.
         index: its index.
         shipments: what is sent.
         destination: where to; its node is set by the lane.
@@ -77,7 +77,7 @@ class SliceRun:
 
     def __init__(
         self,
-        whole: Whole,
+        sliced: SlicedJob,
         index: Index,
         shipments: SharedShipment,
         destination: Destination,
@@ -86,7 +86,7 @@ class SliceRun:
         requests: Requests,
         replaced: frozenset[int] = frozenset(),
     ) -> None:
-        self._whole = whole
+        self._job = sliced
         self._index = index
         self._shipments = shipments
         self._destination = destination
@@ -170,7 +170,7 @@ class SliceRun:
             destination = dataclasses.replace(self._destination, node=node)
             self._submit(entry, destination)
             following = self._observer.following(self._index.entry(number))
-            return follow(self._whole.private_data_dir, entry.ident, destination, following)
+            return follow(self._job.private_data_dir, entry.ident, destination, following)
         except NodeUnavailable:
             raise
         except RunnerError as error:
@@ -181,14 +181,14 @@ class SliceRun:
 
     def _is_canceled(self) -> bool:
         """Return whether all is to be canceled, by this process or by `cancel` elsewhere."""
-        return self._requests.cancel.requested or self._whole.is_canceled
+        return self._requests.cancel.requested or self._job.is_canceled
 
     def _submit(self, entry: SliceEntry, destination: Destination) -> None:
         # Each slice opens the local node for itself: an embedded node belongs to one job and ends with it.
         with destination.local_node() as local:
             record = start(
                 self._shipments.of(entry),
-                self._whole.private_data_dir,
+                self._job.private_data_dir,
                 destination,
                 local,
                 rerun=entry.number in self._replaced,
@@ -203,7 +203,7 @@ class SliceRun:
 
     def _update(self, entry: SliceEntry) -> None:
         with self._lock:
-            self._index = self._whole.write(self._index.with_entry(entry))
+            self._index = self._job.write(self._index.with_entry(entry))
 
 
 def assign(entries: Sequence[SliceEntry], lanes: Sequence[str | None]) -> tuple[dict[int, int], list[int]]:

@@ -1,4 +1,4 @@
-"""What is done with a whole that was submitted: following, canceling and releasing all of its slices."""
+"""What is done with a sliced job that was submitted: following, canceling and releasing all of its slices."""
 
 from __future__ import annotations
 
@@ -15,80 +15,84 @@ from receptor_runner.receptor.jobs.record import Record
 from receptor_runner.receptor.nodes.destination import Destination
 from receptor_runner.slices.index import Index, SliceEntry
 from receptor_runner.slices.running import Observer
-from receptor_runner.slices.whole import Whole
+from receptor_runner.slices.sliced_job import SlicedJob
 
 _AT_ONCE = 16
 
 Done = TypeVar("Done")
 
 
-def follow_whole(whole: Whole, destination: Destination, observer: Observer) -> Index:
+def follow_sliced_job(sliced: SlicedJob, destination: Destination, observer: Observer) -> Index:
     """Follow all submitted slices to their end, from where the local artifacts stop; return the index.
 
     Those that were never submitted still wait then.
 
     Args:
-        whole: the whole.
+        sliced: the sliced job.
         destination: deadlines and retries.
         observer: is told how the slices get on.
 
     Raises:
-        MissingInput: there is no such whole.
+        MissingInput: there is no such sliced job.
         IdentExists: another process runs or follows it.
     """
-    with whole.locked():
-        index = whole.read()
+    with sliced.locked():
+        index = sliced.read()
         submitted = {
-            whole.record_of(entry).place: entry for entry in index.slices if whole.record_of(entry).exists()
+            sliced.record_of(entry).place: entry for entry in index.slices if sliced.record_of(entry).exists()
         }
         by_ident = {entry.ident: entry for entry in submitted.values()}
         ended = follow_all(submitted, destination, lambda ident: observer.following(by_ident[ident]))
         ends = {submitted[place].number: end for place, end in ended.items()}
         for entry in submitted.values():
-            ended_entry = _ended(entry, whole.record_of(entry).require(), ends[entry.number])
+            ended_entry = _ended(entry, sliced.record_of(entry).require(), ends[entry.number])
             index = index.with_entry(ended_entry)
             observer.ended(ended_entry)
-        return whole.write_end(index) if index.end else whole.write(index)
+        return sliced.write_end(index) if index.end else sliced.write(index)
 
 
 def _ended(entry: SliceEntry, record: Record, end: Outcome | RunnerError) -> SliceEntry:
     return entry.as_submitted(record).with_end(end)
 
 
-def cancel_whole(whole: Whole, destination: Destination) -> Iterator[tuple[SliceEntry, Cancel | RunnerError]]:
-    """Cancel a whole; yield for each submitted slice what that did, or why it could not be done.
+def cancel_sliced_job(
+    sliced: SlicedJob, destination: Destination
+) -> Iterator[tuple[SliceEntry, Cancel | RunnerError]]:
+    """Cancel a sliced job; yield for each submitted slice what that did, or why it could not be done.
 
-    Whoever runs the whole submits no further slice.
+    Whoever runs the sliced job submits no further slice.
     """
     # Before the slices: the first one that ends makes room for the next, which must find the note.
-    whole.note_cancel()
+    sliced.note_cancel()
 
     def cancel(entry: SliceEntry) -> Cancel:
-        return jobs.cancel(whole.private_data_dir, entry.ident, destination)
+        return jobs.cancel(sliced.private_data_dir, entry.ident, destination)
 
-    yield from _each(whole, cancel)
-    if whole.read().end:
-        whole.forget_cancel()
+    yield from _each(sliced, cancel)
+    if sliced.read().end:
+        sliced.forget_cancel()
 
 
-def release_whole(
-    whole: Whole, destination: Destination, *, force: bool
+def release_sliced_job(
+    sliced: SlicedJob, destination: Destination, *, force: bool
 ) -> Iterator[tuple[SliceEntry, Record | RunnerError]]:
-    """Remove the units of a whole; yield the new record of each submitted slice, or why it could not be done."""
+    """Remove the units of a sliced job; yield the new record of each submitted slice, or why it could not be done."""
 
     def release(entry: SliceEntry) -> Record:
-        return jobs.release(whole.private_data_dir, entry.ident, destination, force=force)
+        return jobs.release(sliced.private_data_dir, entry.ident, destination, force=force)
 
-    yield from _each(whole, release)
+    yield from _each(sliced, release)
 
 
-def _each(whole: Whole, act: Callable[[SliceEntry], Done]) -> Iterator[tuple[SliceEntry, Done | RunnerError]]:
+def _each(
+    sliced: SlicedJob, act: Callable[[SliceEntry], Done]
+) -> Iterator[tuple[SliceEntry, Done | RunnerError]]:
     def attempt(entry: SliceEntry) -> Done | RunnerError:
         try:
             return act(entry)
         except RunnerError as error:
             return error
 
-    submitted = [entry for entry in whole.read().slices if whole.record_of(entry).exists()]
+    submitted = [entry for entry in sliced.read().slices if sliced.record_of(entry).exists()]
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
         yield from zip(submitted, pool.map(attempt, submitted), strict=True)

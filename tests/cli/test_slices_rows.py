@@ -1,4 +1,4 @@
-"""The list of jobs has one row for each job in slices."""
+"""The list of jobs has one row for each sliced job."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from receptor_runner.cli.slices_rows import merged_rows
 from receptor_runner.slices.index import Index
-from receptor_runner.slices.whole import Whole
+from receptor_runner.slices.sliced_job import SlicedJob
 
 
 def row(directory: Path, ident: str, **facts: Any) -> dict[str, Any]:
@@ -19,8 +19,8 @@ def row(directory: Path, ident: str, **facts: Any) -> dict[str, Any]:
 
 def test_slices_are_one_row(tmp_path: Path) -> None:
     """Hosts add up, the longest slice counts, nodes are counted; other jobs stay as they are, in their order."""
-    whole = Whole(tmp_path, "job")
-    whole.write(Index.planned("job", "x", [("a",), ("b",), ("c",)], with_localhost=False))
+    sliced = SlicedJob(tmp_path, "job")
+    sliced.write(Index.planned("job", "x", [("a",), ("b",), ("c",)], with_localhost=False))
     rows = [
         row(tmp_path, "before"),
         row(tmp_path, "job-slice-1"),
@@ -41,8 +41,8 @@ def test_slices_are_one_row(tmp_path: Path) -> None:
 
 def test_the_status_of_a_whole(tmp_path: Path) -> None:
     """All well is successful; else the most frequent bad status; while one is active, how many have ended."""
-    whole = Whole(tmp_path, "job")
-    whole.write(Index.planned("job", "x", [("a",), ("b",)], with_localhost=False))
+    sliced = SlicedJob(tmp_path, "job")
+    sliced.write(Index.planned("job", "x", [("a",), ("b",)], with_localhost=False))
 
     def status(*facts: dict[str, Any]) -> str:
         rows = [row(tmp_path, f"job-slice-{number}", **one) for number, one in enumerate(facts, start=1)]

@@ -47,7 +47,7 @@ class Star:
         project.playbook(f"- shell: {json.dumps(gate.script)}")
 
     def words(self, *more: str) -> list[str]:
-        """Return the command that runs the job in slices, and more words for it."""
+        """Return the command that runs the sliced job, and more words for it."""
         socket = str(self.mesh.control.socket)
         return ["run", str(self._project.path), "-p", "test.yml", "-i", "job", "--socket", socket, *more]
 
@@ -76,7 +76,7 @@ def star(make_mesh: Callable[..., Mesh], commands: Commands, project: Project, t
 
 
 def test_a_node_that_dies_costs_its_slice_alone(star: Star) -> None:
-    """The others finish, the lost slice is named and counts; run again alone, it makes the whole good."""
+    """The others finish, the lost slice is named and counts; run again alone, it makes the sliced job good."""
     running = star.start("--nodes-of-type", "receptor-runner", "--node-timeout", "10")
     wait_until(lambda: star.gate.runs == 3, "all slices are at the gate", 60)
     star.mesh.daemon("worker2").stop(signal.SIGKILL)

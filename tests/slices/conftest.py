@@ -42,7 +42,7 @@ class Sliced:
         return self.commands.ours(command, self.project.path, *words)
 
     def index(self, ident: str = "job") -> dict[str, Any]:
-        """Return the index of a whole; {} while there is none."""
+        """Return the index of a sliced job; {} while there is none."""
         path = self.project.artifacts(ident) / "slices.json"
         return dict(json.loads(path.read_bytes())) if path.exists() else {}
 

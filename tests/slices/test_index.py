@@ -22,7 +22,7 @@ def test_a_plan_has_no_end() -> None:
 
 
 def test_the_last_slice_ends_the_whole() -> None:
-    """While one has no end the whole has none; then the worst counts, until a slice runs again."""
+    """While one has no end the sliced job has none; then the worst counts, until a slice runs again."""
     one = PLANNED.with_entry(PLANNED.entry(1).with_end(GOOD))
     assert (one.status, one.end) == ("running", None)
     both = one.with_entry(one.entry(2).with_end(StreamError("broken", cause="here")))
@@ -33,7 +33,7 @@ def test_the_last_slice_ends_the_whole() -> None:
 
 
 def test_lost_contact_is_no_end() -> None:
-    """A slice that may still run has no end, and so the whole has none."""
+    """A slice that may still run has no end, and so the sliced job has none."""
     lost = PLANNED.entry(1).with_end(ContactLost("detached"))
     assert (lost.end, lost.explanation) == (None, "detached")
     gone = PLANNED.entry(1).with_end(Outcome(status=Status.LOST, explanation="its node left"))

@@ -1,4 +1,4 @@
-"""The worst slice decides how the whole ended, and all recaps make one."""
+"""The worst slice decides how the sliced job ended, and all recaps make one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One job in slices on this machine: one output, one index, one exit code, and each slice a job of its own."""
+"""One sliced job on this machine: one output, one index, one exit code, and each slice a job of its own."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_more_slices_than_hosts_and_no_hosts(sliced: Sliced) -> None:
 
 
 def test_a_failed_slice_runs_again_alone(sliced: Sliced, tmp_path: Path) -> None:
-    """One slice fails, the others do not; its exit code counts; run again alone, it makes the whole good."""
+    """One slice fails, the others do not; its exit code counts; run again alone, it makes the sliced job good."""
     good = tmp_path / "good"
     sliced.project.playbook(f"- command: test -e {good}\n  when: inventory_hostname == 'web1'")
     failed = sliced.run("--node", "localhost", "--node", "localhost", "--output", "ndjson")
@@ -76,7 +76,7 @@ def test_a_failed_slice_runs_again_alone(sliced: Sliced, tmp_path: Path) -> None
 
 
 def test_the_jobs_of_a_whole_are_one_row(sliced: Sliced) -> None:
-    """`jobs` shows the whole, `--slices` its parts; `attach` ends as the whole did; `release` names each slice."""
+    """`jobs` has one row, `--slices` a row for each slice; `attach` ends as the job did; `release` names each slice."""
     sliced.project.playbook("- command: 'false'\n  when: inventory_hostname == 'db1'")
     assert sliced.run("--slices", "2").rc == 2
     (row,) = json.loads(sliced.ask("jobs", "--json").text)["jobs"]
@@ -133,7 +133,7 @@ def test_the_same_command_goes_on_after_a_kill(sliced: Sliced, gate: Gate) -> No
         "run", sliced.project.path, "-p", "test.yml", "-i", "job", "--slices", "2"
     )
     lock = sliced.project.artifacts("job") / "unit.lock"
-    wait_until(lambda: lock.read_text() == str(resumed.pid), "the whole is held")
+    wait_until(lambda: lock.read_text() == str(resumed.pid), "the sliced job is held")
     held = sliced.ask("attach", "-i", "job")
     assert (held.rc, "is held by another process" in held.stderr) == (73, True)
     gate.open()

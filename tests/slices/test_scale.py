@@ -72,9 +72,9 @@ def test_two_hundred_at_once(sliced: Sliced, replaying: Callable[[int], ServedNo
     sliced.project.write("inventory/hosts", f"host[0001:{HOSTS:04}]\n")
     _few, small = run_at_once(sliced, replaying(20), 20)
     node = replaying(200)
-    whole, large = run_at_once(sliced, node, 200)
-    assert (whole["hosts"], whole["hosts_changed"], whole["hosts_failed"]) == (HOSTS, 200, [])
-    assert (whole["status"], whole["rc"], whole["exit_code"]) == ("successful", None, 0)
+    found, large = run_at_once(sliced, node, 200)
+    assert (found["hosts"], found["hosts_changed"], found["hosts_failed"]) == (HOSTS, 200, [])
+    assert (found["status"], found["rc"], found["exit_code"]) == ("successful", None, 0)
     assert sliced.column("status", "n200") == ["successful"] * 200
     for number, hosts in enumerate(sliced.column("hosts", "n200"), start=1):
         text = sliced.stdout(number, "n200")

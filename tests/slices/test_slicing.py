@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from receptor_runner.artifacts import slice_ident, whole_ident
+from receptor_runner.artifacts import slice_ident, sliced_job_ident
 from receptor_runner.slices.slicing import cut, limit_lines, names_localhost
 
 HOSTS = st.lists(st.text("abc-19.:", min_size=1, max_size=6), max_size=40)
@@ -32,12 +32,12 @@ def test_slices_do_not_depend_on_the_order(hosts: list[str], count: int) -> None
 
 
 def test_the_ident_of_a_slice_leads_to_its_whole() -> None:
-    """A slice's ident is made from that of the whole and leads back to it; other idents lead nowhere."""
-    assert whole_ident(slice_ident("deploy", 12)) == "deploy"
-    assert whole_ident(slice_ident("a-slice-1", 2)) == "a-slice-1"
-    assert [whole_ident(name) for name in ("deploy", "deploy-slice-", "deploy-slice-0", "-slice-1x")] == [
-        None
-    ] * 4
+    """A slice's ident is made from that of the sliced job and leads back to it; other idents lead nowhere."""
+    assert sliced_job_ident(slice_ident("deploy", 12)) == "deploy"
+    assert sliced_job_ident(slice_ident("a-slice-1", 2)) == "a-slice-1"
+    assert [
+        sliced_job_ident(name) for name in ("deploy", "deploy-slice-", "deploy-slice-0", "-slice-1x")
+    ] == [None] * 4
 
 
 def test_a_limit_file_names_a_host_a_line() -> None:

@@ -1,4 +1,4 @@
-"""What is shown of a job in slices: each line of output with its node, and one summary."""
+"""What is shown of a sliced job: each line of output with its node, and one summary."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ class SlicesDisplay:
         )
 
     def end(self, index: Index, private_data_dir: Path) -> None:
-        """Show how the whole ended.
+        """Show how the sliced job ended.
 
         Raises:
             OutputFailed: not all of its output could be written to stdout.
@@ -171,7 +171,7 @@ class SlicesDisplay:
     def _summary(self, index: Index, private_data_dir: Path) -> Iterator[str]:
         recap = slices_report.recap_of(index, private_data_dir)
         took = units.duration(time.monotonic() - self._view.began)
-        yield slices_report.describe_whole(index, recap, took)
+        yield slices_report.describe_job(index, recap, took)
         bad = [entry for entry in index.slices if entry.exit_code != 0]
         for entry in bad[:_MOST_NAMED]:
             yield slices_report.describe_end(entry)

@@ -1,4 +1,4 @@
-"""The status line of a job in slices, drawn with rich."""
+"""The status line of a sliced job, drawn with rich."""
 
 from __future__ import annotations
 

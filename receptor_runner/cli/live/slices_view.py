@@ -41,7 +41,7 @@ class SlicesView:
     """The state of all slices, fed with what happens to them.
 
     Attributes:
-        began: when the whole began, in seconds of the caller's monotonic clock.
+        began: when the sliced job began, in seconds of the caller's monotonic clock.
         failures: host and task of each failure in the slices that have ended.
     """
 

@@ -1,4 +1,4 @@
-"""The status line of a job in slices counts slices and hosts, and names a node that is out of reach."""
+"""The status line of a sliced job counts slices and hosts, and names a node that is out of reach."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole on disk: its index, beside the artifacts of its slices."""
+"""A sliced job on disk: its index, beside the artifacts of its slices."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import json
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from receptor_runner.artifacts import INDEX_NAME, make_directory, whole_ident, write_atomically, writing
+from receptor_runner.artifacts import INDEX_NAME, make_directory, sliced_job_ident, write_atomically, writing
 from receptor_runner.errors import MissingInput
 from receptor_runner.receptor.jobs.index import JobPlace
 from receptor_runner.receptor.jobs.record import RecordFile, now
 from receptor_runner.slices.index import Index, SliceEntry
 
 
-class Whole:
+class SlicedJob:
     """One job over many nodes: `artifacts/<ident>/slices.json`, with the lock and the cancel note of a job beside it.
 
     Its slices are ordinary jobs in `artifacts/<ident>-slice-<number>/`, so that everything that works on a job works on
@@ -22,7 +22,7 @@ class Whole:
 
     Args:
         private_data_dir: the private data directory.
-        ident: the ident of the whole.
+        ident: the ident of the sliced job.
     """
 
     def __init__(self, private_data_dir: Path, ident: str) -> None:
@@ -37,7 +37,7 @@ class Whole:
         return self._path.is_file()
 
     def holds_another_job(self) -> bool:
-        """Return whether the artifacts directory belongs to a job that is not a whole."""
+        """Return whether the artifacts directory belongs to a job that is not a sliced job."""
         return not self.exists() and (self._file.exists() or self._file.has_artifacts())
 
     def read(self) -> Index:
@@ -70,7 +70,7 @@ class Whole:
         return index
 
     def write_end(self, index: Index) -> Index:
-        """Write the index of a whole that ended, and `status` and `rc` as a job has them."""
+        """Write the index of a sliced job that ended, and `status` and `rc` as a job has them."""
         with writing(self.artifact_dir):
             write_atomically(self.artifact_dir / "status", index.status.encode())
             if index.rc is not None:
@@ -81,19 +81,19 @@ class Whole:
         return self.write(index, durable=True)
 
     def locked(self) -> AbstractContextManager[None]:
-        """Lock the whole for this process: one process at a time runs or follows it."""
+        """Lock the sliced job for this process: one process at a time runs or follows it."""
         return self._file.locked()
 
     def clear(self) -> None:
-        """Remove the index of an earlier run, and what else is in the directory of the whole."""
+        """Remove the index of an earlier run, and what else is in the directory of the sliced job."""
         self._file.clear()
 
     def note_cancel(self) -> None:
-        """Note that the whole is canceled, so that whoever runs it submits no further slice."""
+        """Note that the sliced job is canceled, so that whoever runs it submits no further slice."""
         self._file.note_cancel()
 
     def forget_cancel(self) -> None:
-        """Remove that note: the whole runs again."""
+        """Remove that note: the sliced job runs again."""
         self._file.forget_cancel()
 
     @property
@@ -107,17 +107,17 @@ class Whole:
 
     @property
     def place(self) -> JobPlace:
-        """Where the whole is."""
+        """Where the sliced job is."""
         return self._file.place
 
     @property
     def way_back(self) -> str:
-        """The command that attaches to the whole."""
+        """The command that attaches to the sliced job."""
         return self._file.way_back
 
 
-def find_whole(place: JobPlace) -> Whole | None:
-    """Return the whole to which a job belongs as a slice, or None."""
-    ident = whole_ident(place.ident)
-    whole = Whole(place.private_data_dir, ident) if ident else None
-    return whole if whole and whole.exists() else None
+def find_sliced_job(place: JobPlace) -> SlicedJob | None:
+    """Return the sliced job to which a job belongs as a slice, or None."""
+    ident = sliced_job_ident(place.ident)
+    sliced = SlicedJob(place.private_data_dir, ident) if ident else None
+    return sliced if sliced and sliced.exists() else None
