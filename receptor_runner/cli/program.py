@@ -26,7 +26,7 @@ COMMANDS = {
     "doctor": "Check what a job needs, and say what to do",
     "cleanup": "Remove what jobs left behind on a node",
     "node": "Serve an embedded, local-only Receptor node",
-    "mesh": "Describe, render and check a whole mesh",
+    "mesh": "Set up a whole mesh from one file: check, render, start, draw",
     "config": "Render and check receptor.yml files; show the settings",
     "completion": "Print the shell completion script",
 }

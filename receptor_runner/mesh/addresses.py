@@ -10,7 +10,13 @@ _LONGEST_NAME, _LONGEST_LABEL = 253, 63
 # A certificate's common name holds 64 characters.
 _LONGEST_NODE_ID = 64
 _NODE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
-_TAKEN = {"ca": "certificate authority", "inventory.yml": "inventory"}
+_TAKEN = {
+    "localhost": "Receptor reserves it",
+    "ca": "`mesh render` uses that name for the certificate authority",
+    "inventory.yml": "`mesh render` uses that name for the inventory",
+    "all": "Ansible uses that name for a group",
+    "ungrouped": "Ansible uses that name for a group",
+}
 
 
 def address_fault(address: str) -> str | None:
@@ -87,10 +93,8 @@ def node_id_fault(name: str) -> str | None:
 
     Source: the daemon refuses `localhost` in any case.
     """
-    if name.lower() == "localhost":
-        return "Receptor reserves it"
     if name.lower() in _TAKEN:
-        return f"`mesh render` uses that name for the {_TAKEN[name.lower()]}"
+        return _TAKEN[name.lower()]
     if len(name) > _LONGEST_NODE_ID:
         return f"a certificate holds at most {_LONGEST_NODE_ID} characters"
     if not _NODE_ID.fullmatch(name):

@@ -21,7 +21,8 @@ Examples:
   receptor-runner mesh render prod.yml -o prod/ --days 90
   receptor-runner mesh render --renew 30
 \b
-Each node's files are in DIR/NODE; DIR/ca holds the key of the certificate authority and stays here.
+Each node's files are in DIR/NODE. DIR/ca holds the key of the certificate
+authority; it stays here.
 """
 
 

@@ -26,7 +26,8 @@ Examples:
   receptor-runner mesh status prod/out --json
   receptor-runner mesh status --socket /run/receptor/receptor.sock
 \b
-Exit codes: 78 if a certificate has ended or cannot be read, 69 if a node is out of reach, otherwise 0.
+Exit codes: 78 if a certificate has ended or cannot be read,
+69 if a node is out of reach, otherwise 0.
 """
 
 _HEADER = ("node", "role", "certificate", "route", "last seen", "work types")

@@ -100,6 +100,7 @@ FAULTS: dict[str, tuple[str, int, str, str]] = {
     ),
     "slash in id": (HEAD + WORKER.replace("w:", "a/b:"), 3, "node-id", "cannot be a node id"),
     "taken id": (HEAD + WORKER.replace("w:", "ca:"), 3, "node-id", "certificate authority"),
+    "id of a group": (HEAD + WORKER.replace("w:", "all:"), 3, "node-id", "Ansible uses that name"),
     "long id": (HEAD + WORKER.replace("w:", "w" * 65 + ":"), 3, "node-id", "at most 64"),
     "port out of range": (HEAD + WORKER.replace("peers", "port: 65536, peers"), 3, "bad-port", "port 65536"),
     "port in words": (HEAD + WORKER.replace("peers", "port: ssh, peers"), 3, "bad-port", "port ssh"),
