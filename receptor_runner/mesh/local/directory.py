@@ -137,15 +137,18 @@ class MeshDirectory:
         return True
 
     def _check_empty(self) -> None:
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        """Check that nothing is lost, or shown to others, if a mesh goes there."""
+        if not self.path.exists():
+            return
+        hint = "choose another directory with --dir"
+        # Anybody can make a directory of a known name in /tmp, and could then replace the files in it.
+        if self.path.stat().st_uid != os.geteuid():
+            raise UsageError(f"{self.path} belongs to another user", hint=hint)
+        if not self.path.is_dir() or any(self.path.iterdir()):
             raise UsageError(
                 f"{self.path} is not an empty directory",
                 cause="it holds no mesh, and what is in it would be removed with the mesh",
-                hint="choose another directory with --dir",
-            )
-        if self.path.exists() and self.path.stat().st_uid != os.geteuid():
-            raise UsageError(
-                f"{self.path} belongs to another user", hint="choose another directory with --dir"
+                hint=hint,
             )
 
     def _read(self) -> dict[str, Any]:

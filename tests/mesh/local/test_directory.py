@@ -88,6 +88,16 @@ def test_remove(directory: MeshDirectory, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+def test_directory_of_another_user(directory: MeshDirectory) -> None:
+    """A directory that somebody else has made under the expected name is not used, even if it is empty."""
+    directory.path.mkdir()
+    os.chown(directory.path, 12345, 12345)
+
+    with pytest.raises(UsageError, match="belongs to another user"):
+        directory.claim(MESH)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
 def test_marker_of_another_user(directory: MeshDirectory) -> None:
     """A marker that somebody else has put there makes no mesh of ours."""
     directory.claim(MESH)
@@ -103,3 +113,11 @@ def test_usual_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
     assert default_directory() == tmp_path / "receptor-runner" / "mesh"
+
+
+def test_no_state_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user without a state directory gets one of their own in the temporary directory."""
+    monkeypatch.setattr("receptor_runner.mesh.local.directory.state_directories", lambda: iter(()))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    assert default_directory() == tmp_path / f"receptor-runner-mesh-{os.geteuid()}"
