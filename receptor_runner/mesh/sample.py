@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from receptor_runner.mesh.reading import read_mesh
+
+if TYPE_CHECKING:
+    from receptor_runner.mesh.description import MeshDescription
+
 _HEAD = """\
 # A Receptor mesh. Check this file with `receptor-runner mesh check`, and write the files of every node
 # with `receptor-runner mesh render`.
@@ -58,6 +66,20 @@ def sample_text(*, workers: int = 1, hops: int = 0) -> str:
         if position == 0:
             parts.append(_WORKER_COMMENT)
     return "".join(parts)
+
+
+def sample_mesh(*, workers: int = 1, hops: int = 0, tls: bool = True, signed: bool = True) -> MeshDescription:
+    """Return the mesh of `sample_text`, for trying things out.
+
+    Args:
+        workers: how many workers, at least 1.
+        hops: how many hops stand between them and the control node.
+        tls: whether links and control services use mutual TLS.
+        signed: whether workers accept only signed work.
+    """
+    described = read_mesh(sample_text(workers=workers, hops=hops)).description
+    assert described is not None
+    return replace(described, tls=tls, signed=signed)
 
 
 def _numbered(name: str, count: int) -> list[str]:

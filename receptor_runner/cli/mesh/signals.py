@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from receptor_runner.errors import Interrupted
 from receptor_runner.system.signals import STOPPING
@@ -15,6 +16,8 @@ from receptor_runner.system.signals import STOPPING
 def signals_as_errors(state: str) -> Iterator[None]:
     """Raise Interrupted at Ctrl-C, SIGTERM or SIGHUP, wherever the body is.
 
+    A signal that is ignored stays so: nohup does that, and a shell for what it runs in the background.
+
     Args:
         state: what then has become of things.
     """
@@ -22,20 +25,23 @@ def signals_as_errors(state: str) -> Iterator[None]:
     def stop(number: int, _frame: FrameType | None) -> None:
         raise Interrupted(f"interrupted; {state}", signal_number=number)
 
-    before = {number: signal.signal(number, stop) for number in STOPPING}
-    try:
+    heeded = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
+    with _handling(heeded, stop):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
 def ignoring_signals() -> Iterator[None]:
     """Go on to the end of the body whatever is pressed: half a removal would be worse than a moment's wait."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in STOPPING}
+    with _handling(STOPPING, signal.SIG_IGN):
+        yield
+
+
+@contextmanager
+def _handling(numbers: Iterable[signal.Signals], handler: Any) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, former in before.items():
+            signal.signal(number, former)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,18 +56,10 @@ class ShapeOptions:
         help="Without FILE: workers accept only signed work (the default), or unsigned work.",
     )
 
-    def given(self) -> list[str]:
-        """Return the names of the options that were given."""
-        return [field.name for field in fields(self) if getattr(self, field.name) is not None]
-
-    def describe(self) -> MeshDescription:
-        """Return the mesh that `mesh init` would describe with these options."""
-        from receptor_runner.mesh.reading import read_mesh
-        from receptor_runner.mesh.sample import sample_text
-
-        described = read_mesh(sample_text(workers=self.workers or 1, hops=self.hops or 0)).description
-        assert described is not None
-        return replace(described, tls=self.tls is not False, signed=self.signed is not False)
+    def given(self) -> dict[str, Any]:
+        """Return the options that were given, by name."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 @click.command(cls=Command, epilog=EPILOG)
@@ -108,13 +100,14 @@ def up(
 
 def _describe(file: Path | None, shape: ShapeOptions) -> MeshDescription:
     from receptor_runner.mesh.reading import DEFAULT_FILE, load_mesh
+    from receptor_runner.mesh.sample import sample_mesh
 
     given = shape.given()
     if file is None and not given and Path(DEFAULT_FILE).exists():
         file = Path(DEFAULT_FILE)
         messages.note(f"using ./{file}")
     if file is None:
-        return shape.describe()
+        return sample_mesh(**given)
     if given:
         names = ", ".join(f"--{name}" for name in given)
         raise UsageError(f"{names} cannot be given with {file}", cause="the file describes the mesh")

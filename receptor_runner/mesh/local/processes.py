@@ -37,19 +37,19 @@ def end_processes(directory: Path) -> None:
 
     They are asked to end first; what is left after a while is killed.
     """
-    doomed: dict[int, list[str]] = {}
+    known: dict[int, list[str]] = {}
 
     def are_gone() -> bool:
         # Each time anew: a daemon that was starting a unit has one more command runner by now.
         found = receptor_processes(directory)
-        for pid in found - doomed.keys():
+        for pid in found - known.keys():
             for below in (pid, *descendants(pid)):
-                doomed[below] = command_line(below)
+                known[below] = command_line(below)
             _send(pid, signal.SIGTERM)
-        return not found and not any(is_alive(pid) for pid in doomed)
+        return not found and not any(is_alive(pid) for pid in known)
 
     if not is_true_within(STOP_TIMEOUT_S, are_gone):
-        for pid, words in doomed.items():
+        for pid, words in known.items():
             if command_line(pid) == words:  # else the process id is another process's by now
                 _send(pid, signal.SIGKILL)
         is_true_within(STOP_TIMEOUT_S, are_gone)
