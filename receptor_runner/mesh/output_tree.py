@@ -73,18 +73,14 @@ def write_tree(directory: Path, files: Mapping[str, File]) -> tuple[str, ...]:
     Raises:
         OutputFailed: one cannot be written; then every file is as it was.
     """
-    changed = {
-        directory / name: file for name, file in files.items() if not _is_there(directory / name, file)
-    }
+    # Through links: a person may keep the authority's key on another disk, where it then stays.
+    targets = {name: Path(os.path.realpath(directory / name)) for name in files}
+    changed = {name: file for name, file in files.items() if not _is_there(targets[name], file)}
     made: list[Path] = []
     drafts: dict[Path, Path] = {}
     try:
-        for path, file in changed.items():
-            made += _make_parents(path)
-            if path.is_dir():  # noticed only now, the replacing would fail half-way
-                raise IsADirectoryError(errno.EISDIR, "a directory is in the way", str(path))
-            drafts[path] = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-            _write_draft(drafts[path], file)
+        for name, file in changed.items():
+            _write_draft(targets[name], file, drafts, made)
     except OSError as failure:
         _undo(drafts, made)
         raise OutputFailed(f"cannot write to {directory}", cause=_cause(failure)) from failure
@@ -95,28 +91,28 @@ def write_tree(directory: Path, files: Mapping[str, File]) -> tuple[str, ...]:
         draft.replace(path)
     for parent in {path.parent for path in drafts}:
         sync_directory(parent)
-    return tuple(str(path.relative_to(directory)) for path in changed)
+    return tuple(changed)
 
 
 def _is_there(path: Path, file: File) -> bool:
     try:
-        status = path.lstat()
+        status = path.stat()
         is_same = stat.S_ISREG(status.st_mode) and stat.S_IMODE(status.st_mode) == file.mode
         return is_same and path.read_bytes() == file.content
     except OSError:
         return False
 
 
-def _make_parents(path: Path) -> list[Path]:
-    """Make the missing directories above a path and return them, the outermost first."""
-    missing = [parent for parent in reversed(path.parents) if not parent.is_dir()]
-    for parent in missing:
-        parent.mkdir(mode=_DIRECTORY)
-    return missing
-
-
-def _write_draft(draft: Path, file: File) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+def _write_draft(path: Path, file: File, drafts: dict[Path, Path], made: list[Path]) -> None:
+    """Write a file beside the one that it will replace; note it, and the directories that were missing above it."""
+    for parent in reversed(path.parents):
+        if not parent.is_dir():
+            parent.mkdir(mode=_DIRECTORY)
+            made.append(parent)
+    if path.is_dir():  # noticed only now, the replacing would fail half-way
+        raise IsADirectoryError(errno.EISDIR, "a directory is in the way", str(path))
+    draft = drafts[path] = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     with open(os.open(draft, flags, PRIVATE), "wb") as target:
         target.write(file.content)
         target.flush()
