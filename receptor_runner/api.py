@@ -34,9 +34,9 @@ def run(**arguments: Any) -> Runner:
             without it the whole job runs through Receptor. `_input` and `_output` are binary files. Handlers:
             `event_handler(event)`, `status_handler(status, runner_config=...)`, `artifacts_handler(directory)`,
             `finished_callback(runner)`, `cancel_callback()`. For the whole job also `socket`, `node`, `work_type`,
-            `params`, `tls_client`, `ttl`, `sign`, `store`, `retry_deadline` and `retry_max_wait` (seconds), and
-            `rerun`; a list of nodes or `slices` (a number) run it in slices, `rerun_slices` (numbers) some of them
-            again. Everything else is an option of the job.
+            `params`, `tls_client`, `ttl`, `sign`, `store`, `compression_level`, `retry_deadline` and
+            `retry_max_wait` (seconds), and `rerun`; a list of nodes or `slices` (a number) run it in slices,
+            `rerun_slices` (numbers) some of them again. Everything else is an option of the job.
 
     Returns:
         The runner; its `status` and `rc` say how the job ended. A private data directory that was not named is a
@@ -129,6 +129,7 @@ def _transmit(call: Call, runner: Runner, directory: Directory) -> None:
         directory.path,
         only_kwargs=call.phase.only_transmit_kwargs,
         include_artifacts=call.phase.include_artifacts,
+        level=call.node.compression_level,
     )
     try:
         write_all(output, _until_canceled(shipment.chunks(), call, runner))
@@ -210,7 +211,12 @@ def _start(call: Call, private_data_dir: Path, destination: Destination) -> Reco
         hint = f"pass playbook, module or role, or write a command line to {private_data_dir / 'args'}"
         raise UsageError("nothing to run", hint=hint)
     with destination.local_node() as local:  # an embedded one starts while the job is packed
-        shipment = prepare(job, private_data_dir, include_artifacts=call.phase.include_artifacts)
+        shipment = prepare(
+            job,
+            private_data_dir,
+            include_artifacts=call.phase.include_artifacts,
+            level=call.node.compression_level,
+        )
         try:
             return start(shipment, private_data_dir, destination, local, rerun=call.phase.rerun)
         finally:

@@ -135,6 +135,7 @@ class NodeOptions:
     ttl: str | None = None
     sign: bool | None = None
     store: bool = True
+    compression_level: int | None = None
     retry_deadline: float | None = None
     retry_max_wait: float | None = None
 
@@ -166,6 +167,7 @@ class NodeOptions:
             ttl=self.ttl,
             sign=self.sign,
             store=self.store,
+            compression_level=self.compression_level,
             retry=RetryPolicy.from_environment(
                 deadline_s=self.retry_deadline, max_wait_s=self.retry_max_wait
             ),

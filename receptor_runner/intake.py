@@ -18,7 +18,16 @@ from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.extraction import FROM_TRANSMIT, extract
 from receptor_runner.stream.kept_files import KeptFile, marked_files
 from receptor_runner.stream.limits import SPOOL_MEMORY, ArchiveLimits
-from receptor_runner.stream.messages import ArchiveData, ArchiveStart, Kwargs, Message, Noise, Question
+from receptor_runner.stream.messages import (
+    ArchiveData,
+    ArchiveStart,
+    Kwargs,
+    Message,
+    Noise,
+    Question,
+    Unknown,
+)
+from receptor_runner.stream.zip_format import DEFAULT_LEVEL
 from receptor_runner.system.cancel import CancelToken
 
 BAD_STREAM = "Failed to JSON parse a line from transmit stream."
@@ -32,6 +41,7 @@ class Received:
     options: dict[str, Any] | None = None
     question: Question | None = None
     archives: list[IO[bytes]] = field(default_factory=list)
+    results_level: int = DEFAULT_LEVEL
 
     def take(self, message: Message) -> None:
         match message:
@@ -45,6 +55,8 @@ class Received:
                 self.archives[-1].write(data)
             case Noise(damaged=True):
                 raise StreamError(BAD_STREAM, cause=str(message), offset=message.offset)
+            case Unknown({"results_compression_level": int(level)}) if 0 <= level <= 9:
+                self.results_level = level
             case _:
                 pass
 

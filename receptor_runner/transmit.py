@@ -16,7 +16,8 @@ from receptor_runner.job import Job, check_ident
 from receptor_runner.relocation import Relocation, named_files, options_as_files
 from receptor_runner.store.policy import may_be_kept
 from receptor_runner.stream.archive import MemoryFile, PackedArchive, Tree, pack_trees
-from receptor_runner.stream.encoder import EOF_LINE, encode_archive, encode_line
+from receptor_runner.stream.encoder import EOF_LINE, encode_archive, encode_line, encode_results_level
+from receptor_runner.stream.zip_format import DEFAULT_LEVEL
 
 _ISOLATION_ONLY = (
     "container_image",
@@ -42,6 +43,7 @@ class Shipment:
         unused: options of the job that do nothing, as the caller may not expect.
         unkept: files and directories in the archive that the worker must not keep beyond the job: what came from
             memory, and what the command line names, such as inventories and keys.
+        level: how hard it and the results are compressed, 0 to 9; None for the default.
         on_sent: told, as the stream is taken, how many of its bytes are, and about how many there are in all.
     """
 
@@ -49,6 +51,7 @@ class Shipment:
     archive: PackedArchive | None = None
     unused: tuple[str, ...] = ()
     unkept: frozenset[str] = frozenset()
+    level: int | None = None
     on_sent: Callable[[int, int], None] = lambda _sent, _size: None
 
     @property
@@ -90,6 +93,8 @@ class Shipment:
 
     def _chunks(self) -> Iterator[bytes]:
         yield encode_line({"kwargs": self.job.to_kwargs()})
+        if self.level is not None:
+            yield encode_results_level(self.level)
         if self.archive:
             yield from encode_archive(self.archive.size, self.archive.chunks())
         yield EOF_LINE
@@ -108,6 +113,7 @@ def prepare(
     include_artifacts: bool = False,
     idents: Collection[str] = (),
     extra: Mapping[str, MemoryFile] | None = None,
+    level: int | None = None,
 ) -> Shipment:
     """Pack a job; when it returns, everything that can fail on this side has been tried.
 
@@ -123,6 +129,7 @@ def prepare(
             ident are shipped.
         idents: the jobs that will run from this archive, if that is not the one job.
         extra: more files from memory, by their place in the directory.
+        level: how hard the archive and the results are compressed, 0 to 9; None for the default.
 
     Raises:
         MissingInput: the directory, or a file in it, cannot be read.
@@ -142,28 +149,33 @@ def prepare(
     translation.perform()
     unused = _without_isolation(job, root)
     if only_kwargs:
-        return Shipment(translation.job, unused=unused)
+        return Shipment(translation.job, unused=unused, level=level)
     wanted = _travels(root, job, idents or (job.ident,), include_artifacts=include_artifacts)
     trees = [Tree(root=root, wanted=wanted), *translation.outside.as_trees()]
     files = {**translation.files, **(extra or {})}
     unkept = translation.named | files.keys()
-    return Shipment(translation.job, pack_trees(trees, extra=files), unused=unused, unkept=unkept)
+    archive = pack_trees(trees, extra=files, level=DEFAULT_LEVEL if level is None else level)
+    return Shipment(translation.job, archive, unused=unused, unkept=unkept, level=level)
 
 
-def prepare_trees(job: Job, trees: Iterable[Tree], files: Mapping[str, MemoryFile]) -> Shipment:
+def prepare_trees(
+    job: Job, trees: Iterable[Tree], files: Mapping[str, MemoryFile], *, level: int | None = None
+) -> Shipment:
     """Pack a job whose files come from several places and whose paths are those of the worker already.
 
     Args:
         job: what to run.
         trees: what the private data directory on the worker is made of.
         files: files from memory, by their place in it.
+        level: as for `prepare`.
 
     Raises:
         MissingInput: a file cannot be read.
     """
     named = named_files(job)
     job, options = options_as_files(job, lambda _key: False)
-    return Shipment(job, pack_trees(trees, extra={**files, **options}), unkept=named | files.keys())
+    archive = pack_trees(trees, extra={**files, **options}, level=DEFAULT_LEVEL if level is None else level)
+    return Shipment(job, archive, unkept=named | files.keys(), level=level)
 
 
 def _without_isolation(job: Job, root: Path) -> tuple[str, ...]:

@@ -112,7 +112,8 @@ def _work(
         tidying.enter_context(filling(store, private_data_dir, kept))
         job = Job.from_kwargs({**defaults, **(received.options or {})})
         job = container.for_job(job, private_data_dir) if container else job
-        return _run(_located(job, private_data_dir), private_data_dir, stream, stop, guardian)
+        job = _located(job, private_data_dir)
+        return _run(job, private_data_dir, stream, stop, guardian, received.results_level)
     finally:
         received.close()
 
@@ -146,7 +147,12 @@ def _canceled(stream: ResultStream) -> Outcome:
 
 
 def _run(
-    job: Job, directory: Path, stream: ResultStream, stop: CancelToken, guardian: GuardianClient
+    job: Job,
+    directory: Path,
+    stream: ResultStream,
+    stop: CancelToken,
+    guardian: GuardianClient,
+    level: int,
 ) -> Outcome:
     import uuid
 
@@ -159,7 +165,7 @@ def _run(
     from receptor_runner.stream.archive import pack
 
     artifacts = artifact_directory(directory, job.artifact_dir, ident)
-    packed = pack(artifacts, wanted=lambda name: name not in left_out)
+    packed = pack(artifacts, wanted=lambda name: name not in left_out, level=level)
     try:
         stream.archive(packed.size, packed.chunks())
     finally:

@@ -9,8 +9,10 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_STORED, ZipFile
 
 import psutil
 import pytest
@@ -21,6 +23,7 @@ from receptor_runner.result_stream import ResultStream, keepalive_interval
 from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.encoder import EOF_LINE, encode_line
 from receptor_runner.stream.messages import (
+    ArchiveData,
     ArchiveEnd,
     Eof,
     Event,
@@ -158,6 +161,25 @@ def test_the_peers_sentences_stand_alone_at_the_beginning(bench: Bench) -> None:
         explanation = statuses(bench.work(stream).stdout)[0]["job_explanation"]
         assert explanation.startswith(sentence + " ")
         assert detail in explanation
+
+
+@pytest.mark.parametrize(("level", "is_compressed"), [(["--compression-level", "0"], False), ([], True)])
+def test_results_are_compressed_as_hard_as_the_job(
+    bench: Bench, level: list[str], is_compressed: bool
+) -> None:
+    """The level travels with the job, in a line that other workers pass over."""
+    done = bench.work(bench.transmit("-p", "test.yml", "-i", "1", *level))
+    archive = b"".join(
+        message.data for message in messages_of(done.stdout) if isinstance(message, ArchiveData)
+    )
+    (command,) = (info for info in ZipFile(BytesIO(archive)).infolist() if info.filename == "command")
+    assert (command.compress_type != ZIP_STORED) is is_compressed
+
+
+def test_a_level_that_makes_no_sense_is_passed_over(bench: Bench) -> None:
+    """As a line of a newer peer would be."""
+    for line in ({"results_compression_level": 10}, {"results_compression_level": "x"}):
+        assert bench.work(encode_line(line) + bench.transmit()).rc == 0
 
 
 def test_a_job_runs_and_its_stream_is_in_order(bench: Bench) -> None:

@@ -26,17 +26,18 @@ def trees_of(plan: Plan, note: Callable[[str], None]) -> list[Tree]:
     return [Tree(root=root, place=str(PROJECT), wanted=project_rule(root, note)), *outside]
 
 
-def pack_plan(plan: Plan, ident: str, note: Callable[[str], None]) -> Shipment:
+def pack_plan(plan: Plan, ident: str, note: Callable[[str], None], level: int | None = None) -> Shipment:
     """Pack a plan.
 
     Args:
         plan: the plan.
         ident: the job's ident.
         note: as in `trees_of`.
+        level: how hard it is compressed, 0 to 9; None for the default.
 
     Raises:
         MissingInput: a file that travels cannot be read.
         OutputFailed: there is no room for the archive.
     """
     job = dataclasses.replace(plan.job, ident=ident)
-    return prepare_trees(job, trees_of(plan, note), plan.files)
+    return prepare_trees(job, trees_of(plan, note), plan.files, level=level)

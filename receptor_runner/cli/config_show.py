@@ -12,7 +12,7 @@ from receptor_runner.cli.commands import Command
 from receptor_runner.cli.configuration.settings import Shown, key_of, shown
 from receptor_runner.cli.follow_options import FollowOptions
 from receptor_runner.cli.job_options import JobOptions
-from receptor_runner.cli.node_options import ConnectionOptions, SocketOptions, TargetOptions, TlsOptions
+from receptor_runner.cli.node_options import ConnectionOptions, JobTargetOptions, SocketOptions, TlsOptions
 from receptor_runner.cli.output_options import OutputOptions
 
 EPILOG = """\b
@@ -26,7 +26,7 @@ def _hidden_settings() -> Iterator[click.Option]:
     """Yield every setting as an option that is not listed: what it would be in a command that has it."""
     kinds = (
         SocketOptions,
-        TargetOptions,
+        JobTargetOptions,
         TlsOptions,
         ConnectionOptions,
         JobOptions,

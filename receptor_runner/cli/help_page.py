@@ -46,7 +46,7 @@ RARE: dict[Section, str] = {
     "--include-artifacts --omit-env-files --process-isolation-executable "
     "--process-isolation-hide-paths --process-isolation-show-paths --process-isolation-ro-paths",
     Section.NODE: "--nodes-of-type --slices --tls-client --config --work-params --signwork --ttl --no-preflight "
-    "--no-store --rootcas --key --cert",
+    "--no-store --compression-level --rootcas --key --cert",
     Section.FAILURES: "--rerun-slice --keep --job-idle-timeout --contact-timeout --pending-timeout --node-timeout "
     "--runner-timeout --results-timeout --cancel-timeout --retry-deadline --retry-max-wait",
     Section.OUTPUT: "--quiet --json-mode --artifact-dir --rotate-artifacts --omit-event-data "

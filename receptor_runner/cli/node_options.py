@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -151,12 +151,19 @@ _NO_STORE = {
     "help": "Send all files, even those that the worker has kept from an earlier job, and let it keep none.",
 }
 
+COMPRESSION_LEVEL: dict[str, Any] = {
+    "type": click.IntRange(0, 9),
+    "metavar": "0-9",
+    "help": "How hard to compress files and results: 0 not at all, 9 for links of less than 2 MB/s.  [default: 3]",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobTargetOptions(TargetOptions):
     """Where a job runs, and how its files are sent."""
 
     no_store: bool = option("--no-store", **_NO_STORE)
+    compression_level: int | None = option("--compression-level", **COMPRESSION_LEVEL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +196,7 @@ class NodesOptions(WorkOptions):
         help="With -i: run slice K of an ended job again, the others not; repeatable.",
     )
     no_store: bool = option("--no-store", **_NO_STORE)
+    compression_level: int | None = option("--compression-level", **COMPRESSION_LEVEL)
 
     @property
     def in_slices(self) -> bool:
@@ -205,6 +213,7 @@ class NodesOptions(WorkOptions):
             ttl=self.ttl,
             no_preflight=self.no_preflight,
             no_store=self.no_store,
+            compression_level=self.compression_level,
         )
 
 
@@ -244,6 +253,7 @@ def destination(
         sign=target.sign,
         preflight=not target.no_preflight,
         store=not (isinstance(target, JobTargetOptions) and target.no_store),
+        compression_level=target.compression_level if isinstance(target, JobTargetOptions) else None,
         tls=connection.tls(),
         retry=connection.retry(),
     )

@@ -86,7 +86,7 @@ def run_in_project(
     with JobDisplay(output_format) as display:
         with open_local_node(node.local, node.tls, node.nodes.target()) as opened:
             following = JobFollowing(follow, where, display)
-            shipment = pack_plan(plan, ident, messages.note)
+            shipment = pack_plan(plan, ident, messages.note, where.compression_level)
             record = submit_shipment(directory, shipment, where, opened, display, rerun=options.rerun)
         following.catch_signals()
         return following.follow(directory, record.ident)

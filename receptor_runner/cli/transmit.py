@@ -12,6 +12,7 @@ from receptor_runner.cli import early_checks, messages, parameters
 from receptor_runner.cli.commands import Command
 from receptor_runner.cli.job_options import JobOptions
 from receptor_runner.cli.live.display import JobDisplay
+from receptor_runner.cli.node_options import COMPRESSION_LEVEL
 from receptor_runner.cli.output_options import OutputFormat
 from receptor_runner.errors import UsageError
 
@@ -33,8 +34,14 @@ Examples:
     "-q", "--quiet", is_flag=True, help="Accepted as in ansible-runner; the stream is quiet anyway."
 )
 @click.option("--only-kwargs", is_flag=True, help="Send the options alone; the worker shares the directory.")
+@click.option("--compression-level", **COMPRESSION_LEVEL)
 def transmit(
-    private_data_dir: Path, job: JobOptions, json_mode: bool, quiet: bool, only_kwargs: bool
+    private_data_dir: Path,
+    job: JobOptions,
+    json_mode: bool,
+    quiet: bool,
+    only_kwargs: bool,
+    compression_level: int | None,
 ) -> None:
     """Pack the job and the private data directory DIR into a stream on stdout."""
     from receptor_runner.system.pipes import DescriptorOutput, write_all
@@ -53,6 +60,7 @@ def transmit(
         private_data_dir,
         only_kwargs=only_kwargs,
         include_artifacts=job.include_artifacts,
+        level=compression_level,
     )
     with closing(packed) as shipment, JobDisplay(OutputFormat.TEXT) as display:
         shipment.on_sent = display.sent

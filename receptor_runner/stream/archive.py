@@ -15,7 +15,7 @@ from typing import IO, NamedTuple
 
 from receptor_runner.errors import MissingInput, OutputFailed
 from receptor_runner.stream.limits import SPOOL_MEMORY
-from receptor_runner.stream.zip_format import CHUNK_SIZE, DEEPEST, SMALL_SIZE
+from receptor_runner.stream.zip_format import CHUNK_SIZE, DEEPEST, DEFAULT_LEVEL, SMALL_SIZE
 from receptor_runner.stream.zip_writer import Meta, ZipWriter
 
 
@@ -91,12 +91,15 @@ def pack(
     *,
     wanted: Callable[[str], bool] = _everything,
     extra: Mapping[str, MemoryFile] | None = None,
+    level: int = DEFAULT_LEVEL,
 ) -> PackedArchive:
     """Pack a directory: `pack_trees` for one tree, whose content stands at the top of the archive."""
-    return pack_trees([Tree(root=root, wanted=wanted)], extra=extra)
+    return pack_trees([Tree(root=root, wanted=wanted)], extra=extra, level=level)
 
 
-def pack_trees(trees: Iterable[Tree], *, extra: Mapping[str, MemoryFile] | None = None) -> PackedArchive:
+def pack_trees(
+    trees: Iterable[Tree], *, extra: Mapping[str, MemoryFile] | None = None, level: int = DEFAULT_LEVEL
+) -> PackedArchive:
     """Pack directories and files.
 
     Sockets, devices, FIFOs, files that vanish meanwhile, names that are no UTF-8 and directories nested too deep
@@ -105,6 +108,7 @@ def pack_trees(trees: Iterable[Tree], *, extra: Mapping[str, MemoryFile] | None 
     Args:
         trees: what travels; their places do not overlap.
         extra: name to a file from memory; it replaces one of that name on disk.
+        level: how hard the archive is compressed, 0 to 9.
 
     Raises:
         MissingInput: a file is there but cannot be read.
@@ -116,7 +120,7 @@ def pack_trees(trees: Iterable[Tree], *, extra: Mapping[str, MemoryFile] | None 
     spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_MEMORY)  # noqa: SIM115 - it lives on in the result
     packed = PackedArchive(0, spool)
     try:
-        _fill(packed, trees, extra or {})
+        _fill(packed, trees, extra or {}, level)
     except OSError as error:
         spool.close()
         raise OutputFailed("packing failed", cause=error.strerror or str(error)) from error
@@ -134,8 +138,8 @@ def list_files(trees: Iterable[Tree]) -> Iterator[tuple[str, int]]:
                 yield found.name, found.entry.stat(follow_symlinks=False).st_size
 
 
-def _fill(packed: PackedArchive, trees: Iterable[Tree], added: Mapping[str, MemoryFile]) -> None:
-    with ZipWriter(packed.file) as archive:
+def _fill(packed: PackedArchive, trees: Iterable[Tree], added: Mapping[str, MemoryFile], level: int) -> None:
+    with ZipWriter(packed.file, level=level) as archive:
         for tree in trees:
             for entry in _entries(tree, packed.skipped):
                 if entry.name not in added:

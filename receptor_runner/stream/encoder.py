@@ -10,6 +10,7 @@ from pybase64 import b64encode
 
 EOF_LINE = b'{"eof": true}\n'
 QUESTION_PREFIX = b"lacking "
+RESULTS_LEVEL = "results_compression_level"
 KEEPALIVE_LINE = b'{"event": "keepalive", "counter": 0, "uuid": 0}\n'
 
 
@@ -20,6 +21,15 @@ def encode_line(value: dict[str, Any]) -> bytes:
         TypeError: something in it has no JSON form.
     """
     return json.dumps(value, default=_plain).encode("ascii") + b"\n"
+
+
+def encode_results_level(level: int) -> bytes:
+    """Return how hard a worker is asked to compress its results, as a line that workers which do not know it skip.
+
+    Args:
+        level: 0 to 9.
+    """
+    return encode_line({RESULTS_LEVEL: level})
 
 
 def encode_question(digests: Iterable[bytes]) -> bytes:

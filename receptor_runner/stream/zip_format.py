@@ -32,3 +32,6 @@ DIGEST_SIZE = 32
 
 UTF8_FLAG = 0x800
 MAX_32 = 0xFFFFFFFF
+
+DEFAULT_LEVEL = 3
+"""Nearly as small as zlib's level 6, in a quarter of the time: what is best down to links of 2 MB/s."""

@@ -13,15 +13,17 @@ import shutil
 import struct
 import tempfile
 import time
+import zlib
 from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import IO, NamedTuple, Self
+from typing import IO, NamedTuple, Protocol, Self
 
 from isal import isal_zlib
 
 from receptor_runner.errors import MissingInput
 from receptor_runner.stream.zip_format import (
     CHUNK_SIZE,
+    DEFAULT_LEVEL,
     DEFLATED,
     DIGEST_FIELD,
     MAX_32,
@@ -36,7 +38,8 @@ _PROBE_SIZE = 64 * 1024
 _WORTH_DEFLATING = 0.9
 _DIRECTORY_MEMORY = 4 * 1024 * 1024
 _TINY_SIZE = 4096
-_FAST, _SMALL = 1, 3  # ISA-L's levels; on files of a few kilobytes the better one only costs time
+_LEVELS = {1: 1, 2: 3, 3: 3}  # of those that people know to those of ISA-L; from 4 on zlib does it
+_TINY_LEVEL = 1  # on files of a few kilobytes a better one only costs time
 _ZIP64_SIZE = 1 << 30  # from here on 64-bit sizes are reserved: the file may grow while it is read
 _MAX_16 = 0xFFFF
 _DIRECTORY_FLAG = 0x10
@@ -75,13 +78,15 @@ class ZipWriter:
 
     Args:
         file: takes the archive; it must be seekable, since a large file's sizes are filled in afterwards.
+        level: how hard it compresses: 0 not at all, 3 fast, 9 as small as zlib can, at a tenth of the speed.
 
     Raises:
         OSError: the file takes no more.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], *, level: int = DEFAULT_LEVEL) -> None:
         self._file = file
+        self._packing = _Packing(level)
         self._waiting = bytearray()
         self._offset = 0
         self._count = 0
@@ -107,7 +112,7 @@ class ZipWriter:
             content: all of it.
             compress: whether to try; the text of a link is always stored.
         """
-        data, method = _shrunk(content) if compress and content else (content, STORED)
+        data, method = self._packing.shrunk(content) if compress and content else (content, STORED)
         body = Body(method, isal_zlib.crc32(content), len(data), len(content))
         local, central = _headers(meta, body, self._offset, is_large=False)
         self._waiting += local
@@ -128,7 +133,7 @@ class ZipWriter:
             MissingInput: it grew beyond what was reserved for its size.
         """
         head = next(chunks)
-        flow = _Flow(_method(head))
+        flow = _Flow(self._packing, self._packing.method(head))
         is_large = size > _ZIP64_SIZE
         self._waiting += _headers(meta, flow.body, self._offset, is_large=is_large)[0]
         self._flush()
@@ -244,10 +249,62 @@ def _zip64(body: Body | None, offset: int | None) -> bytes:
     return struct.pack(f"<HH{len(values)}Q", ZIP64_FIELD, 8 * len(values), *values) if values else b""
 
 
+class _Packing:
+    """How hard an archive is compressed.
+
+    Args:
+        level: as for `ZipWriter`.
+    """
+
+    def __init__(self, level: int) -> None:
+        self._level = level
+
+    def shrunk(self, content: bytes) -> tuple[bytes, int]:
+        """Return a content as it is written, and how: stored if it does not shrink, which both ends do much faster."""
+        if self._level == 0 or (len(content) > _PROBE_SIZE and self.method(content[:_PROBE_SIZE]) == STORED):
+            return content, STORED
+        packed = self._deflated(content)
+        return (packed, DEFLATED) if len(packed) < len(content) * _WORTH_DEFLATING else (content, STORED)
+
+    def method(self, head: bytes) -> int:
+        """Decide from the first bytes of a file how it is written."""
+        probe = head[:_PROBE_SIZE]
+        shrinks = self._level > 0 and len(_deflated(probe, _LEVELS[3])) < len(probe) * _WORTH_DEFLATING
+        return DEFLATED if shrinks else STORED
+
+    def compressor(self) -> Compressor:
+        """Return what compresses a large file in pieces."""
+        if self._level in _LEVELS:
+            return isal_zlib.compressobj(_LEVELS[self._level], isal_zlib.DEFLATED, -15)
+        return zlib.compressobj(self._level, zlib.DEFLATED, -15)
+
+    def _deflated(self, content: bytes) -> bytes:
+        if len(content) < _TINY_SIZE:
+            return _deflated(content, _TINY_LEVEL)
+        if self._level in _LEVELS:
+            return _deflated(content, _LEVELS[self._level])
+        return zlib.compress(content, self._level, -15)
+
+
+def _deflated(content: bytes, level: int) -> bytes:
+    return isal_zlib.compress(content, level, -15)
+
+
+class Compressor(Protocol):
+    """What compresses in pieces."""
+
+    def compress(self, data: bytes, /) -> bytes:
+        """Take a piece; return what is ready."""
+
+    def flush(self) -> bytes:
+        """Return the rest."""
+
+
 class _Flow:
     """Content on its way into the archive: compressed, counted, and its checksum taken."""
 
-    def __init__(self, method: int) -> None:
+    def __init__(self, packing: _Packing, method: int) -> None:
+        self._packing = packing
         self._method = method
         self._checksum = self.packed_size = self.size = 0
 
@@ -258,7 +315,7 @@ class _Flow:
 
     def pieces(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         """Yield the content as it stands in the archive."""
-        packer = isal_zlib.compressobj(_SMALL, isal_zlib.DEFLATED, -15) if self._method == DEFLATED else None
+        packer = self._packing.compressor() if self._method == DEFLATED else None
         for chunk in chunks:
             self.size += len(chunk)
             self._checksum = isal_zlib.crc32(chunk, self._checksum)
@@ -269,24 +326,6 @@ class _Flow:
     def _counted(self, piece: bytes) -> bytes:
         self.packed_size += len(piece)
         return piece
-
-
-def _shrunk(content: bytes) -> tuple[bytes, int]:
-    """Return a content as it is written, and how: what does not shrink is stored, which both ends do much faster."""
-    if len(content) > _PROBE_SIZE and _method(content[:_PROBE_SIZE]) == STORED:
-        return content, STORED
-    packed = _deflated(content)
-    return (packed, DEFLATED) if len(packed) < len(content) * _WORTH_DEFLATING else (content, STORED)
-
-
-def _method(head: bytes) -> int:
-    """Decide from the first bytes of a file how it is written."""
-    probe = head[:_PROBE_SIZE]
-    return DEFLATED if len(_deflated(probe)) < len(probe) * _WORTH_DEFLATING else STORED
-
-
-def _deflated(content: bytes) -> bytes:
-    return isal_zlib.compress(content, _FAST if len(content) < _TINY_SIZE else _SMALL, -15)
 
 
 @functools.lru_cache(maxsize=1)  # files of one directory often have one time

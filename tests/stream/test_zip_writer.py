@@ -58,6 +58,36 @@ def test_what_does_not_shrink_is_stored() -> None:
     assert methods == {"random": 0, "random stream": 0, "text": 8, "text stream": 8}
 
 
+@pytest.mark.parametrize("level", range(10))
+def test_every_level_is_read_by_the_standard_library(level: int) -> None:
+    """Small and large files, in one piece and as a stream; 0 compresses nothing."""
+    text = "".join(f"line {number}\n" for number in range(30_000)).encode()
+    files = {"tiny": text[:3000], "one piece": text[:40_000], "stream": text}
+    file = BytesIO()
+    with ZipWriter(file, level=level) as archive:
+        for name, content in files.items():
+            if name == "stream":
+                archive.add_stream(Meta(name, FILE, None), iter([content]), len(content))
+            else:
+                archive.add(Meta(name, FILE, None), content)
+    with zipfile.ZipFile(file) as read:
+        assert {info.filename: read.read(info) for info in read.infolist()} == files
+        assert {info.compress_type for info in read.infolist()} == {8 if level else 0}
+
+
+def test_a_higher_level_is_smaller() -> None:
+    """What a person pays time for."""
+    text = Path(zipfile.__file__).read_bytes()
+    sizes = []
+    for level in (0, 3, 9):
+        file = BytesIO()
+        with ZipWriter(file, level=level) as archive:
+            archive.add(Meta("text", FILE, None), text)
+        sizes.append(file.tell())
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(set(sizes)) == 3
+
+
 def test_more_entries_than_the_old_format_counts() -> None:
     """An archive of 70,000 files is read whole."""
     file = BytesIO()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SETTINGS = (
     "socket", "node", "work-type", "work-params", "signwork", "ttl", "tls-client", "config", "rootcas", "key", "cert",
+    "compression-level",
     "retry-deadline", "retry-max-wait", "wait-timeout", "contact-timeout", "pending-timeout", "node-timeout",
     "runner-timeout", "results-timeout", "cancel-timeout", "keep", "process-isolation",
     "process-isolation-executable", "container-image", "container-volume-mount", "container-option", "job-timeout",

@@ -31,6 +31,7 @@ class Destination:
         sign: whether the request is signed; None follows what the target node advertises.
         preflight: whether target node and work type are checked before the upload.
         store: whether files that the worker has kept from earlier jobs stay at home.
+        compression_level: how hard files and results are compressed, 0 to 9; None for the default.
         tls: certificates for a `tls://` socket.
         deadlines: how long each exchange with the node may take.
         retry: how idempotent exchanges are retried, for every command and for the following; by default as the
@@ -47,6 +48,7 @@ class Destination:
     sign: bool | None = None
     preflight: bool = True
     store: bool = True
+    compression_level: int | None = None
     tls: Tls | None = None
     deadlines: Deadlines = field(default_factory=Deadlines)
     retry: RetryPolicy = field(default_factory=RetryPolicy.from_environment)
