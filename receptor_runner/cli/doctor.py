@@ -37,7 +37,7 @@ Examples:
     shell_complete=completions.work_types,
     help="The work type. Default: receptor-runner, else ansible-runner.",
 )
-@click.option("--no-job", is_flag=True, help="Do not run the small job.")
+@click.option("--no-job", is_flag=True, help="Skip the small job.")
 @click.option(
     "--timeout",
     type=parameters.Duration(1),
@@ -59,13 +59,13 @@ def doctor(
     access: AccessOptions,
     json_output: bool,
 ) -> int:
-    """Check the way of a job step by step, and say what to do about what is wrong.
+    """Check everything a job needs, step by step, and say what to fix.
 
-    Checked are this machine, the local node, and each node that takes jobs: the socket, routes, TLS, signatures,
-    certificates, clocks, versions, disk space, what the worker finds on its machine, and a small real job. Without a
-    node, the embedded node is checked. Nothing is left on any node.
+    It checks this machine, the local node and every node that takes jobs: sockets, routes, TLS, signatures,
+    certificates, clocks, versions, disk space, what each worker finds on its machine, and a small real job. If there is
+    no node, it checks the embedded node. Nothing is left on any node.
 
-    The exit code is 0 if jobs can run, 69 if something cannot be reached, 78 if something is configured wrong.
+    The exit code is 0 if jobs can run, 69 if something cannot be reached, 78 if something is misconfigured.
     """
     from receptor_runner.cli import doctor_report
     from receptor_runner.doctor.examine import Examination

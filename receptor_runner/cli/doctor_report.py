@@ -104,7 +104,7 @@ def _show_advice(results: Sequence[Result]) -> None:
     failures = [result for result in results if result.verdict.state is State.FAILED]
     warnings = [result for result in results if result.verdict.state is State.WARNING]
     if not failures and not warnings:
-        output.line("All is well: jobs can run.")
+        output.line("Everything looks good: jobs can run.")
         return
     counts = [_count(failures, "failure"), _count(warnings, "warning")]
     output.line(f"{' and '.join(filter(None, counts))}. What to do:")

@@ -38,7 +38,7 @@ _READABLE = 0o644
     type=click.Path(path_type=Path),
     metavar="FILE",
     shell_complete=completions.files,
-    help="A receptor.yml whose certificates to watch; may be repeated.",
+    help="Watch the certificates in this receptor.yml; may be repeated.",
 )
 @click.option(
     "--certificate",
@@ -47,7 +47,7 @@ _READABLE = 0o644
     type=click.Path(path_type=Path),
     metavar="FILE",
     shell_complete=completions.files,
-    help="A certificate (PEM) to watch; may be repeated.",
+    help="Watch this certificate (PEM); may be repeated.",
 )
 @click.option(
     "-o",
@@ -55,7 +55,7 @@ _READABLE = 0o644
     type=click.Path(path_type=Path),
     metavar="FILE",
     shell_complete=completions.files,
-    help="Write to this file, all of it at once, instead of stdout.",
+    help="Replace this file atomically instead of printing to stdout.",
 )
 def metrics(
     directories: tuple[Path, ...],
@@ -63,10 +63,10 @@ def metrics(
     certificates: tuple[Path, ...],
     output_file: Path | None,
 ) -> None:
-    """Print figures about jobs and certificates in the OpenMetrics format, for Prometheus.
+    """Print metrics about jobs and certificates in the OpenMetrics format, for Prometheus.
 
-    Counted are the jobs that were submitted from the DIRs, or all of yours: those that `receptor-runner jobs` lists.
-    Nothing but files is read, and no node is asked.
+    They cover the jobs that were submitted from each DIR, or all of yours: those that `receptor-runner jobs` lists.
+    Only files are read; no node is asked.
     """
     from receptor_runner.metrics.exposition import expose
     from receptor_runner.metrics.snapshot import take_snapshot

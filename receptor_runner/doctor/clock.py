@@ -45,7 +45,7 @@ def judge_advertisement(last_seen: str | None, now: float) -> Verdict:
     try:
         ahead = datetime.fromisoformat(last_seen or "").timestamp() - now
     except ValueError:
-        return skipped("its clock was not seen")
+        return skipped("its clock is not known")
     facts = {"difference_s": round(ahead, 3)}
     if ahead > TOLERATED_S:
         return warning(f"its clock is at least {ahead:.0f} s ahead", _HINT, facts)

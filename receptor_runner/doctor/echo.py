@@ -99,7 +99,7 @@ class _Echo:
             "seconds": round(seconds, 3),
         }
         if outcome.status is Status.SUCCESSFUL and self._answer == "pong":
-            return ok(f"a job ran and answered in {seconds:.1f} s, {self._events} events", facts)
+            return ok(f"a job ran in {seconds:.1f} s, {self._events} events", facts)
         why = outcome.explanation or " ".join(self._output.split()) or f"rc {outcome.rc}"
         hint = "run one and look at it: receptor-runner adhoc localhost -m ping --node NODE"
         return failed(f"the job is {outcome.status}: {why}", Fault.MISCONFIGURED, hint, facts)

@@ -54,7 +54,7 @@ def local_steps(*, is_embedded: bool) -> list[Step[LocalView]]:
 
 
 def _no_socket(_view: LocalView) -> Verdict:
-    return ok("no socket was named and none found: jobs on this machine run in an embedded node")
+    return ok("no socket was given and none was found: jobs on this machine run in an embedded node")
 
 
 def _socket(view: LocalView) -> Verdict:
@@ -82,8 +82,10 @@ def _permission(view: LocalView) -> Verdict:
     group = _group(status.st_gid)
     facts = {"mode": f"{stat.S_IMODE(status.st_mode):04o}", "uid": status.st_uid, "group": group}
     if os.access(view.path, os.R_OK | os.W_OK):
-        return ok(f"this user may use it ({stat.filemode(status.st_mode)})", facts)
-    summary = f"{getpass.getuser()} may not use {view.path} ({stat.filemode(status.st_mode)}, group {group})"
+        return ok(f"this user has access ({stat.filemode(status.st_mode)})", facts)
+    summary = (
+        f"{getpass.getuser()} has no access to {view.path} ({stat.filemode(status.st_mode)}, group {group})"
+    )
     if status.st_mode & stat.S_IWGRP:
         hint = f"join its group and log in again: sudo usermod -aG {group} {getpass.getuser()}"
     else:

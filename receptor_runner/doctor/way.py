@@ -57,7 +57,7 @@ def check_control(view: NodeView) -> Verdict:
     except NodeUnavailable as error:
         return _refused(view, error)
     view.version = str(reply.get("Version") or "")
-    version = f"receptor {view.version}" if view.version else "it answers; its version is not stated"
+    version = f"receptor {view.version}" if view.version else "it answers, but does not state its version"
     return ok(version, {"version": view.version or None})
 
 
@@ -70,7 +70,7 @@ def _refused(view: NodeView, error: NodeUnavailable) -> Verdict:
             f"the tls-client `{view.tls_client}` needs a certificate and rootcas that `{view.name}` trusts: "
             "receptor-runner config check RECEPTOR_YML of both nodes"
         )
-        return failed(f"TLS fails: {cause}", Fault.MISCONFIGURED, hint)
+        return failed(f"TLS failed: {cause}", Fault.MISCONFIGURED, hint)
     return failed_by(error, f"look at the log of `{view.name}`")
 
 

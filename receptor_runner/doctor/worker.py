@@ -106,9 +106,7 @@ def check_engines(view: NodeView) -> Verdict:
         hint = (
             f"install {wanted} on `{view.name}`, or change --process-isolation-executable in its work-command"
         )
-        return failed(
-            f"{wanted}, in which its jobs are to run, does not answer", Fault.MISCONFIGURED, hint, facts
-        )
+        return failed(f"{wanted}, which its jobs run in, does not answer", Fault.MISCONFIGURED, hint, facts)
     shown = ", ".join(f"{name} {version}" for name, version in engines.items())
     return ok(shown or "none: jobs run without isolation", facts)
 

@@ -53,7 +53,7 @@ def test_for_people(commands: Commands) -> None:
     assert done.rc == 0
     lines = done.text.splitlines()
     assert [line for line in lines if line and not line.startswith(" ")] == [
-        "this machine", "local node", "node primary", "All is well: jobs can run.",
+        "this machine", "local node", "node primary", "Everything looks good: jobs can run.",
     ]  # fmt: skip
     answer = next(line for line in lines if " answer " in line)
     assert answer.split()[:2] == ["ok", "answer"]
@@ -104,7 +104,7 @@ def test_no_permission(commands: Commands, node_factory: NodeFactory, mode: int,
 
     found = steps["local node: permission"]
     assert (rc, found["state"], found["facts"]["mode"]) == (78, "failed", f"{mode:04o}")
-    assert f"may not use {node.socket}" in found["summary"]
+    assert f"has no access to {node.socket}" in found["summary"]
     assert hint in found["hint"]
     assert steps["local node: answer"]["summary"] == "it needs `permission`"
 

@@ -88,7 +88,7 @@ def test_the_engine_for_jobs(engine: str | None, state: State) -> None:
     """The engine in which the worker runs jobs by default has to be there."""
     verdict = worker.check_engines(view_of(OURS | {"container": {"image": "ee:1", "engine": engine}}))
     assert verdict.state is state
-    assert (state is State.OK) or verdict.summary.startswith("docker, in which its jobs are to run")
+    assert (state is State.OK) or verdict.summary.startswith("docker, which its jobs run in")
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ def test_no_permission(meshes: Meshes, commands: Commands) -> None:
         report = examine(commands, socket, prefix=prefix)
     finally:
         socket.chmod(mode)
-    assert_fault(report, 78, "local node: permission", f"may not use {socket}", "permissions")
+    assert_fault(report, 78, "local node: permission", f"has no access to {socket}", "permissions")
 
 
 def test_a_dead_daemon_and_a_dead_worker(own_mesh: Mesh, commands: Commands) -> None:
@@ -239,7 +239,7 @@ def test_tls_clients(stripped: Mesh, commands: Commands) -> None:
     report = examine(commands, socket, *words, "--tls-client", "foreign")
     step = report.step("node worker: control")
     assert (step["state"], step["fault"]) == ("failed", "misconfigured")
-    assert "TLS fails" in step["summary"]
+    assert "TLS failed" in step["summary"]
     assert "`foreign`" in step["hint"]
 
 

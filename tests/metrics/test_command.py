@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import stat
+import subprocess
 from configparser import RawConfigParser
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import yaml
 from receptor_runner.mesh.authority import Authority
 from tests.harness import OURS, Commands, Project
+from tests.harness.containers import skip_without
 from tests.metrics.test_figures import samples
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -134,6 +136,21 @@ def test_the_units_for_systemd(commands: Commands, tmp_path: Path) -> None:
     assert service["Service"]["Type"] == "oneshot"
     assert samples(run_example(commands, service["Service"]["ExecStart"], tmp_path).read_text())
     assert (timer["Timer"]["OnCalendar"], timer["Install"]["WantedBy"]) == ("minutely", "timers.target")
+
+
+def test_systemd_takes_the_units(tmp_path: Path) -> None:
+    """`systemd-analyze verify` has nothing to say about the units on the page, once the program exists."""
+    skip_without("systemd-analyze")
+    files = [tmp_path / f"receptor-runner-metrics.{kind}" for kind in ("service", "timer")]
+    for file, text in zip(files, blocks("ini"), strict=True):
+        file.write_text(text.replace("/opt/receptor-runner/bin/receptor-runner", "/bin/true"))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *map(str, files)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_line_for_cron(commands: Commands, tmp_path: Path) -> None:
