@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from receptor_runner.mesh.description import MeshDescription, MeshNode
 
 
-def graph_text(description: MeshDescription) -> str:
+def graph_text(description: MeshDescription, *, width: int | None = None) -> str:
     """Return the mesh as text.
 
     Each node stands below the one through which jobs reach it first. Links that close a circle are named in the line of
@@ -20,13 +20,18 @@ def graph_text(description: MeshDescription) -> str:
 
     Args:
         description: the mesh.
+        width: how many columns a line may have; None for as many as it needs.
     """
     parents = spanning_tree(description)
     lines: list[str] = []
     for node in description.nodes:
         if node.name not in parents:
             lines += _subtree(description, node, parents, "", "")
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{_cut(line, width)}\n" for line in lines)
+
+
+def _cut(line: str, width: int | None) -> str:
+    return line if width is None or len(line) <= width else f"{line[: width - 1]}…"
 
 
 def spanning_tree(description: MeshDescription) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 
 import click
@@ -18,6 +20,8 @@ Examples:
 \b
 An arrow points from the node that opens the connection to the one that listens.
 """
+
+_ASCII = str.maketrans({"├": "|", "└": "`", "│": "|", "─": "-", "→": "->", "←": "<-", "…": "~"})
 
 
 @click.command(cls=Command, epilog=EPILOG)
@@ -37,7 +41,9 @@ def graph(file: Path, image: Path | None) -> None:
 
     description = load_mesh(file)
     if image is None:
-        output.write(graph_text(description))
+        # A line that a terminal breaks would break the tree; a file or another program gets all of it.
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        output.write(_encodable(graph_text(description, width=width)))
         return
     from receptor_runner.mesh.drawing import graph_svg
 
@@ -48,3 +54,12 @@ def graph(file: Path, image: Path | None) -> None:
         # An image is made again whenever the mesh has changed.
         write_new(image, text, force=True)
         messages.note(f"wrote {image}")
+
+
+def _encodable(text: str) -> str:
+    """Return the drawing in ASCII if the encoding of stdout has no lines and arrows."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return text.translate(_ASCII)
+    return text

@@ -9,7 +9,7 @@ import pytest
 from receptor_runner.mesh.bundle import render_bundle
 from receptor_runner.mesh.certificates import Validity
 from receptor_runner.mesh.reading import load_mesh
-from tests.harness import CommandLine
+from tests.harness import CommandLine, Commands
 
 MESH = """\
 signed: false
@@ -160,6 +160,14 @@ def test_graph(command_line: CommandLine, mesh_file: Path) -> None:
     assert (command_line.cwd / "mesh.svg").read_text() == command_line.ours(
         "mesh", "graph", "--svg", "-"
     ).text
+
+
+def test_graph_without_line_characters(commands: Commands, mesh_file: Path) -> None:
+    """Where stdout cannot take lines and arrows, the tree is drawn in ASCII."""
+    commands.environment["PYTHONIOENCODING"] = "latin-1"
+
+    done = commands.ours("mesh", "graph", mesh_file)
+    assert (done.rc, done.text.splitlines()[1]) == (0, "`-- worker  worker  worker.example.com  -> control")
 
 
 @pytest.mark.parametrize("command", ["init", "check", "render", "status", "graph"])

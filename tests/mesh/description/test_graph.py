@@ -45,6 +45,15 @@ def test_text_is_a_tree() -> None:
     assert graph_text(described(RING)) == TREE
 
 
+def test_lines_fit_the_terminal() -> None:
+    """What is too long for a line ends in an ellipsis; the tree stays whole."""
+    lines = graph_text(described(RING), width=40).splitlines()
+
+    assert max(map(len, lines)) == 40
+    assert lines[1] == "├── hop1  hop  192.0.2.7:27199  → control"[:39] + "…"
+    assert len(lines) == len(TREE.splitlines())
+
+
 def test_arrow_shows_who_connects() -> None:
     """A control node that opens the connection to a hop is told from one that waits for it."""
     text = "nodes:\n  c: {role: control, peers: [h]}\n  h: {role: hop}\n"
