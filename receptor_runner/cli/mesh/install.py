@@ -18,11 +18,11 @@ EPILOG = """\b
 Examples:
   receptor-runner mesh install --receptor-package receptor -- --check --diff
   receptor-runner mesh install --receptor ./receptor -- -u admin -b -K
-  receptor-runner mesh install --package dist/receptor_runner-1.0-py3-none-any.whl
+  receptor-runner mesh install --receptor ./receptor --package dist/WHEEL.whl
   receptor-runner mesh install prod.yml -o prod/ -- --limit worker2
 \b
-Everything after `--` goes to ansible-playbook; docs/install.md lists the variables. The exit code is that of
-ansible-playbook.
+What follows `--` goes to ansible-playbook, and the exit code is its own.
+docs/install.md lists the variables.
 """
 
 _PASSED = f"{__name__}.passed"

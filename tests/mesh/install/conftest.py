@@ -13,8 +13,9 @@ import pytest
 import yaml
 from tests.harness import Commands, Finished, free_port, kill_processes_of, short_directory
 from tests.mesh.install.machines import Machine, need_machines
-from tests.mesh.install.wheels import ROOT, build_wheel, dependencies_wheel
+from tests.mesh.install.wheels import dependencies_wheel
 
+ROOT = Path(__file__).parents[3]
 INSTALL_S = 600.0
 
 
@@ -83,12 +84,6 @@ def changes(done: Finished) -> dict[str, int]:
     """Return how many tasks changed something, by host."""
     found = re.findall(r"^(\w+) +: ok=\d+ +changed=(\d+) +unreachable=0 +failed=0 ", done.text, re.MULTILINE)
     return {name: int(count) for name, count in found}
-
-
-@pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of this checkout."""
-    return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture

@@ -69,6 +69,9 @@ def test_a_mesh_is_installed_used_and_upgraded(site: Site, wheel: Path) -> None:
     installed = site.install("--package", wheel, "--", "--diff", "-vvv")
     assert installed.rc == 0, installed.text[-3000:] + installed.stderr
     assert "PRIVATE KEY" not in installed.text
+    first_batch = installed.text.split("PLAY [Install the nodes, one after the other]")[1]
+    assert "[worker]" in first_batch
+    assert "[control]" not in first_batch
     assert modes(worker, "/etc/receptor") == {
         "": "755 root", "ca.crt": "644 root", "node.crt": "644 root", "node.key": "600 root",
         "receptor.yml": "644 root", "verify.pem": "644 root",
@@ -96,7 +99,7 @@ def test_a_mesh_is_installed_used_and_upgraded(site: Site, wheel: Path) -> None:
     pids = [main_pid(machine) for machine in (control, worker)]
     renewed = site.commands.ours("mesh", "render", "--days", "366", "--renew", "365")
     assert renewed.rc == 0, renewed.stderr
-    upgraded = site.install("--package", other_version(wheel, "9.9.9"))
+    upgraded = site.install("--package", other_version(wheel, "9.9.9", site.directory))
     assert upgraded.rc == 0, upgraded.text[-3000:] + upgraded.stderr
     assert not set(pids) & {main_pid(machine) for machine in (control, worker)}
     assert ours(worker, "--version").text.startswith("receptor-runner 9.9.9\n")
@@ -108,8 +111,13 @@ def test_a_mesh_is_installed_used_and_upgraded(site: Site, wheel: Path) -> None:
     assert "it ran through" in attached.text
     assert ours(control, "run", "/srv/demo", "-p", "test.yml", "-i", "new", "--node", "worker").rc == 0
 
-    third = site.install("--package", other_version(wheel, "9.9.10"), "--", "--limit", "worker")
+    pid = main_pid(worker)
+    worker.run("touch", "/etc/receptor/node.crt")  # as a run leaves it that ended before the restart
+    third = site.install(
+        "--package", other_version(wheel, "9.9.10", site.directory), "--", "--limit", "worker"
+    )
     assert third.rc == 0, third.text[-3000:] + third.stderr
+    assert main_pid(worker) != pid
     kept = worker.run("ls", "/opt/receptor-runner.d").text.split()
     assert len(kept) == 2
     assert Path(first).name not in kept

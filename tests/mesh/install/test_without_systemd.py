@@ -39,6 +39,9 @@ def test_what_cannot_work_is_refused_before_anything_is_changed(site: Site, whee
     assert "not systemd" in refusal(site, *words)
     site.variables["receptor_service_manager"] = "none"
     assert "/usr/bin/false: exit code 1" in refusal(site, *words, "-e", "receptor_python=/usr/bin/false")
+    unreachable = site.install("--package", wheel)  # for the worker has no machine
+    assert unreachable.rc == 4
+    assert "changed=0" in unreachable.text
     machine = site.machines["control"]
     machine.run("mkdir", "/opt/receptor-runner")
     assert "Move it away" in refusal(site, *words)
@@ -74,7 +77,7 @@ def test_an_ordinary_user_installs_a_node(site: Site, control: Machine, wheel: P
     site.variables["receptor_restart_command"] = [f"{HOME}/restart"]
     changed = site.install("--package", wheel, "--", "--limit", "control")
     assert changed.rc == 0, changed.text + changed.stderr
-    assert changes(changed)["control"] == 2  # the config, and the restart
+    assert changes(changed)["control"] == 3  # the config, which the daemon has not read, and the restart
     assert control.run("pgrep", "-x", "daemon").text != before
 
 

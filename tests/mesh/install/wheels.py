@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import sysconfig
 import zipfile
 from pathlib import Path
 
-import pytest
-
-ROOT = Path(__file__).parents[3]
 _SCRIPT = "#!python\nimport sys\nfrom {module} import {function}\nsys.exit({function}())\n"
 
 
-def build_wheel(directory: Path) -> Path:
-    """Build the wheel of this checkout."""
-    words = [sys.executable, "-m", "build", "--wheel", "--outdir", str(directory), str(ROOT)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.fail(f"building the wheel failed: {(done.stdout + done.stderr)[-800:]}")
-    (built,) = directory.glob("receptor_runner-*.whl")
-    return built
-
-
-def other_version(wheel: Path, version: str) -> Path:
-    """Return a copy of a wheel that says that it is of another version."""
+def other_version(wheel: Path, version: str, directory: Path) -> Path:
+    """Write a copy of a wheel that says that it is of another version."""
     old = wheel.name.split("-")[1]
-    copy = wheel.with_name(wheel.name.replace(f"-{old}-", f"-{version}-"))
+    copy = directory / wheel.name.replace(f"-{old}-", f"-{version}-")
     with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(copy, "w") as target:
         for name in source.namelist():
             content = source.read(name)
