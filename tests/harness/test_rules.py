@@ -24,7 +24,8 @@ def test_nothing_sleeps_for_a_fixed_time() -> None:
 def test_what_the_harness_has_is_written_once() -> None:
     """There is one way to wait and one to find the real daemon."""
     assert places(r"def wait_until\(") == {"harness/waiting.py"}
-    assert places(r"RECEPTOR_BIN\"\)") == {"harness/nodes.py"}
+    assert places(r"def find_receptor\(") == {"harness/nodes.py"}
+    assert places(r"which\(.receptor.\)") == set()
 
 
 def test_nobody_imports_from_a_conftest_what_is_in_the_harness() -> None:
