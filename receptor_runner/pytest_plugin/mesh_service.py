@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from receptor_runner.mesh.description import MeshDescription, MeshNode, Role
 from receptor_runner.mesh.local import LocalMesh
-from receptor_runner.mesh.reading import load_mesh, read_mesh
-from receptor_runner.mesh.sample import sample_text
+from receptor_runner.mesh.reading import load_mesh
+from receptor_runner.mesh.sample import sample_mesh
 from receptor_runner.pytest_plugin.services import NodePlace, place_of
 
 _READY_S = 120.0
@@ -28,9 +27,9 @@ def describe(request: Mapping[str, Any]) -> MeshDescription:
     """
     if "file" in request:
         return load_mesh(Path(request["file"]))
-    described = read_mesh(sample_text(workers=request["workers"], hops=request["hops"])).description
-    assert described is not None
-    return replace(described, tls=request["tls"], signed=request["signed"])
+    return sample_mesh(
+        workers=request["workers"], hops=request["hops"], tls=request["tls"], signed=request["signed"]
+    )
 
 
 class MeshOfDaemons:
