@@ -105,7 +105,7 @@ def run_in_slices(
         on_plan: called before the first slice is submitted.
 
     Raises:
-        IdentExists: the ident belongs to a job that has ended, or another process runs the sliced job.
+        IdentExists: the ident belongs to an ended job, or another process runs the sliced job.
         MissingInput: there are no hosts, or there is no such sliced job.
         UsageError: there is no such slice.
     """
@@ -121,7 +121,7 @@ def run_in_slices(
             # durable: the plan is what leads to the slices, whatever dies from here on
             sliced.write(index, durable=True)
             on_plan(dataclasses.replace(plan, index=index), shipment)
-            run = SliceRun(
+            index = SliceRun(
                 sliced,
                 index,
                 shipments,
@@ -129,8 +129,7 @@ def run_in_slices(
                 observer=observer,
                 requests=requests,
                 replaced=plan.replaced,
-            )
-            index = run.run(plan.numbers, lanes)
+            ).run(plan.numbers, lanes)
         _rotate(sliced, work.keep_artifacts)
         return sliced.write_end(index) if index.end else index
 

@@ -141,3 +141,24 @@ def test_the_same_command_goes_on_after_a_kill(sliced: Sliced, gate: Gate) -> No
     assert done.rc == 0, done.stderr
     assert sliced.column("status") == ["successful"] * 2
     assert gate.runs == 2
+
+
+def test_an_interrupted_attach_leaves_all_running(sliced: Sliced, gate: Gate) -> None:
+    """`attach` ends with the first Ctrl-C and leaves the slices running; another one fetches their results."""
+    sliced.project.playbook(f"- shell: {json.dumps(gate.script)}\n  run_once: true")
+    lanes = ["--node", "localhost", "--node", "localhost"]
+    running = sliced.commands.start("run", sliced.project.path, "-p", "test.yml", "-i", "job", *lanes)
+    wait_until(lambda: gate.runs == 2, "both slices are at the gate")
+    running.kill()
+    running.wait()
+    attached = sliced.commands.start("attach", sliced.project.path, "-i", "job")
+    lock = sliced.project.artifacts("job") / "unit.lock"
+    wait_until(lambda: lock.read_text() == str(attached.pid), "the job is followed")
+    wait_until(lambda: len(list(sliced.project.artifacts("job-slice-2").glob("unit.lock"))), "so is slice 2")
+    os.kill(attached.pid, signal.SIGINT)
+    left = finish(attached)
+    assert (left.rc, "attach" in left.stderr) == (130, True), left.stderr
+    assert sliced.column("status") == ["running"] * 2
+    gate.open()
+    assert sliced.ask("attach", "-i", "job").rc == 0
+    assert sliced.column("status") == ["successful"] * 2
