@@ -83,7 +83,7 @@ class SlicesFollowing:
         if index.end is None:
             raise _open_end(index, sliced)
         if hint := slices_report.rerun_hint(index):
-            messages.note(f"run the slices that did not succeed again: {hint}")
+            messages.note(f"to run the slices that did not succeed again: {hint}")
         return index.end.exit_code
 
 
@@ -100,7 +100,7 @@ def _open_end(index: Index, sliced: SlicedJob) -> RunnerError:
         )
     waiting = [str(entry.number) for entry in index.slices if not entry.end]
     return NeverStarted(
-        f"not all of the job `{index.ident}` has run",
+        f"part of the job `{index.ident}` has not run",
         cause=f"slices that were never submitted: {', '.join(waiting)}",
         hint="repeat the command that started it",
     )

@@ -112,4 +112,6 @@ class SlicedCalls:
 
     def moved(self, entry: SliceEntry, error: NodeUnavailable) -> None:
         """Log that a slice goes to another node."""
-        log.warning("slice %d cannot start on %s, goes to another node: %s", entry.number, entry.place, error)
+        log.warning(
+            "slice %d could not start on %s; another node takes it: %s", entry.number, entry.place, error
+        )

@@ -108,4 +108,4 @@ def test_a_slice_that_cannot_start_goes_to_another_node(star: Star) -> None:
     done = star.run("--node", "worker1", "--node", "worker2", "--retry-deadline", "2")
     assert done.rc == 0, done.stderr
     assert star.column("target") == ["worker1", "worker1"]
-    assert "slice 2 cannot start on worker2" in done.stderr
+    assert "slice 2 could not start on worker2" in done.stderr
