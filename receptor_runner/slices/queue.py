@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 
 class SliceQueue:
@@ -36,12 +36,18 @@ class SliceQueue:
             self._open -= 1
             self._changed.notify_all()
 
-    def give_back(self, number: int) -> bool:
-        """Give back a slice that could not start, and the lane with it; return False if no other lane is left."""
+    def give_back(self, number: int, announce: Callable[[], None] = lambda: None) -> bool:
+        """Give back a slice that could not start, and the lane with it; return False if no other lane is left.
+
+        Args:
+            number: the slice.
+            announce: called before another lane can take it.
+        """
         with self._changed:
             self._lanes -= 1
             if not self._lanes:
                 return False
+            announce()
             self._waiting.appendleft(number)
             self._changed.notify_all()
             return True

@@ -140,21 +140,22 @@ class SliceRun:
             try:
                 self._end(number, self._run_slice(number, node))
             except NodeUnavailable as error:
-                if self._give_back(number, queue, error):
+                if self._give_back(number, node, queue, error):
                     return
                 self._end(number, error)
-                for other in queue.drain():
+                # after a cancel or a detach, what waits is settled by `_wait`
+                for other in () if self._is_stopping() else queue.drain():
                     self._end(other, error)
             queue.settle()
             number = queue.take()
 
-    def _give_back(self, number: int, queue: SliceQueue, error: NodeUnavailable) -> bool:
-        if self._requests.cancel.requested or self._requests.detach.requested:
-            return False
-        if not queue.give_back(number):
-            return False
-        self._observer.moved(self._index.entry(number), error)
-        return True
+    def _is_stopping(self) -> bool:
+        return self._requests.cancel.requested or self._requests.detach.requested
+
+    def _give_back(self, number: int, node: str | None, queue: SliceQueue, error: NodeUnavailable) -> bool:
+        entry = dataclasses.replace(self._index.entry(number), target=node, node=None)
+        # told before another lane can take it, which would be told first otherwise
+        return not self._is_stopping() and queue.give_back(number, lambda: self._observer.moved(entry, error))
 
     def _run_slice(self, number: int, node: str | None) -> Outcome | RunnerError:
         """Submit and follow one slice; return how it ended, or why that is not known.

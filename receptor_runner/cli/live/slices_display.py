@@ -145,7 +145,7 @@ class SlicesDisplay:
         with self._lock:
             self._view.wait(entry.number)
         messages.note(
-            f"warning: slice {entry.number} cannot start on {entry.place} and goes to another node: {error}",
+            f"warning: slice {entry.number} could not start on {entry.place}; another node takes it: {error}",
             logging.WARNING,
         )
 
