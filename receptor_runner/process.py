@@ -81,6 +81,7 @@ class Processor:
         self._explanation = start.explanation
         self._last_noise: Noise | None = None
         self._warnings: list[str] = []
+        self._shown: list[str] = []
         self.damaged = start.damaged
         self.keepalives = start.keepalives
         self._files = ArtifactWriter(artifact_dir, start, keeps_stdout=not config.suppress_output_file)
@@ -121,7 +122,7 @@ class Processor:
             for message in self._decoder.feed(data):
                 self._take(message)
         finally:
-            self._files.flush_stdout()
+            self._flush_output()
 
     def checkpoint(self) -> Checkpoint:
         """Write out everything and return the place from which another processor can go on."""
@@ -144,6 +145,7 @@ class Processor:
         """
         for message in self._decoder.finish():
             self._take(message)
+        self._flush_output()
         try:
             self._decoder.check_complete()
         except StreamError as error:
@@ -260,7 +262,7 @@ class Processor:
             self.config.env = env if isinstance(env, dict) else {}
             if data.get("suppress_output_file") is True:
                 self._files.give_up_stdout()
-        self._files.flush_stdout()
+        self._flush_output()
         self._handlers.status_handler(data, runner_config=self.config)
 
     def _take_event(self, event: Event) -> None:
@@ -276,15 +278,26 @@ class Processor:
             self._show(text)
         content = event.raw
         if self._handlers.event_handler:
-            self._files.flush_stdout()
+            self._flush_output()
             if not self._handlers.event_handler(event.data):
                 return
             content = json.dumps(event.data).encode()
         self._files.write_event(f"{counter}-{name}.json", content)
 
     def _show(self, text: str) -> None:
-        self._handlers.display(text + "\n")
+        self._shown.append(text)
         self._files.write_stdout(text)
+
+    def _flush_output(self) -> None:
+        """Display the output that has come since the last time, and let readers of `stdout` see it.
+
+        At once for all events of a piece: a write for each of them would cost as much as parsing them. Before anything
+        else is told, so that the order stays that of the stream.
+        """
+        if self._shown:
+            text, self._shown = "\n".join([*self._shown, ""]), []
+            self._handlers.display(text)
+        self._files.flush_stdout()
 
     def _take_archive(self) -> None:
         for skipped in self._files.extract_archive():
