@@ -45,13 +45,15 @@ def follow_sliced_job(sliced: SlicedJob, destination: Destination, observer: Obs
         ended = follow_all(submitted, destination, lambda ident: observer.following(by_ident[ident]))
         ends = {submitted[place].number: end for place, end in ended.items()}
         for entry in submitted.values():
-            ended_entry = _ended(entry, sliced.record_of(entry).require(), ends[entry.number])
+            ended_entry = _ended(entry, sliced.record_of(entry).read(), ends[entry.number])
             index = index.with_entry(ended_entry)
             observer.ended(ended_entry)
         return sliced.write_end(index) if index.end else sliced.write(index)
 
 
-def _ended(entry: SliceEntry, record: Record, end: Outcome | RunnerError) -> SliceEntry:
+def _ended(entry: SliceEntry, record: Record | None, end: Outcome | RunnerError) -> SliceEntry:
+    if record is None:  # its client died before the unit was created: the slice was never submitted
+        return entry.as_waiting(entry.target)
     return entry.as_submitted(record).with_end(end)
 
 

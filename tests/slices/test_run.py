@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -161,4 +162,26 @@ def test_an_interrupted_attach_leaves_all_running(sliced: Sliced, gate: Gate) ->
     assert sliced.column("status") == ["running"] * 2
     gate.open()
     assert sliced.ask("attach", "-i", "job").rc == 0
+    assert sliced.column("status") == ["successful"] * 2
+
+
+def test_a_slice_that_got_no_unit_waits(sliced: Sliced) -> None:
+    """A client that died between the record and the unit has submitted nothing: the same command runs the slice."""
+    sliced.project.playbook("- debug: msg=hello")
+    assert sliced.run("--slices", "2").rc == 0
+    path = sliced.project.artifacts("job-slice-2") / "unit.json"
+    intent = json.loads(path.read_bytes()) | {
+        "stage": "intent",
+        "unit_id": None,
+        "outcome": None,
+        "released": False,
+    }
+    path.write_text(json.dumps(intent))
+    left = sliced.ask("attach", "-i", "job")
+    assert (left.rc, "never submitted: 2" in left.stderr) == (69, True), left.stderr
+    for name in ("status", "rc", "stdout"):  # that client would have left none
+        (path.parent / name).unlink(missing_ok=True)
+    shutil.rmtree(path.parent / "job_events")
+    again = sliced.run("--slices", "2")
+    assert again.rc == 0, again.stderr
     assert sliced.column("status") == ["successful"] * 2

@@ -105,6 +105,25 @@ def _target(nodes: Mapping[str, MeshNode], name: str) -> MeshNode:
     return target
 
 
+def check_known(nodes: Mapping[str, MeshNode], name: str) -> MeshNode:
+    """Return a node of the mesh, with or without a route.
+
+    Args:
+        nodes: the nodes of the mesh by id.
+        name: the id of the node.
+
+    Raises:
+        NodeUnavailable: no such node is known.
+    """
+    if name not in nodes:
+        raise NodeUnavailable(
+            f"unknown node `{name}`",
+            cause=f"the nodes of the mesh are {_listed(nodes)}",
+            hint=_nearest(name, nodes) or "list the nodes: receptor-runner nodes",
+        )
+    return nodes[name]
+
+
 def check_reach(nodes: Mapping[str, MeshNode], name: str) -> MeshNode:
     """Return a node of the mesh that has a route.
 
@@ -116,13 +135,7 @@ def check_reach(nodes: Mapping[str, MeshNode], name: str) -> MeshNode:
         NodeUnavailable: no such node is known.
         Unreachable: there is no route to it.
     """
-    if name not in nodes:
-        raise NodeUnavailable(
-            f"unknown node `{name}`",
-            cause=f"the nodes of the mesh are {_listed(nodes)}",
-            hint=_nearest(name, nodes) or "list the nodes: receptor-runner nodes",
-        )
-    target = nodes[name]
+    target = check_known(nodes, name)
     if not target.is_reachable:
         raise Unreachable(
             f"there is no route to node `{name}` now",
