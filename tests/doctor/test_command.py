@@ -84,6 +84,15 @@ def test_no_socket_file(commands: Commands, tmp_path: Path) -> None:
     assert steps["local node: answer"]["state"] == "skipped"
 
 
+def test_where_the_socket_was_named(commands: Commands, tmp_path: Path) -> None:
+    """The report says whether an option or a variable named the socket."""
+    variable = ("env", f"RECEPTORCTL_SOCKET={tmp_path}/none.sock")
+    by_variable = examine(commands, prefix=variable)[1]["local node: socket"]
+    by_option = examine(commands, "--socket", tmp_path / "none.sock")[1]["local node: socket"]
+    assert by_variable["facts"]["source"] == "RECEPTORCTL_SOCKET"
+    assert by_option["facts"]["source"] == "--socket"
+
+
 def test_a_file_that_is_not_a_socket(commands: Commands, tmp_path: Path) -> None:
     """Something else in its place is a wrong configuration."""
     (tmp_path / "file").write_text("")
