@@ -14,8 +14,9 @@ from receptor_runner.errors import ArchiveError, OutputFailed, StreamError
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.result_stream import ResultStream
 from receptor_runner.store.blobs import Store
+from receptor_runner.stream.archive_checks import FROM_TRANSMIT
 from receptor_runner.stream.decoder import Decoder
-from receptor_runner.stream.extraction import FROM_TRANSMIT, extract
+from receptor_runner.stream.extraction import extract
 from receptor_runner.stream.kept_files import KeptFile, marked_files
 from receptor_runner.stream.limits import SPOOL_MEMORY, ArchiveLimits
 from receptor_runner.stream.messages import (

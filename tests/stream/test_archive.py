@@ -114,8 +114,9 @@ def test_the_peer_extracts_ours_and_we_the_peers(tmp_path: Path) -> None:
 
 
 def _unpack_stream(stream: bytes, target: Path) -> None:
+    from receptor_runner.stream.archive_checks import FROM_TRANSMIT
     from receptor_runner.stream.decoder import Decoder
-    from receptor_runner.stream.extraction import FROM_TRANSMIT, extract
+    from receptor_runner.stream.extraction import extract
     from receptor_runner.stream.messages import ArchiveData
 
     data = b"".join(piece.data for piece in Decoder().feed(stream) if isinstance(piece, ArchiveData))
@@ -354,7 +355,8 @@ from pathlib import Path
 from receptor_runner.stream.archive import pack
 from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.encoder import encode_archive
-from receptor_runner.stream.extraction import FROM_TRANSMIT, extract
+from receptor_runner.stream.archive_checks import FROM_TRANSMIT
+from receptor_runner.stream.extraction import extract
 from receptor_runner.stream.messages import ArchiveData
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 packed = pack(Path(sys.argv[1]))

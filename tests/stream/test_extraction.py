@@ -19,7 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from receptor_runner.errors import ArchiveError
 from receptor_runner.stream.archive import pack
-from receptor_runner.stream.extraction import FROM_TRANSMIT, ExtractionRules, extract
+from receptor_runner.stream.archive_checks import FROM_TRANSMIT, ExtractionRules
+from receptor_runner.stream.extraction import extract
 from receptor_runner.stream.zip_format import DEEPEST
 from tests.stream.conftest import seen, travel
 
@@ -310,7 +311,8 @@ READ_ONLY = """
 import os, sys
 from pathlib import Path
 from receptor_runner.stream.archive import pack
-from receptor_runner.stream.extraction import FROM_TRANSMIT, extract
+from receptor_runner.stream.archive_checks import FROM_TRANSMIT
+from receptor_runner.stream.extraction import extract
 b"x".decode("cp437")  # a codec that is imported when it is first used, which another user may not be able to
 if os.geteuid() == 0:
     os.setuid(65534)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from receptor_runner.errors import ArchiveError, ConfigError
-from receptor_runner.stream.extraction import ExtractionRules, extract
+from receptor_runner.stream.archive_checks import ExtractionRules
+from receptor_runner.stream.extraction import extract
 from receptor_runner.stream.limits import ArchiveLimits
 from receptor_runner.stream.zip_writer import Meta, ZipWriter
 from tests.stream.test_zip_writer import FILE

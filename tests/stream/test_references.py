@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from receptor_runner.errors import ArchiveError
 from receptor_runner.stream.archive import MemoryFile, PackedArchive, pack
-from receptor_runner.stream.extraction import FROM_TRANSMIT, extract
+from receptor_runner.stream.archive_checks import FROM_TRANSMIT
+from receptor_runner.stream.extraction import extract
 from receptor_runner.stream.kept_files import KeptFile, marked_files
 from receptor_runner.stream.references import candidates, digests_of, refer
 from receptor_runner.stream.zip_format import SMALL_SIZE
