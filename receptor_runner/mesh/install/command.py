@@ -14,6 +14,9 @@ from receptor_runner.system.interpreter import script_directories
 
 PLAYBOOK = Path(__file__).with_name("playbook.yml")
 _LOCAL_PACKAGES = (".whl", ".tar.gz")
+_ELF_MACHINES = {62: "x86_64", 183: "aarch64", 21: "ppc64le", 22: "s390x"}
+_ELF_HEADER_BYTES = 20
+"""Up to the end of the machine's number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +66,23 @@ def _daemon(installation: Installation) -> dict[str, str]:
         raise UsageError("--receptor and --receptor-package exclude each other")
     if installation.receptor_package:
         return {"receptor_package": installation.receptor_package}
-    return {"receptor_local_binary": _existing(installation.receptor)} if installation.receptor else {}
+    if installation.receptor is None:
+        return {}
+    path = _existing(installation.receptor)
+    return {"receptor_local_binary": path, "receptor_local_architecture": _architecture(path)}
+
+
+def _architecture(path: str) -> str:
+    """Return the architecture that a program is for, in the kernel's words; "" if it cannot be told.
+
+    Source: the header of ELF files; the byte at 5 says in which order the bytes of numbers are.
+    """
+    with open(path, "rb") as program:
+        header = program.read(_ELF_HEADER_BYTES)
+    if len(header) < _ELF_HEADER_BYTES or not header.startswith(b"\x7fELF"):
+        return ""
+    machine = int.from_bytes(header[18:20], "big" if header[5] == 2 else "little")
+    return _ELF_MACHINES.get(machine, "")
 
 
 def _package(package: str) -> dict[str, str]:

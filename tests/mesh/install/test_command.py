@@ -60,8 +60,29 @@ def test_files_of_this_machine_are_named_by_absolute_paths(
     found = variables(Installation(inventory=Path("i"), receptor=Path("receptor"), package="r.whl"))
     assert found == {
         "receptor_local_binary": f"{tmp_path}/receptor",
+        "receptor_local_architecture": "",
         "receptor_runner_wheel": f"{tmp_path}/r.whl",
     }
+
+
+@pytest.mark.parametrize(
+    ("header", "architecture"),
+    [
+        (b"\x7fELF\x02\x01" + bytes(12) + b"\x3e\x00", "x86_64"),
+        (b"\x7fELF\x02\x01" + bytes(12) + b"\xb7\x00", "aarch64"),
+        (b"\x7fELF\x02\x02" + bytes(12) + b"\x00\x16", "s390x"),
+        (b"\x7fELF\x02\x01" + bytes(12) + b"\xff\xff", ""),
+        (b"\x7fELF", ""),
+        (b'#!/bin/sh\nexec receptor "$@"\n', ""),
+    ],
+)
+def test_the_architecture_of_the_daemon_is_read_from_its_file(
+    tmp_path: Path, header: bytes, architecture: str
+) -> None:
+    """The hosts can refuse a daemon for another processor before anything is changed."""
+    (tmp_path / "receptor").write_bytes(header)
+    found = variables(Installation(inventory=Path("i"), receptor=tmp_path / "receptor"))
+    assert found["receptor_local_architecture"] == architecture
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,9 @@ def test_a_mesh_is_installed_used_and_upgraded(site: Site, wheel: Path) -> None:
     again = site.install("--package", wheel)
     assert changes(again) == {"control": 0, "worker": 0}, again.text[-3000:] + again.stderr
 
+    rechecked = site.install("--package", wheel, "--", "--check", "--limit", "worker")
+    assert changes(rechecked) == {"worker": 0}, rechecked.text[-3000:] + rechecked.stderr
+
     pids = [main_pid(machine) for machine in (control, worker)]
     renewed = site.commands.ours("mesh", "render", "--days", "366", "--renew", "365")
     assert renewed.rc == 0, renewed.stderr

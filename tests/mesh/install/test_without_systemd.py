@@ -39,6 +39,7 @@ def test_what_cannot_work_is_refused_before_anything_is_changed(site: Site, whee
     assert "not systemd" in refusal(site, *words)
     site.variables["receptor_service_manager"] = "none"
     assert "/usr/bin/false: exit code 1" in refusal(site, *words, "-e", "receptor_python=/usr/bin/false")
+    assert "is for riscv64" in refusal(site, *words, "-e", "receptor_local_architecture=riscv64")
     unreachable = site.install("--package", wheel)  # for the worker has no machine
     assert unreachable.rc == 4
     assert "changed=0" in unreachable.text
