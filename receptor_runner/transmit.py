@@ -137,14 +137,7 @@ def prepare(
 
     Source: the stream of ansible-runner 2.4.3's transmit, which a worker of either kind accepts.
     """
-    root = Path(os.path.abspath(private_data_dir))
-    if root.exists() and not root.is_dir():
-        raise MissingInput(
-            f"private data directory {private_data_dir} is not a directory", hint=f"ls -ld {root}"
-        )
-    if not root.is_dir():
-        hint = f"mkdir -p {private_data_dir}/project"
-        raise MissingInput(f"private data directory {private_data_dir} does not exist", hint=hint)
+    root = _existing(private_data_dir)
     translation = Relocation(job, root, has_archive=not only_kwargs)
     translation.perform()
     unused = _without_isolation(job, root)
@@ -156,6 +149,17 @@ def prepare(
     unkept = translation.named | files.keys()
     archive = pack_trees(trees, extra=files, level=DEFAULT_LEVEL if level is None else level)
     return Shipment(translation.job, archive, unused=unused, unkept=unkept, level=level)
+
+
+def _existing(private_data_dir: Path) -> Path:
+    root = Path(os.path.abspath(private_data_dir))
+    if root.exists() and not root.is_dir():
+        what = f"private data directory {private_data_dir} is not a directory"
+        raise MissingInput(what, hint=f"ls -ld {root}")
+    if not root.is_dir():
+        hint = f"mkdir -p {private_data_dir}/project"
+        raise MissingInput(f"private data directory {private_data_dir} does not exist", hint=hint)
+    return root
 
 
 def prepare_trees(

@@ -98,15 +98,7 @@ def render_bundle(
         ConfigError: the daemon would refuse a config, a key cannot be used, or `cryptography` is not installed.
         OutputFailed: the directory cannot be written, or another run uses it.
     """
-    configs = {
-        node.name: node_config(
-            description,
-            node,
-            places(node) if places else places_on_host(description, node),
-            on_this_machine=places is not None,
-        )
-        for node in description.nodes
-    }
+    configs = _configs(description, places)
     _check(configs)
     if description.tls or description.signed:
         need_reader()
@@ -130,6 +122,18 @@ def render_bundle(
             reasons=certificates.reasons if certificates else {},
             leftovers=_leftovers(directory, description),
         )
+
+
+def _configs(description: MeshDescription, places: Callable[[MeshNode], Places] | None) -> dict[str, str]:
+    return {
+        node.name: node_config(
+            description,
+            node,
+            places(node) if places else places_on_host(description, node),
+            on_this_machine=places is not None,
+        )
+        for node in description.nodes
+    }
 
 
 def check_configs(configs: Mapping[str, str]) -> list[Finding]:

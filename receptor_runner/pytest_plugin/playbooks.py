@@ -77,11 +77,9 @@ class RunPlaybook:
             more: further playbooks.
             inventory: files, directories or host lists such as `"web1,web2,"`; by default that of ansible.cfg.
             limit: a host pattern.
-            tags: only tasks with these tags.
-            skip_tags: not the tasks with these.
+            tags, skip_tags: only the tasks with these tags; not those with these.
             extra_vars: variables that override all others.
-            check: predict changes instead of making them.
-            diff: show the changes in files.
+            check, diff: predict changes instead of making them; show the changes in files.
             options: further options of ansible-playbook by their long names, with `_` for `-`, such as
                 `{"become": True, "vault_password_file": "vault.txt", "verbose": 2}`.
             envvars: variables for ansible-playbook. The node itself has the environment that pytest started with.
@@ -95,26 +93,34 @@ class RunPlaybook:
         Source: options mean what they mean to ansible-playbook.
         """
         __tracebackhide__ = True
-        given: dict[str, Any] = {
-            "inventory": _texts(inventory),
-            "limit": _texts(limit),
-            "tags": _texts(tags),
-            "skip_tags": _texts(skip_tags),
-            "extra_vars": [json.dumps(dict(extra_vars), default=str)] if extra_vars else [],
-            "check": check,
-            "diff": diff,
-        }
-        names = (str(playbook), *map(str, more))
+        texts = {"inventory": inventory, "limit": limit, "tags": tags, "skip_tags": skip_tags}
+        given: dict[str, Any] = {name: _texts(value) for name, value in texts.items()}
+        given |= {"extra_vars": [json.dumps(dict(extra_vars), default=str)] if extra_vars else []}
+        given |= {"check": check, "diff": diff}
         job = {"envvars": dict(envvars or {}), "timeout": timeout_s}
+        return self._run((playbook, *more), given, options or {}, job, self.project / (project or ""), on)
+
+    def _run(
+        self,
+        playbooks: tuple[str | Path, ...],
+        given: Mapping[str, Any],
+        options: Mapping[str, Value],
+        job: Mapping[str, Any],
+        project: Path,
+        on: Node | None,
+    ) -> PlaybookResult:
+        __tracebackhide__ = True
         try:
-            command = _command_line(names, given, options or {})
-            result = self._run(command, job, self.project / (project or ""), on or self.node)
+            command = _command_line(playbooks, given, options)
+            result = self._result(command, job, project, on or self.node)
         except RunnerError as error:
             raise shown_plainly(error) from None
         self.on_result(result)
         return result
 
-    def _run(self, command: CommandLine, job: Mapping[str, Any], project: Path, node: Node) -> PlaybookResult:
+    def _result(
+        self, command: CommandLine, job: Mapping[str, Any], project: Path, node: Node
+    ) -> PlaybookResult:
         from receptor_runner.ansible_cli.plan import make_plan
         from receptor_runner.receptor.nodes.destination import Destination
 
@@ -147,7 +153,7 @@ class _Nobody:
 
 
 def _command_line(
-    playbooks: tuple[str, ...], given: Mapping[str, Any], options: Mapping[str, Value]
+    playbooks: tuple[str | Path, ...], given: Mapping[str, Any], options: Mapping[str, Value]
 ) -> CommandLine:
     from receptor_runner.ansible_cli.command_line import CommandLine, read_given
     from receptor_runner.ansible_cli.options import PLAYBOOK_OPTIONS, Meaning
@@ -163,7 +169,9 @@ def _command_line(
         if known[key].meaning is Meaning.COUNT:
             values[key] = int(value) if isinstance(value, (bool, int)) else 0
     return CommandLine(
-        program=PLAYBOOK, given=tuple(read_given(PLAYBOOK_OPTIONS, values)), arguments=playbooks
+        program=PLAYBOOK,
+        given=tuple(read_given(PLAYBOOK_OPTIONS, values)),
+        arguments=tuple(map(str, playbooks)),
     )
 
 

@@ -121,15 +121,10 @@ def run_in_slices(
             # durable: the plan is what leads to the slices, whatever dies from here on
             sliced.write(index, durable=True)
             on_plan(dataclasses.replace(plan, index=index), shipment)
-            index = SliceRun(
-                sliced,
-                index,
-                shipments,
-                destination,
-                observer=observer,
-                requests=requests,
-                replaced=plan.replaced,
-            ).run(plan.numbers, lanes)
+            running = SliceRun(
+                sliced, index, shipments, destination, observer, requests, replaced=plan.replaced
+            )
+            index = running.run(plan.numbers, lanes)
         _rotate(sliced, work.keep_artifacts)
         return sliced.write_end(index) if index.end else index
 

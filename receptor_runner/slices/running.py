@@ -81,9 +81,9 @@ class SliceRun:
         index: Index,
         shipments: SharedShipment,
         destination: Destination,
-        *,
         observer: Observer,
         requests: Requests,
+        *,
         replaced: frozenset[int] = frozenset(),
     ) -> None:
         self._job = sliced
