@@ -18,7 +18,7 @@ import pytest
 from tests.harness import Finished, Sshd, find_sshd, wait_until
 
 SYSTEMD = Path("/lib/systemd/systemd")
-_PROGRAMS = ("unshare", "nsenter", "pivot_root", "mount")
+_PROGRAMS = ("unshare", "nsenter", "setpriv", "pivot_root", "mount")
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # What is shared may lie on mounts of its own, which an overlay does not include.
@@ -108,7 +108,8 @@ class Machine:
         self._group.mkdir()
         # A process that joins a control group before the namespace is made has it as the root of all groups.
         join = f'echo $$ > "{self._group}/cgroup.procs"; exec "$@"'
-        words = ["bash", "-c", join, "join"]
+        # It goes when the tests go, however they end, and with it, by --kill-child, everything in it.
+        words = ["setpriv", "--pdeathsig", "KILL", "bash", "-c", join, "join"]
         words += ["unshare", "--pid", "--mount", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child"]
         words += ["bash", "-c", _BOOT, "boot", str(root), self.name, self.init, *map(str, self.shared)]
         with self.log.open("wb") as log:
@@ -159,7 +160,7 @@ class Machine:
     def close(self) -> None:
         """Kill everything in it; its files go with its last process."""
         if self.process is not None:
-            self.process.kill()  # and with it, by --kill-child, the first process, and with that one all others
+            self.process.kill()
             self.process.wait(30)
         if self.sshd is not None:
             self.sshd.close()
