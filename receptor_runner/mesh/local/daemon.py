@@ -113,7 +113,7 @@ class Daemon:
             MissingInput: the program is not installed.
             NodeUnavailable: it ended, or it takes too long.
         """
-        reap(self.pid)
+        self._await_end(self.pid)
         read_before = self.log.stat().st_size if self.log.exists() else 0
         pid = self._spawn([find_receptor(), *options])
         self._pid_file.write_text(f"{pid}\n")
@@ -181,6 +181,12 @@ class Daemon:
         pid = self.pid
         if self.is_running():
             os.kill(pid, signal_number)
-        if not is_true_within(STOP_TIMEOUT_S, lambda: not self.is_running()):
-            raise NodeUnavailable(f"node `{self.name}` does not stop", hint=f"kill -KILL {pid}")
+            if not is_true_within(STOP_TIMEOUT_S, lambda: not is_alive(pid)):
+                raise NodeUnavailable(f"node `{self.name}` does not stop", hint=f"kill -KILL {pid}")
+        reap(pid)
+
+    @staticmethod
+    def _await_end(pid: int) -> None:
+        """Wait for a former process that is ending: it has no command line any more, but still locks its socket."""
+        is_true_within(STOP_TIMEOUT_S, lambda: not is_alive(pid) or command_line(pid) != [])
         reap(pid)
