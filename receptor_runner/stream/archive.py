@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, NoReturn
 
 from receptor_runner.errors import MissingInput, OutputFailed
 from receptor_runner.stream.limits import SPOOL_MEMORY
@@ -230,8 +230,10 @@ def _add_other(archive: ZipWriter, found: _Found, skipped: list[str]) -> None:
     if stat.S_ISDIR(status.st_mode):
         archive.add(Meta(found.name + "/", status.st_mode, status.st_mtime))
     elif stat.S_ISLNK(status.st_mode):
-        with _reading(found.entry.path):
+        try:
             text = os.readlink(os.fsencode(found.entry.path))
+        except OSError as error:
+            _fail(found.entry.path, error)
         archive.add(Meta(found.name, stat.S_IFLNK | 0o777, None), text, compress=False)
     else:
         skipped.append(f"{found.name}: {_kind(status.st_mode)}")
@@ -246,14 +248,12 @@ def _kind(mode: int) -> str:
 def _add_file(archive: ZipWriter, found: _Found) -> None:
     """Add a regular file."""
     path = found.entry.path
-    with _reading(path):
-        descriptor = _open_file(path)
     try:
-        with _reading(path):
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise FileNotFoundError(path)
-            head = _read_up_to(descriptor, min(status.st_size, SMALL_SIZE), 1)
+        descriptor = _open_file(path)
+    except OSError as error:
+        _fail(path, error)
+    try:
+        status, head = _read_head(descriptor, path)
         meta = Meta(found.name, status.st_mode, status.st_mtime)
         if len(head) <= min(status.st_size, SMALL_SIZE):
             archive.add(meta, head)
@@ -261,6 +261,17 @@ def _add_file(archive: ZipWriter, found: _Found) -> None:
             archive.add_stream(meta, _chunks(head, descriptor, path), status.st_size)
     finally:
         os.close(descriptor)
+
+
+def _read_head(descriptor: int, path: str) -> tuple[os.stat_result, bytes]:
+    """Return what a file is, and its content, or the beginning of that and a byte more than is small."""
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise FileNotFoundError(path)
+        return status, _read_up_to(descriptor, min(status.st_size, SMALL_SIZE), 1)
+    except OSError as error:
+        _fail(path, error)
 
 
 def _open_file(path: str) -> int:
@@ -285,20 +296,15 @@ def _chunks(head: bytes, descriptor: int, path: str) -> Iterator[bytes]:
     chunk = head
     while chunk:
         yield chunk
-        with _reading(path):
+        try:
             chunk = os.read(descriptor, CHUNK_SIZE)
+        except OSError as error:
+            _fail(path, error)
 
 
-class _reading:
-    """Turns what the system says about reading a file into our error; one that vanished is left to the caller."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
-            hint = "make it readable, or move it out of the private data directory"
-            raise MissingInput(f"cannot read {self._path}", cause=error.strerror, hint=hint) from error
+def _fail(path: str, error: OSError) -> NoReturn:
+    """Raise what the system says about reading a file as our error; that it vanished is left to the caller."""
+    if isinstance(error, FileNotFoundError):
+        raise error
+    hint = "make it readable, or move it out of the private data directory"
+    raise MissingInput(f"cannot read {path}", cause=error.strerror, hint=hint) from error

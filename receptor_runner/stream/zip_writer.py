@@ -223,7 +223,7 @@ def encode_reference(digest: bytes, size: int) -> bytes:
 def _headers(meta: Meta, body: Body, offset: int, *, is_large: bool) -> tuple[bytes, bytes]:
     """Return the header before an entry's content, and the one in the central directory."""
     name, flags = (meta.name.encode("ascii"), 0) if meta.name.isascii() else (meta.name.encode(), UTF8_FLAG)
-    extra, day, moment = _times(meta.seconds)
+    extra, day, moment = _times(None if meta.seconds is None else int(meta.seconds))
     is_far = offset >= MAX_32
     local_extra = extra + _zip64(body, None) if is_large else extra
     central_extra = extra + _zip64(body if is_large else None, offset if is_far else None)
@@ -328,8 +328,8 @@ class _Flow:
         return piece
 
 
-@functools.lru_cache(maxsize=1)  # files of one directory often have one time
-def _times(seconds: float | None) -> tuple[bytes, int, int]:
+@functools.lru_cache(maxsize=16)  # a checkout or a copy makes many files in one second
+def _times(seconds: int | None) -> tuple[bytes, int, int]:
     """Return an entry's time as a field in UTC, and as date and time of a header.
 
     Those are local and to two seconds, as every reader expects them.
@@ -338,8 +338,8 @@ def _times(seconds: float | None) -> tuple[bytes, int, int]:
     extra = b""
     if seconds is not None:
         fields = time.localtime(min(max(seconds, 0), _LATEST_SECONDS))[:6]
-        if 0 <= (whole := int(seconds)) < 1 << 31:
-            extra = _TIMESTAMP.pack(TIMESTAMP_FIELD, 5, 1, whole)
+        if 0 <= seconds < 1 << 31:
+            extra = _TIMESTAMP.pack(TIMESTAMP_FIELD, 5, 1, seconds)
     year, month, day, hour, minute, second = min(max(fields, _EARLIEST), _LATEST)
     return extra, (year - 1980) << 9 | month << 5 | day, hour << 11 | minute << 5 | second // 2
 
