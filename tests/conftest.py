@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,6 +49,16 @@ def _state() -> Iterator[None]:
     with short_directory() as directory, pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(directory))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _logger() -> Iterator[None]:
+    """A command line that a test calls in its own process leaves no handler and no level to the next test."""
+    log = logging.getLogger("receptor_runner")
+    before = log.handlers, log.level, log.propagate
+    yield
+    log.handlers, log.propagate = before[0], before[2]
+    log.setLevel(before[1])
 
 
 @pytest.fixture

@@ -281,9 +281,10 @@ def _general_name(address: str) -> x509.GeneralName:
 
 
 def _utf8_string(text: str) -> bytes:
-    """Encode a text of less than 128 bytes as DER; the common name beside it holds no more than 64."""
+    """Encode a text of at most 255 bytes as DER."""
     data = text.encode()
-    return bytes((0x0C, len(data))) + data
+    length = (len(data),) if len(data) < 0x80 else (0x81, len(data))
+    return bytes((0x0C, *length)) + data
 
 
 def _name(common_name: str) -> x509.Name:

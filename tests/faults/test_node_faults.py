@@ -198,7 +198,7 @@ def test_a_typo_in_the_socket(lab: Lab) -> None:
     warning, error, cause, hint = refused.stderr.splitlines()
     assert "trying again for 3 s" in warning
     assert (error, cause) == (f"error: no node at {lab.socket}x", "  cause: the socket does not exist")
-    assert hint.endswith(f"ls {lab.node.socket.parent}")
+    assert hint.endswith("receptor-runner config show --sources")
     assert not lab.artifacts.exists()
 
 

@@ -26,6 +26,7 @@ class FollowPolicy:
             node refused it in the background; then it would wait forever.
         unknown_grace_s: how long the node may not know the unit: a node that has just started may not have found its
             units yet.
+        start_grace_s: how long a unit that is about to start is given before its results are asked for.
         poll_s: how often a requested cancel or detach is looked for.
         status_interval_s: how often the unit's status is asked for while nothing arrives.
     """
@@ -39,5 +40,6 @@ class FollowPolicy:
     cancel_timeout_s: float = 15.0
     expiry_grace_s: float = 10.0
     unknown_grace_s: float = 3.0
+    start_grace_s: float = 0.5
     poll_s: float = 0.2
     status_interval_s: float = 2.0

@@ -12,7 +12,7 @@ from receptor_runner.errors import ContactLost, NeverStarted, UnknownUnit, Unrea
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.process import Processor
 from receptor_runner.receptor.control.retry import RetryPolicy
-from receptor_runner.receptor.control.unit import UnitStatus
+from receptor_runner.receptor.control.unit import UnitState, UnitStatus
 from receptor_runner.receptor.jobs.cancel_thread import CancelableUnit, CancelThread
 from receptor_runner.receptor.jobs.follow_policy import FollowPolicy
 from receptor_runner.receptor.jobs.liveness import Evidence, Liveness
@@ -27,6 +27,8 @@ from receptor_runner.receptor.jobs.verdict import (
 from receptor_runner.system.cancel import CancelToken
 
 Result = TypeVar("Result")
+
+START_POLL_S = 0.03
 
 
 class FollowedUnit(ReadableUnit, CancelableUnit, Protocol):
@@ -122,7 +124,20 @@ class Follower:
         return self._retry.call(step, what, self._cancel, self._detach)
 
     def _open(self) -> ResultsReader:
+        if not self._processor.received:
+            self._await_output()
         return self._unit.results(self._processor.received)
+
+    def _await_output(self) -> None:
+        """Give the unit a moment to start, so that the file with its output exists.
+
+        Source: the daemon looks for that file when results are asked for, and then only twice a second. The command
+        runner creates it before it reports that the unit runs.
+        """
+        deadline = time.monotonic() + self._policy.start_grace_s
+        while time.monotonic() < deadline and self._unit.status().state is UnitState.PENDING:
+            if self._cancel.requested or self._detach.wait(START_POLL_S):
+                return
 
     def _read(self, results: ResultsReader) -> Outcome | None:
         while True:

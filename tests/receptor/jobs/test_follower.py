@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -171,6 +172,22 @@ def test_the_end_of_the_stream_ends_it(following: Following) -> None:
     unit = ScriptedUnit([Script([RUNNING, None, END])], [state("Running")])
     assert following.follow(unit).status is Status.SUCCESSFUL
     assert unit.done == []
+
+
+def test_results_are_asked_for_once_the_unit_runs(following: Following) -> None:
+    """A unit that is about to start gets a moment, for the daemon looks for its output only twice a second."""
+    pending = state("Pending")
+    unit = ScriptedUnit([Script([WHOLE])], [pending, pending, state("Running")])
+    following.policy = dataclasses.replace(POLICY, start_grace_s=60)
+    assert following.follow(unit).status is Status.SUCCESSFUL
+    assert unit.statuses == [state("Running")]
+
+
+def test_results_of_a_unit_that_does_not_start_are_asked_for_after_a_moment(following: Following) -> None:
+    """A unit that stays pending is followed all the same."""
+    unit = ScriptedUnit([Script([WHOLE])], [state("Pending")])
+    following.policy = dataclasses.replace(POLICY, start_grace_s=0.05)
+    assert following.follow(unit).status is Status.SUCCESSFUL
 
 
 def test_a_closed_stream_is_resumed(following: Following) -> None:
