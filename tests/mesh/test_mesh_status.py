@@ -24,6 +24,7 @@ def test_every_node_is_in_reach(meshes: Meshes, commands: Commands) -> None:
     assert nodes["worker"]["certificate"]["days_left"] > 300
 
 
+@pytest.mark.slow
 def test_node_out_of_reach(meshes: Meshes, commands: Commands) -> None:
     """A node that is described and not there is 69, and named; so is one that is there and not described."""
     mesh = meshes.get("plain")

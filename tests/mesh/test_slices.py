@@ -75,6 +75,7 @@ def star(make_mesh: Callable[..., Mesh], commands: Commands, project: Project, t
     return Star(mesh, commands, project, gate)
 
 
+@pytest.mark.slow
 def test_a_node_that_dies_costs_its_slice_alone(star: Star) -> None:
     """The others finish, the lost slice is named and counts; run again alone, it makes the sliced job good."""
     running = star.start("--nodes-of-type", "receptor-runner", "--node-timeout", "10")
@@ -96,6 +97,7 @@ def test_a_node_that_dies_costs_its_slice_alone(star: Star) -> None:
     assert_no_units(star.mesh)
 
 
+@pytest.mark.slow
 def test_a_slice_that_cannot_start_goes_to_another_node(star: Star) -> None:
     """A worker that is down takes no slice; one that is not known is an error before anything runs."""
     unknown = star.run("--node", "worker1", "--node", "worker9")

@@ -67,6 +67,7 @@ def store_of(state: Path) -> list[Path]:
     return sorted((state / "receptor-runner" / "store").glob("??/*"))
 
 
+@pytest.mark.slow
 def test_only_what_changed_travels(
     state: Path,
     make_mesh: Callable[..., Mesh],

@@ -78,6 +78,7 @@ def test_a_killed_run_leaves_no_daemon(suite: Suite, receptor_bin: str, moment: 
 
 
 @pytest.mark.receptor
+@pytest.mark.slow
 def test_a_faulty_mesh_yml_is_named_with_its_line(suite: Suite, receptor_bin: str) -> None:
     """A description that cannot be used fails the test with file, line and hint, and nothing is started."""
     (suite.path / "mesh.yml").write_text(
@@ -92,6 +93,7 @@ def test_a_faulty_mesh_yml_is_named_with_its_line(suite: Suite, receptor_bin: st
     assert suite.left_over() == []
 
 
+@pytest.mark.slow
 def test_without_the_daemon_a_mesh_is_skipped_by_name(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     """The skip names what is missing; with `--receptor-node=daemon` the lack is an error."""
     monkeypatch.setenv("RECEPTOR_BIN", "/nowhere/receptor")

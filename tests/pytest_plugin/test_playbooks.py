@@ -75,6 +75,7 @@ def test_a_change_in_a_second_run_is_named(suite: Suite) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_playbook_that_cannot_start_is_an_error_without_our_frames(suite: Suite) -> None:
     """A missing playbook, an unknown option and a question that nobody answers show the test's line and a hint."""
     done = suite.run("""
@@ -99,6 +100,7 @@ def test_a_playbook_that_cannot_start_is_an_error_without_our_frames(suite: Suit
     done.stdout.no_fnmatch_line("*playbooks.py*")
 
 
+@pytest.mark.slow
 def test_fixtures_of_any_scope_may_run_playbooks(suite: Suite) -> None:
     """A playbook that runs once for a module serves all its tests; its artifacts are kept where they were wanted."""
     suite.run(

@@ -38,6 +38,7 @@ def test_a_run_that_does_not_use_it_loads_next_to_nothing(suite: Suite) -> None:
     assert (done.stderr, suite.left_over()) == ("", [])
 
 
+@pytest.mark.slow
 def test_fixtures_and_options_explain_themselves(suite: Suite) -> None:
     """`pytest --fixtures`, `--markers` and `--help` say what there is, the fixtures with an example."""
     run = suite.pytester.runpytest_subprocess
@@ -54,6 +55,7 @@ def test_fixtures_and_options_explain_themselves(suite: Suite) -> None:
         assert option in help_page
 
 
+@pytest.mark.slow
 def test_a_setting_that_makes_no_sense_is_refused(suite: Suite) -> None:
     """A kind of node that does not exist is named, with those that do."""
     suite.pytester.makeini("[pytest]\nreceptor_node = real\n")

@@ -55,6 +55,7 @@ def test_one_runner_for_all_slices(hosts: Project, node: ServedNode) -> None:
         _ = runner.stdout
 
 
+@pytest.mark.slow
 def test_a_handler_that_fails_stops_all(hosts: Project) -> None:
     """All slices are canceled, those that wait never start, and the caller gets the handler's own error."""
 

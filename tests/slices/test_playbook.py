@@ -6,6 +6,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import pytest
 from tests.slices.conftest import HOSTS, Sliced
 
 SCRIPT = '#!/bin/sh\necho \'{"web": {"hosts": ["web1", "web2"]}, "_meta": {"hostvars": {}}}\'\n'
@@ -43,6 +44,7 @@ def test_a_repository_in_slices(sliced: Sliced, tmp_path: Path) -> None:
     assert adhoc.text.count("SUCCESS") == 2
 
 
+@pytest.mark.slow
 def test_a_dynamic_inventory_is_refused_or_read_once(sliced: Sliced, tmp_path: Path) -> None:
     """`playbook` refuses it with a way to make it static; `run` reads it here and sends what it answered."""
     here = in_repository(sliced)

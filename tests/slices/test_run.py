@@ -43,6 +43,7 @@ def test_slices_share_the_hosts_and_make_one_recap(sliced: Sliced) -> None:
     assert (sliced.project.artifacts("job") / "status").read_text() == "successful"
 
 
+@pytest.mark.slow
 def test_more_slices_than_hosts_and_no_hosts(sliced: Sliced) -> None:
     """There is no slice without hosts, and none to be cut are an error; `--limit` counts before the cut."""
     sliced.project.playbook("- debug: msg=hello")
@@ -76,6 +77,7 @@ def test_a_failed_slice_runs_again_alone(sliced: Sliced, tmp_path: Path) -> None
     assert sliced.run("--rerun-slice", "3").rc == 64
 
 
+@pytest.mark.slow
 def test_the_jobs_of_a_whole_are_one_row(sliced: Sliced) -> None:
     """`jobs` has one row, `--slices` a row for each slice; `attach` ends as the job did; `release` names each slice."""
     sliced.project.playbook("- command: 'false'\n  when: inventory_hostname == 'db1'")
@@ -112,6 +114,7 @@ def test_a_cancel_stops_all_and_starts_no_more(sliced: Sliced, gate: Gate, by: s
     assert gate.runs == 1
 
 
+@pytest.mark.slow
 def test_the_same_command_goes_on_after_a_kill(sliced: Sliced, gate: Gate) -> None:
     """After the client was killed, `attach` names what was never submitted, and the same command runs just that."""
     sliced.project.playbook(f"- shell: {json.dumps(gate.script)}\n  run_once: true")
@@ -144,6 +147,7 @@ def test_the_same_command_goes_on_after_a_kill(sliced: Sliced, gate: Gate) -> No
     assert gate.runs == 2
 
 
+@pytest.mark.slow
 def test_an_interrupted_attach_leaves_all_running(sliced: Sliced, gate: Gate) -> None:
     """`attach` ends with the first Ctrl-C and leaves the slices running; another one fetches their results."""
     sliced.project.playbook(f"- shell: {json.dumps(gate.script)}\n  run_once: true")
@@ -165,6 +169,7 @@ def test_an_interrupted_attach_leaves_all_running(sliced: Sliced, gate: Gate) ->
     assert sliced.column("status") == ["successful"] * 2
 
 
+@pytest.mark.slow
 def test_a_slice_that_got_no_unit_waits(sliced: Sliced) -> None:
     """A client that died between the record and the unit has submitted nothing: the same command runs the slice."""
     sliced.project.playbook("- debug: msg=hello")
