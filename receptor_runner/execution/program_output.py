@@ -41,12 +41,13 @@ class ProgramOutput:
 
     def read(self, ready: set[int]) -> bool:
         """Read what has arrived at the ready descriptors; return whether that was anything."""
-        # The events are read first, then the terminal: text that was written before an event can then be read, and
-        # goes before it.
-        has_messages = self._channel.reader in ready
-        messages, text = self._channel.read_with_text(self._terminal) if has_messages else ([], "")
-        if self._terminal.master in ready:
-            text += self._terminal.read()
+        # An event that was sent before some text can be read once that text has been: so the channel is looked at after
+        # the terminal, whatever was ready, or a prompt would overtake its event. And text that was printed before an
+        # event can be read once the event has been: so the terminal is read again after the channel.
+        text = self._terminal.read() if self._terminal.master in ready else ""
+        may_have_messages = bool(text) or self._channel.reader in ready
+        messages, more = self._channel.read_with_text(self._terminal) if may_have_messages else ([], "")
+        text += more
         before, after = _around_events(text)
         self._show(before)
         for message in messages:

@@ -73,8 +73,8 @@ def test_killed_during_the_results(lab: Lab) -> None:
     lab.await_output()
     lab.node.kill()
     lab.open()
-    lab.node.start()
     wanted = lab.undisturbed(lab.record["unit_id"])
+    lab.node.start()
     ran = finish(client)
     assert ran.rc == 0, ran.stderr
     assert "trying again" in ran.stderr
