@@ -103,7 +103,7 @@ def _bars(case: Found, top: int) -> str:
     programs = [(case.ours, "#0b7285"), (case.peer, "#adb5bd")]
     longest = max(wall(runs) for runs in (case.ours, case.peer, case.floor) if runs)
     scale = (_WIDTH - _LABEL - 90) / longest
-    bars = _text(8, top + 17, case.title)
+    bars = _text(8, top + 17, case.title.partition(" (floor")[0])  # the table says which floor it is
     for offset, (runs, color) in zip((0, _BAR + 1), programs, strict=True):
         if not runs:
             continue
