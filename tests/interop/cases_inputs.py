@@ -247,7 +247,7 @@ SETTINGS = {
     ),
     "job-numbers": play("plays", envvars={"JOB_ID": "17", "PROJECT_UPDATE_ID": "18"}),
     "config-file": Case(
-        options={"playbook": "plays.yml"},
+        options={"playbook": "plays.yml", "forks": 1},  # the first result shows the banner of its task
         files={
             "project/ansible.cfg": "[defaults]\nnocows = true\ndisplay_skipped_hosts = false\nforce_color = false\n"
         },
