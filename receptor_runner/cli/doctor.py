@@ -73,7 +73,6 @@ def doctor(
 
     where = Destination(
         socket=local.socket,
-        socket_source=source_of(click.get_current_context(), "socket"),
         work_type=work_type,
         tls_client=tls.tls_client,
         config=tls.config,

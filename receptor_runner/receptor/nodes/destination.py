@@ -21,7 +21,6 @@ class Destination:
 
     Attributes:
         socket: the address of the local node; by default RECEPTORCTL_SOCKET, a usual place, or an embedded node.
-        socket_source: where that address was given, in words.
         node: the target node; by default the local node.
         work_type: the work type there; by default ours, else ansible-runner's.
         params: additional parameters for the worker.
@@ -40,7 +39,6 @@ class Destination:
     """
 
     socket: str | None = None
-    socket_source: str = "--socket"
     node: str | None = None
     work_type: str | None = None
     params: str | None = None
@@ -63,8 +61,7 @@ class Destination:
             NodeUnavailable: another node is wanted, but no node was found that could lead there.
             OutputFailed: the directory of an embedded node cannot be written.
         """
-        needs_mesh = bool(self.node or self.tls_client)
-        with open_local_node(self.socket, source=self.socket_source, needs_mesh=needs_mesh) as found:
+        with open_local_node(self.socket, needs_mesh=bool(self.node or self.tls_client)) as found:
             yield found
 
     def control(self, local: LocalNode) -> Control:
