@@ -132,7 +132,7 @@ class _Pursuit:
         follower = Follower(
             unit,
             processor,
-            policy=self._following.policy,
+            policy=self._policy(),
             retry=self._destination.retry,
             cancel=self._following.cancel,
             detach=self._following.detach,
@@ -160,6 +160,11 @@ class _Pursuit:
             self._save(processor)
             what = f"lost contact with the job `{self._file.ident}`"
             raise ContactLost(what, cause=str(error), hint=self._file.way_back) from error
+
+    def _policy(self) -> FollowPolicy:
+        """Return the timeouts; an embedded node sends results as they are written, whenever they were asked for."""
+        policy = self._following.policy
+        return dataclasses.replace(policy, start_grace_s=0.0) if self._local.embedded else policy
 
     def _checked(self, follower: Follower, unit: JobUnit) -> Outcome:
         """Follow; an error that only shows that the upload was interrupted says so."""
