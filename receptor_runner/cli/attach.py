@@ -77,7 +77,7 @@ def attach(
         following = JobFollowing(
             follow, destination(connection), display, cancel_on_interrupt=cancel_on_interrupt
         )
-        following.catch_signals()
+        following.interrupts.catch()
         if place is not None:
             return following.follow(place.private_data_dir, place.ident)
         return _attach_all(job_choice.recorded(private_data_dir), following, display)

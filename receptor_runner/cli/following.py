@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import signal
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
-from receptor_runner.cli import messages, verdict
+from receptor_runner.cli import verdict
+from receptor_runner.cli.interrupts import Interrupts
 from receptor_runner.errors import ContactLost, Interrupted
 from receptor_runner.outcome import Outcome, Status
-from receptor_runner.system.cancel import CancelToken
 
 if TYPE_CHECKING:
     from receptor_runner.cli.follow_options import FollowOptions
@@ -24,10 +22,7 @@ _RERUN = "the command that submitted it, with --rerun, runs it again"
 
 
 class JobFollowing:
-    """Follows jobs until they end.
-
-    The first Ctrl-C or SIGTERM cancels the jobs and waits for their remaining output, the second detaches; or the first
-    detaches.
+    """Follows jobs until they end, with one Ctrl-C for all of them.
 
     Args:
         options: deadlines, and what becomes of the unit.
@@ -45,25 +40,11 @@ class JobFollowing:
         cancel_on_interrupt: bool = True,
     ) -> None:
         self.destination = display.watching(where)
-        self.signal_number = 0
+        self.interrupts = Interrupts(
+            "canceling the job; waiting for its remaining output", cancel_on_interrupt=cancel_on_interrupt
+        )
         self._display = display
-        self._cancel_on_interrupt = cancel_on_interrupt
         self._options = options
-        self._cancel = CancelToken()
-        self._detach = CancelToken()
-
-    def catch_signals(self) -> None:
-        """Handle Ctrl-C and SIGTERM from now on."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._interrupted)
-
-    def _interrupted(self, number: int, _frame: FrameType | None) -> None:
-        is_first, self.signal_number = not self.signal_number, self.signal_number or number
-        if not is_first or not self._cancel_on_interrupt:
-            self._detach.request()
-            return
-        self._cancel.request()
-        messages.note_at_once("canceling the job; waiting for its remaining output (press again to detach)")
 
     def of_many(self, ident: str) -> Following:
         """Return how to follow one job among many: each line of its output begins with its ident."""
@@ -74,7 +55,10 @@ class JobFollowing:
         from receptor_runner.receptor.jobs.follow import Following
 
         return Following(
-            policy=self._options.policy(), keep=self._options.keep, cancel=self._cancel, detach=self._detach
+            policy=self._options.policy(),
+            keep=self._options.keep,
+            cancel=self.interrupts.cancel,
+            detach=self.interrupts.detach,
         )
 
     def follow(self, private_data_dir: Path, ident: str) -> int:
@@ -90,15 +74,10 @@ class JobFollowing:
         try:
             outcome = follow(private_data_dir, ident, self.destination, following)
         except ContactLost as error:
-            if self.signal_number:
-                hint = (
-                    error.hint
-                    if self._cancel_on_interrupt
-                    else f"stop it: {_cancel(private_data_dir, ident)}"
-                )
-                raise Interrupted(
-                    error.what, signal_number=self.signal_number, cause=error.cause, hint=hint
-                ) from error
+            if number := self.interrupts.signal_number:
+                is_canceled = self.interrupts.cancel_on_interrupt
+                hint = error.hint if is_canceled else f"stop it: {_cancel(private_data_dir, ident)}"
+                raise Interrupted(error.what, signal_number=number, cause=error.cause, hint=hint) from error
             raise
         record = file.require()
         self._display.end(record, outcome, file.artifact_dir)
@@ -116,8 +95,8 @@ class JobFollowing:
         Args:
             state: what became of the job.
         """
-        if self.signal_number:
-            raise Interrupted(f"interrupted; {state}", signal_number=self.signal_number)
+        if number := self.interrupts.signal_number:
+            raise Interrupted(f"interrupted; {state}", signal_number=number)
 
 
 def _cancel(private_data_dir: Path, ident: str) -> str:

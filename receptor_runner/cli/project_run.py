@@ -88,7 +88,7 @@ def run_in_project(
             following = JobFollowing(follow, where, display)
             shipment = pack_plan(plan, ident, messages.note, where.compression_level)
             record = submit_shipment(directory, shipment, where, opened, display, rerun=options.rerun)
-        following.catch_signals()
+        following.interrupts.catch()
         return following.follow(directory, record.ident)
 
 

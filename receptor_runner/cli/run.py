@@ -86,5 +86,5 @@ def run(
                 include_artifacts=job.include_artifacts,
                 rerun=rerun,
             )
-        following.catch_signals()
+        following.interrupts.catch()
         return following.follow(private_data_dir, record.ident)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import signal
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from receptor_runner.cli import messages, parameters, slices_report
+from receptor_runner.cli.interrupts import Interrupts
 from receptor_runner.errors import ContactLost, Interrupted, NeverStarted, RunnerError, UsageError
 
 if TYPE_CHECKING:
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
 class SlicesFollowing:
     """Follows the slices of a job: one deadline policy, one Ctrl-C for all.
 
-    The first Ctrl-C or SIGTERM cancels all slices and waits for their remaining output, the second detaches; or the
-    first detaches.
-
     Args:
         options: deadlines, and what becomes of the units.
         cancel_on_interrupt: whether the first Ctrl-C cancels.
@@ -42,29 +38,16 @@ class SlicesFollowing:
         from receptor_runner.receptor.jobs.follow import Following
         from receptor_runner.slices.running import Requests
 
-        self.requests: Requests = Requests()
+        self.interrupts = Interrupts(
+            "canceling all slices; waiting for their remaining output",
+            cancel_on_interrupt=cancel_on_interrupt,
+        )
+        self.requests: Requests = Requests(cancel=self.interrupts.cancel, detach=self.interrupts.detach)
         self.base: Following = Following(
             policy=options.policy(),
             keep=options.keep,
             cancel=self.requests.cancel,
             detach=self.requests.detach,
-        )
-        self._cancel_on_interrupt = cancel_on_interrupt
-        self._signal_number = 0
-
-    def catch_signals(self) -> None:
-        """Handle Ctrl-C and SIGTERM from now on."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._interrupted)
-
-    def _interrupted(self, number: int, _frame: FrameType | None) -> None:
-        is_first, self._signal_number = not self._signal_number, self._signal_number or number
-        if not is_first or not self._cancel_on_interrupt:
-            self.requests.detach.request()
-            return
-        self.requests.cancel.request()
-        messages.note_at_once(
-            "canceling all slices; waiting for their remaining output (press again to detach)"
         )
 
     def finish(self, index: Index, display: SlicesDisplay, sliced: SlicedJob) -> int:
@@ -76,10 +59,10 @@ class SlicesFollowing:
             NeverStarted: a slice was never submitted.
         """
         display.end(index, sliced.private_data_dir)
-        if self._signal_number:
+        if number := self.interrupts.signal_number:
             state = f"the job is {index.status}"
             hint = None if index.end else sliced.way_back
-            raise Interrupted(f"interrupted; {state}", signal_number=self._signal_number, hint=hint)
+            raise Interrupted(f"interrupted; {state}", signal_number=number, hint=hint)
         if index.end is None:
             raise _open_end(index, sliced)
         if hint := slices_report.rerun_hint(index):
@@ -156,7 +139,7 @@ class SlicedRun:
             for warning in shipment.warnings():
                 messages.note(f"warning: {warning}")
             display.begin(plan.index, plan.numbers, following.base)
-            following.catch_signals()
+            following.interrupts.catch()
 
         index = run_in_slices(
             self.directory,

@@ -75,6 +75,6 @@ def attach(
     with SlicesDisplay(output_format) as display:
         index = sliced.read()
         display.begin(index, tuple(entry.number for entry in index.slices), following.base)
-        following.catch_signals()
+        following.interrupts.catch()
         index = follow_sliced_job(sliced, where, display)
         return following.finish(index, display, sliced)
