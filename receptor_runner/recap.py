@@ -11,6 +11,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+COUNTS = {
+    "ok": "ok",
+    "changed": "changed",
+    "dark": "unreachable",
+    "failures": "failed",
+    "skipped": "skipped",
+    "rescued": "rescued",
+    "ignored": "ignored",
+}
+"""The counts of a play recap: their names in the event `playbook_on_stats`, and what Ansible prints, in its order."""
+
 _EVENT_FILE = re.compile(r"([0-9]+)-.+\.json").fullmatch
 _LAST = 5
 """The recap of the play is among the last events; only warnings that are printed at the exit follow it."""

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from receptor_runner.cli import units
 from receptor_runner.recap import read_stats
 
 if TYPE_CHECKING:
@@ -27,17 +28,16 @@ def recap_of(index: Index, private_data_dir: Path) -> MergedRecap:
 def describe(index: Index, recap: MergedRecap, private_data_dir: Path) -> dict[str, Any]:
     """Return a sliced job as programs read it."""
     artifacts = private_data_dir.absolute() / "artifacts"
+    described = index.to_json()
     return {
-        **index.to_json(),
+        **described,
         "private_data_dir": str(private_data_dir.absolute()),
         "active": index.end is None,
         "verdict": bool(index.end and index.end.is_verdict),
         "hosts": recap.hosts,
         "hosts_changed": recap.changed,
         "hosts_failed": recap.failed_hosts,
-        "slices": [
-            {**entry, "artifacts": str(artifacts / entry["ident"])} for entry in index.to_json()["slices"]
-        ],
+        "slices": [{**entry, "artifacts": str(artifacts / entry["ident"])} for entry in described["slices"]],
     }
 
 
@@ -69,10 +69,8 @@ def describe_job(index: Index, recap: MergedRecap, took: str) -> str:
     """Return in one line how a sliced job ended: `lost in 12 s: 3 slices, 2 successful, 1 lost; 10 hosts`."""
     statuses = Counter(entry.status for entry in index.slices)
     counts = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
-    words = ["1 host" if recap.hosts == 1 else f"{recap.hosts} hosts"]
-    words += [f"{recap.changed} changed"] if recap.changed else []
-    words += [f"{len(recap.failed_hosts)} failed"] if recap.failed_hosts else []
-    return f"{index.status} in {took}: {len(index.slices)} slices, {counts}; {', '.join(words)}"
+    hosts = units.hosts(recap.hosts, recap.changed, len(recap.failed_hosts))
+    return f"{index.status} in {took}: {len(index.slices)} slices, {counts}; {hosts}"
 
 
 def rerun_hint(index: Index) -> str | None:

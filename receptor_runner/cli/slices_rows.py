@@ -19,12 +19,14 @@ def merged_rows(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     Args:
         rows: jobs as `job_view.describe_view` returns them.
     """
-    merged: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    merged: dict[tuple[str, str, bool], list[dict[str, Any]]] = {}
     for row in rows:
-        merged.setdefault((row["private_data_dir"], _sliced_job_of(row) or row["ident"]), []).append(row)
+        sliced = _sliced_job_of(row)
+        key = (row["private_data_dir"], sliced or row["ident"], sliced is not None)
+        merged.setdefault(key, []).append(row)
     return [
-        _merged(ident, parts) if _sliced_job_of(parts[0]) else parts[0]
-        for (_directory, ident), parts in merged.items()
+        _merged(ident, parts) if is_sliced else parts[0]
+        for (_directory, ident, is_sliced), parts in merged.items()
     ]
 
 

@@ -1,4 +1,4 @@
-"""How durations and sizes are written."""
+"""How durations, sizes and hosts are written."""
 
 from __future__ import annotations
 
@@ -43,3 +43,11 @@ def size(count: float) -> str:
         if count < 1024:
             return f"{count:.1f} {unit}"
     return f"{count / 1024:.1f} GiB"
+
+
+def hosts(count: int, changed: int | None, failed: int | None) -> str:
+    """Return on how many hosts a job ran and how that went: `3 hosts, 1 changed, 1 failed`."""
+    words = ["1 host" if count == 1 else f"{count} hosts"]
+    words += [f"{changed} changed"] if changed else []
+    words += [f"{failed} failed"] if failed else []
+    return ", ".join(words)

@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 
 from receptor_runner.doctor.verdict import Fault, Verdict, failed, ok, warning
 from receptor_runner.receptor_config.certificate_ends import CertificateEnd
-
-SOON = timedelta(days=30)
+from receptor_runner.receptor_config.certificates import SOON
 
 
 def judge_ends(ends: Sequence[CertificateEnd], config: str, now: datetime) -> Verdict:

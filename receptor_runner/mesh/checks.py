@@ -12,14 +12,13 @@ from receptor_runner.receptor_config.checks.node import is_temporary
 from receptor_runner.receptor_config.checks.work import split_fault
 from receptor_runner.receptor_config.findings import Finding, error, warning
 from receptor_runner.receptor_config.values import closest
+from receptor_runner.system.sockets import MAX_ADDRESS_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 ENGINES = ("podman", "docker")
 _PLACES = ("prefix", "venv", "datadir", "socket")
-# A unix socket's address holds 108 bytes with the final NUL.
-_LONGEST_SOCKET = 107
 _RESERVED_WORK_TYPE = "remote"
 
 
@@ -55,8 +54,8 @@ def _check_places(description: MeshDescription) -> Iterator[Finding]:
     if is_temporary(description.datadir):
         message = f"datadir: {description.datadir} is a temporary directory, where cleanup jobs delete units"
         yield warning("datadir-tmp", description.line_of("datadir"), message)
-    if len(description.socket.encode()) > _LONGEST_SOCKET:
-        message = f"the path of a unix socket has at most {_LONGEST_SOCKET} bytes"
+    if len(description.socket.encode()) > MAX_ADDRESS_BYTES:
+        message = f"the path of a unix socket has at most {MAX_ADDRESS_BYTES} bytes"
         yield error("socket-path", description.line_of("socket"), message)
     if description.work_type == _RESERVED_WORK_TYPE:
         yield error("work-type-reserved", description.line_of("work_type"), _reserved())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,15 +12,13 @@ from receptor_runner.mesh.bundle import authority_certificate, default_directory
 from receptor_runner.mesh.inventory import read_roles
 from receptor_runner.mesh.reading import load_mesh
 from receptor_runner.mesh.settings import CERTIFICATE, CONFIG
-from receptor_runner.receptor_config.certificates import need_reader, read_certificate
+from receptor_runner.receptor_config.certificates import SOON, need_reader, read_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from receptor_runner.mesh.description import Role
     from receptor_runner.receptor.nodes.mesh import MeshNode
-
-SOON = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

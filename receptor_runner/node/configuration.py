@@ -15,13 +15,13 @@ from receptor_runner.receptor_config.checks.key_values import check_values
 from receptor_runner.receptor_config.checks.keys import check_keys
 from receptor_runner.receptor_config.checks.node import check_id, check_level
 from receptor_runner.receptor_config.checks.permissions import check_mode
-from receptor_runner.receptor_config.checks.sockets import LONGEST_SOCKET_PATH
 from receptor_runner.receptor_config.checks.work import check_work_type
 from receptor_runner.receptor_config.document import Block, Document
 from receptor_runner.receptor_config.findings import Finding, Severity, error
 from receptor_runner.receptor_config.parse import parse
 from receptor_runner.receptor_config.values import whole_number
 from receptor_runner.system.directories import state_directories
+from receptor_runner.system.sockets import MAX_ADDRESS_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -150,8 +150,8 @@ def _check_directory_name(block: Block) -> Iterator[Finding]:
 def _check_socket(block: Block) -> Iterator[Finding]:
     filename = block.text("filename")
     size = len(os.fsencode(Path(filename).absolute())) if filename else 0
-    if size > LONGEST_SOCKET_PATH:
-        message = f"the socket path is {size} bytes long; the limit is {LONGEST_SOCKET_PATH}"
+    if size > MAX_ADDRESS_BYTES:
+        message = f"the socket path is {size} bytes long; the limit is {MAX_ADDRESS_BYTES}"
         hint = "use a shorter directory, such as $XDG_RUNTIME_DIR"
         yield error("socket-too-long", block.line_of("filename"), message, hint)
 

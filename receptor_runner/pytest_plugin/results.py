@@ -9,22 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from receptor_runner.outcome import Outcome, Status
+from receptor_runner.recap import COUNTS, read_events
 
 _MOST_HOSTS = 5
 """How many hosts a message names."""
 _MOST_LINES = 8
 _LONGEST_LINE = 300
 _LAST_LINES = 12
-_RECAP_KEYS = {
-    "ok": "ok",
-    "changed": "changed",
-    "dark": "unreachable",
-    "failures": "failed",
-    "skipped": "skipped",
-    "rescued": "rescued",
-    "ignored": "ignored",
-}
-"""Keys of the event `playbook_on_stats`, and what the printed recap calls them."""
 _FAILURES = frozenset({"runner_on_failed", "runner_on_unreachable"})
 _SUCCESSES = frozenset({"runner_on_ok"})
 
@@ -287,8 +278,6 @@ def read_result(playbook: str, outcome: Outcome, artifacts: Path) -> PlaybookRes
         outcome: how the job ended.
         artifacts: its artifacts directory.
     """
-    from receptor_runner.recap import read_events
-
     events = tuple(Event.read(content) for content in read_events(artifacts))
     stdout = artifacts / "stdout"
     return PlaybookResult(
@@ -303,7 +292,7 @@ def read_result(playbook: str, outcome: Outcome, artifacts: Path) -> PlaybookRes
 
 def _recap(events: tuple[Event, ...]) -> dict[str, HostRecap]:
     stats = next((event.data for event in reversed(events) if event.kind == "playbook_on_stats"), {})
-    counts = {name: stats.get(key) or {} for key, name in _RECAP_KEYS.items()}
+    counts = {name: stats.get(key) or {} for key, name in COUNTS.items()}
     hosts = sorted({host for of_hosts in counts.values() for host in of_hosts})
     return {
         host: HostRecap(**{name: int(of_hosts.get(host, 0)) for name, of_hosts in counts.items()})

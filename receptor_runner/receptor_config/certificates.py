@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from receptor_runner.errors import ConfigError
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from cryptography import x509
 
 NODE_ID_OID = "1.3.6.1.4.1.2312.19.1"
+SOON = timedelta(days=30)
+"""How long before its end a certificate is warned of."""
+
 _UTF8_STRING = 0x0C
 
 

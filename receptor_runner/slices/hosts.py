@@ -21,7 +21,7 @@ from receptor_runner.job import Job
 from receptor_runner.job_files import InventorySource, inventory_sources, project_directory
 from receptor_runner.slices.inventory import dynamic_sources
 from receptor_runner.system.directories import PREFIX
-from receptor_runner.system.interpreter import script_directories
+from receptor_runner.system.interpreter import installed_script
 
 _PASSED_ON = ("--vault-id", "--vault-password-file", "--vault-pass-file")
 
@@ -97,8 +97,7 @@ def _ask(question: Question, words: Sequence[str]) -> str:
 
 def _program(name: str, environment: Mapping[str, str]) -> str:
     """Return the path of one of Ansible's programs: on PATH, as on a worker, else beside this program."""
-    beside = os.pathsep.join(map(str, script_directories()))
-    found = shutil.which(name, path=environment.get("PATH")) or shutil.which(name, path=beside)
+    found = shutil.which(name, path=environment.get("PATH")) or installed_script(name)
     if found is None:
         raise MissingInput(f"{name} is not installed here", cause="it is needed to list the hosts")
     return found

@@ -53,7 +53,7 @@ class Slicing:
         count: how many slices; None makes one for each lane.
         lanes: the nodes, each as often as it may run slices at once, None for the local node; empty for the nodes of
             the earlier run, else the local node.
-        rerun: replace an ended sliced.
+        rerun: replace an ended job of that ident.
         rerun_slices: run these slices of an ended job again.
     """
 

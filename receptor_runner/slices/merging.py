@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from receptor_runner.errors import RunnerError
 from receptor_runner.outcome import VERDICTS, Outcome, Status
-
-COUNTS = ("ok", "changed", "dark", "failures", "skipped", "rescued", "ignored")
-"""The counts of a play recap by their names in the event, in the order in which Ansible prints them."""
+from receptor_runner.recap import COUNTS
 
 _ORDER = (Status.SUCCESSFUL, Status.FAILED, Status.CANCELED, Status.TIMEOUT, Status.ERROR, Status.LOST)
 """The final statuses, the worst last."""
-
-_TITLES = {"dark": "unreachable", "failures": "failed"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,5 +125,5 @@ def recap_lines(recap: MergedRecap) -> list[str]:
 
 
 def _line(host: str, counts: Mapping[str, int], width: int) -> str:
-    words: Sequence[str] = [f"{_TITLES.get(name, name)}={counts.get(name, 0)}".ljust(9) for name in COUNTS]
+    words = [f"{title}={counts.get(name, 0)}".ljust(9) for name, title in COUNTS.items()]
     return f"{host.ljust(width)} : {'  '.join(words)}".rstrip()

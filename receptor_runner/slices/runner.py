@@ -9,9 +9,9 @@ from typing import Any
 
 from receptor_runner.errors import MissingInput
 from receptor_runner.handlers import runner_config
-from receptor_runner.recap import read_stats
+from receptor_runner.recap import COUNTS, read_stats
 from receptor_runner.runner import Runner
-from receptor_runner.slices.merging import COUNTS, merged_recap
+from receptor_runner.slices.merging import merged_recap
 from receptor_runner.slices.sliced_job import SlicedJob
 
 _POLL_S = 0.1

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from receptor_runner.cli.live.bottom_line import Render
     from receptor_runner.handlers import Handlers
     from receptor_runner.outcome import Outcome
-    from receptor_runner.recap import Recap
     from receptor_runner.receptor.control.retry import Attempt
     from receptor_runner.receptor.jobs.record import Record
     from receptor_runner.receptor.nodes.destination import Destination
@@ -187,18 +186,10 @@ class JobDisplay:
     def _summary(self, record: Record, outcome: Outcome, artifacts: Path) -> Iterator[str]:
         recap = read_recap(artifacts)
         took = "" if recap.duration_s is None else f" in {units.duration(recap.duration_s)}"
-        counts = f"; {describe_hosts(recap)}" if recap.hosts else ""
+        counts = f"; {units.hosts(recap.hosts, recap.changed, recap.failed)}" if recap.hosts else ""
         yield f"{outcome.status} on {record.node}{took}{counts}"
         for host, task in self._view.failures[:_MOST_FAILURES]:
             yield f"failed: {host}: {task}"
         if (more := len(self._view.failures) - _MOST_FAILURES) > 0:
             yield f"and {more} more failures"
         yield f"artifacts: {artifacts}"
-
-
-def describe_hosts(recap: Recap) -> str:
-    """Return on how many hosts a job ran and how that went: `3 hosts, 1 changed, 1 failed`."""
-    words = ["1 host" if recap.hosts == 1 else f"{recap.hosts} hosts"]
-    words += [f"{recap.changed} changed"] if recap.changed else []
-    words += [f"{recap.failed} failed"] if recap.failed else []
-    return ", ".join(words)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from receptor_runner.receptor.jobs.record import Record
     from receptor_runner.receptor.nodes.locate import LocalNode
     from receptor_runner.slices.index import Index, SliceEntry
+    from receptor_runner.slices.merging import MergedRecap
     from receptor_runner.stream.messages import Event
 
 log = logging.getLogger("receptor_runner.display")
@@ -164,12 +165,11 @@ class SlicesDisplay:
 
             for line in recap_lines(recap):
                 self._stdout.show(line + "\n")
-            for line in self._summary(index, private_data_dir):
+            for line in self._summary(index, recap, private_data_dir):
                 messages.note(line)
         self._stdout.check()
 
-    def _summary(self, index: Index, private_data_dir: Path) -> Iterator[str]:
-        recap = slices_report.recap_of(index, private_data_dir)
+    def _summary(self, index: Index, recap: MergedRecap, private_data_dir: Path) -> Iterator[str]:
         took = units.duration(time.monotonic() - self._view.began)
         yield slices_report.describe_job(index, recap, took)
         bad = [entry for entry in index.slices if entry.exit_code != 0]

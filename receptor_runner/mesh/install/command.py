@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from receptor_runner._version import __version__
 from receptor_runner.errors import MissingInput, UsageError
-from receptor_runner.system.interpreter import script_directories
+from receptor_runner.system.interpreter import installed_script
 
 PLAYBOOK = Path(__file__).with_name("playbook.yml")
 _LOCAL_PACKAGES = (".whl", ".tar.gz")
@@ -106,8 +105,7 @@ def _existing(path: Path) -> str:
 
 def _find_ansible_playbook() -> str:
     """Return the ansible-playbook of this installation, which need not be on PATH."""
-    directories = [*map(str, script_directories()), *os.get_exec_path()]
-    found = shutil.which("ansible-playbook", path=os.pathsep.join(directories))
+    found = installed_script("ansible-playbook") or shutil.which("ansible-playbook")
     if found is None:
         raise MissingInput("ansible-playbook is not found", hint="pip install ansible-core")
     return found

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 
 from receptor_runner.receptor_config.checks.files import mode_of
 from receptor_runner.receptor_config.findings import Finding, error, warning
+from receptor_runner.system.sockets import MAX_ADDRESS_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from receptor_runner.receptor_config.checks.context import Context
     from receptor_runner.receptor_config.document import Block
-
-# sun_path holds 108 bytes, the last of which is the terminator.
-LONGEST_SOCKET_PATH = 107
 
 
 def check_socket(block: Block, context: Context) -> Iterator[Finding]:
@@ -35,8 +33,8 @@ def check_socket(block: Block, context: Context) -> Iterator[Finding]:
 
 def _check_length(filename: str, line: int) -> Iterator[Finding]:
     size = len(filename.encode())
-    if size > LONGEST_SOCKET_PATH:
-        message = f"the socket path is {size} bytes long; the limit is {LONGEST_SOCKET_PATH}"
+    if size > MAX_ADDRESS_BYTES:
+        message = f"the socket path is {size} bytes long; the limit is {MAX_ADDRESS_BYTES}"
         yield error("socket-too-long", line, message, "use a shorter directory, such as /run/receptor")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from receptor_runner.receptor_config.certificates import CertificateFacts
     from receptor_runner.receptor_config.checks.context import Context
     from receptor_runner.receptor_config.document import Block, Document
-
-_SOON = timedelta(days=30)
 
 
 def check_tls_files(document: Document, context: Context) -> Iterator[Finding]:
@@ -92,7 +89,7 @@ def _check_dates(facts: CertificateFacts, block: Block, name: str, context: Cont
     elif facts.not_before > context.now:
         message = f"{filename} is not valid before {facts.not_before:%Y-%m-%d %H:%M} UTC"
         yield error("cert-not-yet", line, message)
-    elif facts.not_after - context.now < _SOON:
+    elif facts.not_after - context.now < certificates.SOON:
         yield warning("cert-expires-soon", line, f"{filename} expires on {facts.not_after:%Y-%m-%d}")
 
 
