@@ -38,14 +38,7 @@ Examples:
     help="The work type. Default: receptor-runner, else ansible-runner.",
 )
 @click.option("--no-job", is_flag=True, help="Skip the small job.")
-@click.option(
-    "--timeout",
-    type=parameters.Duration(1),
-    default=20.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long to wait for each answer.",
-)
+@parameters.timeout(20.0, "How long to wait for each answer.")
 @parameters.takes("tls", TlsOptions)
 @parameters.takes("access", AccessOptions)
 @parameters.as_json

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -205,16 +205,10 @@ class NodesOptions(WorkOptions):
 
     def target(self) -> JobTargetOptions:
         """Return the options for one node: the first one that is named."""
-        return JobTargetOptions(
-            node=self.node[0] if self.node else None,
-            work_type=self.work_type or self.nodes_of_type,
-            params=self.params,
-            sign=self.sign,
-            ttl=self.ttl,
-            no_preflight=self.no_preflight,
-            no_store=self.no_store,
-            compression_level=self.compression_level,
-        )
+        shared = {field.name: getattr(self, field.name) for field in fields(JobTargetOptions)}
+        shared["node"] = next(iter(self.node), None)
+        shared["work_type"] = self.work_type or self.nodes_of_type
+        return JobTargetOptions(**shared)
 
 
 _NO_SOCKET, _NO_TLS, _NO_TARGET = SocketOptions(), TlsOptions(), TargetOptions()

@@ -30,14 +30,7 @@ _VERSIONS = {"receptor_runner_version": "receptor-runner", "ansible_core_version
 @click.command(cls=Command, epilog=EPILOG)
 @parameters.takes("local", SocketOptions)
 @click.option("--info", is_flag=True, help="Also show the machine and the versions of each node's worker.")
-@click.option(
-    "--timeout",
-    type=parameters.Duration(1),
-    default=20.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long to wait for each worker.",
-)
+@parameters.timeout(20.0, "How long to wait for each worker.")
 @parameters.takes("tls", TlsOptions)
 @parameters.takes("connection", ConnectionOptions)
 @parameters.as_json

@@ -112,6 +112,23 @@ def takes(name: str, kind: type[Any]) -> Callable[[Command], Command]:
     return decorate
 
 
+def timeout(default: float, text: str) -> Callable[[Command], Command]:
+    """Give a command a `--timeout` of at least a second.
+
+    Args:
+        default: the usual one, in seconds.
+        text: the help.
+    """
+    return click.option(
+        "--timeout",
+        type=Duration(1),
+        default=default,
+        show_default=True,
+        metavar="SECONDS",
+        help=text,
+    )
+
+
 private_data_dir = click.argument(
     "private_data_dir", type=click.Path(file_okay=True, path_type=Path), metavar="DIR"
 )

@@ -8,12 +8,10 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from receptor_runner.cli import job_view, logs, messages, output, units
-from receptor_runner.cli.job_output import JobOutput
-from receptor_runner.cli.live.renderers import make_renderer
+from receptor_runner.cli import job_view, messages, output, units
+from receptor_runner.cli.live.job_screen import JobScreen
 from receptor_runner.cli.live.view import Phase, RunView
 from receptor_runner.cli.output_options import OutputFormat
 from receptor_runner.recap import read_events, read_recap
@@ -35,8 +33,8 @@ _MOST_REPLAYED = 20_000
 """Reading so many events takes about a second; beyond it the hosts are counted from the attach on."""
 
 
-class JobDisplay:
-    """Shows one job from its upload to its end. Whatever goes wrong with that, the job and its artifacts go on.
+class JobDisplay(JobScreen):
+    """Shows one job from its upload to its end.
 
     Args:
         output_format: what is printed.
@@ -44,15 +42,8 @@ class JobDisplay:
     """
 
     def __init__(self, output_format: OutputFormat, *, one_job: bool = True) -> None:
-        self.format = output_format
         self._view = RunView(began=time.monotonic())
-        self._stdout = JobOutput()
-        is_quiet = output_format is OutputFormat.QUIET
-        if is_quiet:
-            logs.set_log_level("error")
-        self._renderer = make_renderer(
-            self._status_line, self._stdout.show, may_be_live=one_job and not is_quiet
-        )
+        super().__init__(output_format, may_be_live=one_job)
         self._lock = threading.Lock()
         self._trouble = ""
         self._is_broken = False
@@ -61,18 +52,6 @@ class JobDisplay:
         from receptor_runner.cli.live.status_line import StatusLineRenderer
 
         return StatusLineRenderer(self._view)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Remove what is shown for the time of the job only."""
-        self._renderer.close()
 
     def sent(self, sent: int, size: int) -> None:
         """Take how many bytes of how many are uploaded."""

@@ -9,12 +9,10 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from receptor_runner.cli import logs, messages, output, slices_report, units
-from receptor_runner.cli.job_output import JobOutput
-from receptor_runner.cli.live.renderers import make_renderer
+from receptor_runner.cli import messages, output, slices_report, units
+from receptor_runner.cli.live.job_screen import JobScreen
 from receptor_runner.cli.live.slices_view import SlicesView
 from receptor_runner.cli.output_options import OutputFormat
 
@@ -34,7 +32,7 @@ log = logging.getLogger("receptor_runner.display")
 _MOST_NAMED = 10
 
 
-class SlicesDisplay:
+class SlicesDisplay(JobScreen):
     """Shows the slices of a job side by side; it is the observer of their run.
 
     Args:
@@ -42,13 +40,8 @@ class SlicesDisplay:
     """
 
     def __init__(self, output_format: OutputFormat) -> None:
-        self.format = output_format
         self._view = SlicesView(began=time.monotonic())
-        self._stdout = JobOutput()
-        is_quiet = output_format is OutputFormat.QUIET
-        if is_quiet:
-            logs.set_log_level("error")
-        self._renderer = make_renderer(self._status_line, self._stdout.show, may_be_live=not is_quiet)
+        super().__init__(output_format)
         # each slice is followed by a thread of its own
         self._lock = threading.Lock()
         self._base: Following | None = None
@@ -59,18 +52,6 @@ class SlicesDisplay:
         from receptor_runner.cli.live.slices_line import SlicesLineRenderer
 
         return SlicesLineRenderer(self._view)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Remove what is shown for the time of the job only."""
-        self._renderer.close()
 
     def begin(self, index: Index, numbers: tuple[int, ...], base: Following) -> None:
         """Take which slices run, and how each is followed, its handlers aside."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,3 +18,20 @@ mesh_file = click.argument(
     shell_complete=completions.files,
 )
 """The description of a mesh."""
+
+
+def rendered_directory(text: str) -> Callable[[Any], Any]:
+    """Give a command the option for the directory that a mesh is rendered to.
+
+    Args:
+        text: the help.
+    """
+    return click.option(
+        "-o",
+        "--output",
+        "directory",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="DIR",
+        shell_complete=completions.directories,
+        help=text,
+    )

@@ -11,7 +11,7 @@ import click
 from receptor_runner._version import __version__
 from receptor_runner.cli import completions, messages
 from receptor_runner.cli.commands import Command
-from receptor_runner.cli.mesh.files import mesh_file
+from receptor_runner.cli.mesh.files import mesh_file, rendered_directory
 from receptor_runner.errors import UsageError
 
 EPILOG = """\b
@@ -54,15 +54,7 @@ class PassingCommand(Command):
 
 @click.command(cls=PassingCommand, epilog=EPILOG)
 @mesh_file
-@click.option(
-    "-o",
-    "--output",
-    "directory",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    shell_complete=completions.directories,
-    help="Where the files of the nodes are rendered. Default: `out` beside FILE.",
-)
+@rendered_directory("Where the files of the nodes are rendered. Default: `out` beside FILE.")
 @click.option(
     "--receptor",
     type=click.Path(path_type=Path),

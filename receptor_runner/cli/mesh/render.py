@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from receptor_runner.cli import completions, messages, output, parameters
+from receptor_runner.cli import messages, output, parameters
 from receptor_runner.cli.commands import Command
-from receptor_runner.cli.mesh.files import mesh_file
+from receptor_runner.cli.mesh.files import mesh_file, rendered_directory
 from receptor_runner.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,15 +28,7 @@ authority; it stays here.
 
 @click.command(cls=Command, epilog=EPILOG)
 @mesh_file
-@click.option(
-    "-o",
-    "--output",
-    "directory",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    shell_complete=completions.directories,
-    help="Where everything goes. Default: `out` beside FILE.",
-)
+@rendered_directory("Where everything goes. Default: `out` beside FILE.")
 @click.option(
     "--days",
     type=click.IntRange(1, 36500),

@@ -12,6 +12,7 @@ import click
 
 from receptor_runner.cli import completions, messages, output, parameters
 from receptor_runner.cli.commands import Command
+from receptor_runner.cli.mesh.files import rendered_directory
 from receptor_runner.cli.node_options import ConnectionOptions, SocketOptions, destination
 from receptor_runner.cli.nodes import age_text, route_text, work_types_text
 from receptor_runner.errors import ConfigError, NodeUnavailable
@@ -41,15 +42,7 @@ _HEADER = ("node", "role", "certificate", "route", "last seen", "work types")
     metavar="[PATH]",
     shell_complete=completions.files,
 )
-@click.option(
-    "-o",
-    "--output",
-    "directory",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    shell_complete=completions.directories,
-    help="Where the mesh was rendered to. Default: `out` beside a mesh.yml.",
-)
+@rendered_directory("Where the mesh was rendered to. Default: `out` beside a mesh.yml.")
 @parameters.takes("local", SocketOptions)
 @parameters.takes("connection", ConnectionOptions)
 @parameters.as_json

@@ -65,14 +65,7 @@ class ShapeOptions:
 @click.command(cls=Command, epilog=EPILOG)
 @click.argument("file", required=False, type=click.Path(path_type=Path), shell_complete=completions.files)
 @local_options.directory
-@click.option(
-    "--timeout",
-    type=parameters.Duration(1),
-    default=90.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long to wait until the workers can take jobs.",
-)
+@parameters.timeout(90.0, "How long to wait until the workers can take jobs.")
 @parameters.takes("shape", ShapeOptions)
 @parameters.as_json
 def up(
