@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from tests.harness import (
     render_node,
     short_directory,
 )
+from tests.harness.in_process import restored_logger
 from tests.harness.processes import default_signals
 from tests.harness.projects import hello_project
 from tests.harness.wheels import build_wheel
@@ -54,11 +54,8 @@ def _state() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _logger() -> Iterator[None]:
     """A command line that a test calls in its own process leaves no handler and no level to the next test."""
-    log = logging.getLogger("receptor_runner")
-    before = log.handlers, log.level, log.propagate
-    yield
-    log.handlers, log.propagate = before[0], before[2]
-    log.setLevel(before[1])
+    with restored_logger():
+        yield
 
 
 @pytest.fixture

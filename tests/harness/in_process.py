@@ -40,14 +40,23 @@ class CommandLine:
     @contextmanager
     def _place(self) -> Iterator[None]:
         """Be in the isolated environment and directory; restore those, and the logger, whose handler keeps a stream."""
-        log, before = logging.getLogger("receptor_runner"), Path.cwd()
-        handlers, level, propagates = log.handlers, log.level, log.propagate
+        before = Path.cwd()
         os.chdir(self.cwd)
         try:
-            with mock.patch.dict(os.environ, self.environment, clear=True):
+            with mock.patch.dict(os.environ, self.environment, clear=True), restored_logger():
                 yield
         finally:
             os.chdir(before)
-            log.handlers, log.propagate = handlers, propagates
-            log.setLevel(level)
             color.choose(color.When.AUTO)
+
+
+@contextmanager
+def restored_logger() -> Iterator[None]:
+    """Give our logger back as it was: a command line that is called in this process sets its handler and level."""
+    log = logging.getLogger("receptor_runner")
+    handlers, level, propagates = log.handlers, log.level, log.propagate
+    try:
+        yield
+    finally:
+        log.handlers, log.propagate = handlers, propagates
+        log.setLevel(level)

@@ -70,16 +70,14 @@ def store_of(state: Path) -> list[Path]:
 @pytest.mark.slow
 def test_only_what_changed_travels(
     state: Path,
-    make_mesh: Callable[..., Mesh],
+    own_mesh: Mesh,
     client_of: Callable[[Daemon], Client],
 ) -> None:
     """The second run finds all files there; a changed one travels alone; a changed or emptied store costs the whole.
 
     The worker is asked only the first time, and when what is remembered of it turned out to be wrong.
     """
-    mesh = make_mesh()
-    start_meshes(mesh)
-    client = with_data(client_of(mesh.control))
+    client = with_data(client_of(own_mesh.control))
 
     assert kept(run(client, filled=6)) == (0, 6)
     assert len(store_of(state)) == 6
@@ -102,7 +100,7 @@ def test_only_what_changed_travels(
     emptied = run(client)
     assert "the worker has 0 of 6 files" in emptied.stderr
     assert kept(run(client, "--no-store")) is None
-    assert_no_units(mesh)
+    assert_no_units(own_mesh)
 
 
 @pytest.mark.slow
@@ -166,32 +164,28 @@ exec {OURS} "$@"
 @pytest.mark.slow
 def test_two_jobs_at_once(
     state: Path,
-    make_mesh: Callable[..., Mesh],
+    own_mesh: Mesh,
     client_of: Callable[[Daemon], Client],
 ) -> None:
     """Both fill one store from one project; each ends well, and the next job finds all files there."""
-    mesh = make_mesh()
-    start_meshes(mesh)
-    client = with_data(client_of(mesh.control))
+    client = with_data(client_of(own_mesh.control))
     client.project.write("env/extravars", "filled: 6\n")
     words = ["-p", "test.yml", "--node", "worker"]
     both = [client.start("run", *words, "-i", ident) for ident in ("one", "two")]
     assert [job.wait(timeout=90) for job in both] == [0, 0]
     assert len(store_of(state)) == 6
     assert kept(run(client)) == (6, 6)
-    assert_no_units(mesh)
+    assert_no_units(own_mesh)
 
 
 @pytest.mark.slow
 def test_a_python_caller_may_do_without(
     state: Path,
-    make_mesh: Callable[..., Mesh],
+    own_mesh: Mesh,
     client_of: Callable[[Daemon], Client],
 ) -> None:
     """With `store=False` everything travels, and the worker keeps nothing."""
-    mesh = make_mesh()
-    start_meshes(mesh)
-    client = with_data(client_of(mesh.control))
+    client = with_data(client_of(own_mesh.control))
     client.project.write("env/extravars", "filled: 0\n")
     runner = receptor_runner.run(
         private_data_dir=str(client.project.path),
@@ -203,4 +197,4 @@ def test_a_python_caller_may_do_without(
     )
     assert (runner.status, runner.rc) == ("successful", 0)
     assert store_of(state) == []
-    assert_no_units(mesh)
+    assert_no_units(own_mesh)
