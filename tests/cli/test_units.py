@@ -29,3 +29,17 @@ def test_durations(seconds: float, text: str, compact: str, clock: str) -> None:
 def test_sizes(count: int, text: str) -> None:
     """A size is written in the unit that keeps it below 1024."""
     assert units.size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("counts", "text"),
+    [
+        ((1, 0, 0), "1 host"),
+        ((3, None, None), "3 hosts"),
+        ((3, 2, 0), "3 hosts, 2 changed"),
+        ((3, 1, 1), "3 hosts, 1 changed, 1 failed"),
+    ],
+)
+def test_hosts(counts: tuple[int, int | None, int | None], text: str) -> None:
+    """Only what there is on hosts is named."""
+    assert units.hosts(*counts) == text
