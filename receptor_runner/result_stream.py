@@ -108,11 +108,11 @@ class ResultStream:
         with self._changed:
             if self._closed:
                 return
+            is_first = not self._waiting
             self._waiting += line
-            quiet_s = time.monotonic() - self._written_at
-            if quiet_s >= COALESCE_S or len(self._waiting) >= COALESCE_SIZE:
+            if self._silent_for() >= COALESCE_S or len(self._waiting) >= COALESCE_SIZE:
                 self._write_out()
-            else:
+            elif is_first:  # when it is due does not change with what joins it
                 self._changed.notify_all()
 
     def _write_out(self) -> None:

@@ -16,6 +16,7 @@ DESCRIPTOR = 3
 """The number that the channel's writing end has in the job's process."""
 
 _CHUNK = 1 << 20
+_FEW_BYTES = 64 * 1024
 
 
 class EventChannel:
@@ -32,6 +33,7 @@ class EventChannel:
         with contextlib.suppress(OSError):  # a bigger pipe only saves wake-ups
             fcntl.fcntl(self.writer, fcntl.F_SETPIPE_SZ, _CHUNK)
         self._parts: list[bytes] = []
+        self._last_size = 0
 
     @classmethod
     def inherited(cls) -> Self:
@@ -44,6 +46,11 @@ class EventChannel:
     def descriptors(self) -> Mapping[int, int]:
         """What the job inherits, by the number it has there."""
         return {DESCRIPTOR: self.writer}
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether what comes next need not be read at once: no message is half read, and the pipe is far from full."""
+        return self._last_size < _FEW_BYTES and not any(self._parts)
 
     def read_with_text(self, terminal: Terminal) -> tuple[list[dict[str, Any]], str]:
         """Return the messages that are complete now, and the text that was written before them.
@@ -63,20 +70,22 @@ class EventChannel:
 
     def read(self) -> list[dict[str, Any]]:
         """Return the messages that are complete, from at most one read."""
-        return [json.loads(line) for line in self._lines(self._available()) if line]
+        data = self._available()
+        self._last_size = len(data)
+        return [json.loads(line) for line in self._lines(data) if line]
 
     def drain(self) -> Iterator[dict[str, Any]]:
         """Yield messages until the pipe is empty, even if another process still has it open."""
         while data := self._available():
             yield from (json.loads(line) for line in self._lines(data) if line)
 
-    def _lines(self, data: bytes) -> Iterator[bytes]:
+    def _lines(self, data: bytes) -> list[str]:
         if b"\n" not in data:
             self._parts.append(data)
-            return
+            return []
         *lines, rest = b"".join([*self._parts, data]).split(b"\n")
         self._parts = [rest]
-        yield from lines
+        return [line.decode() for line in lines]
 
     def _available(self) -> bytes:
         with contextlib.suppress(BlockingIOError):

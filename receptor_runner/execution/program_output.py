@@ -35,9 +35,19 @@ class ProgramOutput:
         self.last_text = ""
 
     @property
-    def descriptors(self) -> tuple[int, int]:
-        """Where output arrives."""
-        return self._terminal.master, self._channel.reader
+    def terminal(self) -> int:
+        """Where text arrives."""
+        return self._terminal.master
+
+    @property
+    def channel(self) -> int:
+        """Where events arrive."""
+        return self._channel.reader
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether events that come now need not be read at once."""
+        return self._channel.may_wait
 
     def read(self, ready: set[int]) -> bool:
         """Read what has arrived at the ready descriptors; return whether that was anything."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import select
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 
+from receptor_runner.execution.arrivals import Arrivals
 from receptor_runner.execution.dialog import Dialog
 from receptor_runner.execution.end import Cause, End
 from receptor_runner.execution.event_channel import EventChannel
@@ -138,15 +138,18 @@ class _Running:
         return self._cause or Cause.EXITED
 
     def _follow(self) -> None:
-        poller = _poller(self._guardian.fileno(), self._stop.fileno(), *self._output.descriptors)
+        watched = (self._guardian.fileno(), self._stop.fileno(), self._output.terminal)
+        arrivals = Arrivals(*watched, events=self._output.channel)
         while not self._has_ended():
-            ready = {entry[0] for entry in poller.poll(self._pause_ms())}
+            ready = arrivals.wait(self._pause_s())
             if self._output.read(ready):
                 self._watch.output_arrived()
+            if self._output.channel in ready and self._output.may_wait:
+                arrivals.collect_events()
             self._dialog.answer()
             if not self._stopping and (cause := self._due(ready)):
                 self._cause, self._last_line = cause, self._dialog.last_line
-                poller.unregister(self._stop.fileno())
+                arrivals.ignore(self._stop.fileno())
                 self._stop_all()
             if self._guardian.fileno() in ready or self._guardian.has_report:
                 self._take_reports()
@@ -161,8 +164,8 @@ class _Running:
         self._stopping = True
         self._guardian.stop()
 
-    def _pause_ms(self) -> float:
-        return 0 if self._guardian.has_report else TICK_S * 1000
+    def _pause_s(self) -> float:
+        return 0 if self._guardian.has_report else TICK_S
 
     def _take_reports(self) -> None:
         for report in self._guardian.reports():
@@ -173,10 +176,3 @@ class _Running:
                 # A killed program left its children behind, and a container outlives the client of its engine.
                 if (report.code < 0 or self._ends_with_stop) and not self._stopping:
                     self._stop_all()
-
-
-def _poller(*descriptors: int) -> select.poll:
-    poller = select.poll()
-    for descriptor in descriptors:
-        poller.register(descriptor, select.POLLIN)
-    return poller

@@ -20,7 +20,7 @@ def encode_line(value: dict[str, Any]) -> bytes:
     Raises:
         TypeError: something in it has no JSON form.
     """
-    return json.dumps(value, default=_plain).encode("ascii") + b"\n"
+    return _encode(value).encode("ascii") + b"\n"
 
 
 def encode_results_level(level: int) -> bytes:
@@ -50,6 +50,9 @@ def _plain(value: object) -> str:
     if isinstance(value, uuid.UUID):
         return value.hex
     raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+_encode = json.JSONEncoder(default=_plain).encode  # json.dumps makes an encoder for each call
 
 
 def encode_archive(size: int, chunks: Iterable[bytes]) -> Iterator[bytes]:

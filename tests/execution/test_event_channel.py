@@ -39,6 +39,16 @@ def test_messages_are_whole_though_they_come_in_pieces(channel: EventChannel) ->
     assert channel.read() == [{}]
 
 
+def test_a_half_read_message_or_a_full_pipe_must_be_read_on(channel: EventChannel) -> None:
+    """Only after whole messages in a small read may the next one wait: else its writer might."""
+    found = []
+    for written in (b"{}\n", b"{", b"}\n", b"{}\n" * 30_000):
+        os.write(channel.writer, written)
+        channel.read()
+        found.append(channel.may_wait)
+    assert found == [True, False, True, False]
+
+
 def test_a_message_may_be_larger_than_the_pipe(channel: EventChannel) -> None:
     """A huge message arrives while its writer still waits for room."""
     message = {"text": "x" * 5_000_000}
