@@ -21,6 +21,7 @@ from receptor_runner.stream.kept_files import KeptFile, marked_files
 from receptor_runner.stream.limits import SPOOL_MEMORY, ArchiveLimits
 from receptor_runner.stream.messages import (
     ArchiveData,
+    ArchiveEnd,
     ArchiveStart,
     Kwargs,
     Message,
@@ -28,6 +29,7 @@ from receptor_runner.stream.messages import (
     Question,
     Unknown,
 )
+from receptor_runner.stream.parallel import Background
 from receptor_runner.stream.zip_format import DEFAULT_LEVEL
 from receptor_runner.system.cancel import CancelToken
 
@@ -43,17 +45,33 @@ class Received:
     question: Question | None = None
     archives: list[IO[bytes]] = field(default_factory=list)
     results_level: int = DEFAULT_LEVEL
+    _is_large: bool = False
 
-    def take(self, message: Message) -> None:
+    def take(self, message: Message, background: Background) -> None:
+        """Keep what a message brings.
+
+        Args:
+            message: the next one of the stream.
+            background: writes large archives.
+
+        Raises:
+            StreamError: the message is damaged.
+            OSError: there is no room for its archive.
+        """
         match message:
             case Kwargs(options):
                 self.options = options
             case Question():
                 self.question = message
-            case ArchiveStart():
+            case ArchiveStart(size):
                 self.archives.append(tempfile.SpooledTemporaryFile(max_size=SPOOL_MEMORY))  # noqa: SIM115 - see close
+                self._is_large = size > SPOOL_MEMORY
+            case ArchiveData(data) if self._is_large:
+                background.call(self.archives[-1].write, data)
             case ArchiveData(data):
                 self.archives[-1].write(data)
+            case ArchiveEnd():
+                background.wait()
             case Noise(damaged=True):
                 raise StreamError(BAD_STREAM, cause=str(message), offset=message.offset)
             case Unknown({"results_compression_level": int(level)}) if 0 <= level <= 9:
@@ -80,13 +98,9 @@ def receive(chunks: Iterator[bytes], received: Received, stop: CancelToken) -> b
     """
     decoder = Decoder()
     try:
-        for chunk in chunks:
-            for message in decoder.feed(chunk):
-                received.take(message)
-            if decoder.ended:
-                break
-        for message in decoder.finish():
-            received.take(message)
+        with Background() as background:
+            for message in _messages(chunks, decoder):
+                received.take(message, background)
         if stop.requested:
             return False
         decoder.check_complete()
@@ -101,6 +115,14 @@ def receive(chunks: Iterator[bytes], received: Received, stop: CancelToken) -> b
         raise StreamError(BAD_STREAM, cause=str(error), offset=error.offset) from error
     except OSError as error:
         raise OutputFailed("cannot store the received archive", cause=error.strerror) from error
+
+
+def _messages(chunks: Iterator[bytes], decoder: Decoder) -> Iterator[Message]:
+    for chunk in chunks:
+        yield from decoder.feed(chunk)
+        if decoder.ended:
+            break
+    yield from decoder.finish()
 
 
 def answer(question: Question, stream: ResultStream, store: Store | None) -> Outcome:

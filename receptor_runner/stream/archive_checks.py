@@ -87,6 +87,11 @@ class Entry(NamedTuple):
     def is_file(self) -> bool:
         return self.link is None and not self.is_directory
 
+    @property
+    def content_size(self) -> int:
+        """Bytes of the file that is written."""
+        return self.reference.size if self.reference else self.zip.size
+
 
 def checked_entries(reader: ZipReader, rules: ExtractionRules, skipped: list[str]) -> Iterator[Entry]:
     """Yield the entries that are extracted.

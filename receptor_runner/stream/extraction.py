@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from receptor_runner.stream.archive_checks import (
     Entry,
@@ -22,8 +22,10 @@ from receptor_runner.stream.archive_checks import (
     checked_entries,
     in_the_way,
 )
+from receptor_runner.stream.parallel import Background
 from receptor_runner.stream.zip_reader import ZipReader, damaged, is_small
 
+_LARGE_SIZE = 256 * 1024  # where a thread that writes gains more than handing over to it costs
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -82,6 +84,7 @@ class _Extraction:
         self._entered: tuple[str, ...] | None = None
         self._loosened: list[tuple[int, int]] = []
         self._root = -1
+        self._file = -1
 
     def run(self, target: Path, entries: list[Entry]) -> None:
         self._root = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -89,8 +92,7 @@ class _Extraction:
             directories = sorted((entry for entry in entries if entry.is_directory), key=_depth)
             made = [entry for entry in directories if self._make_directory(entry)]
             files = [entry for entry in entries if entry.is_file]
-            for entry in sorted(files, key=self._is_last):
-                self._write_file(entry)
+            self._write_files(sorted(files, key=self._is_last))
             for entry in entries:
                 if entry.link is not None:
                     self._make_link(entry)
@@ -170,15 +172,40 @@ class _Extraction:
         except IsADirectoryError as error:
             raise in_the_way(entry.parts, wants_directory=False) from error
 
-    def _write_file(self, entry: Entry) -> None:
-        descriptor = self._create(entry)
+    def _write_files(self, entries: Iterable[Entry]) -> None:
+        """Write files in their order; a thread writes large ones, while this one reads and checks what follows."""
         try:
-            for piece in self._content(entry):
-                _write_all(descriptor, piece)
-            # only now: a setuid bit must not come before the content it is meant for
-            os.fchmod(descriptor, self._permissions(entry))
-            os.utime(descriptor, (entry.zip.modified,) * 2)
+            with Background() as background:
+                for entry in entries:
+                    if entry.content_size > _LARGE_SIZE:
+                        self._write_file(entry, background.call)
+                    else:
+                        background.wait()
+                        self._write_file(entry, _call)
         finally:
+            self._close_file()
+
+    def _write_file(self, entry: Entry, call: Callable[[Callable[[Any], object], Any], object]) -> None:
+        call(self._begin_file, entry)
+        for piece in self._content(entry):
+            call(self._write, piece)
+        call(self._end_file, entry)
+
+    def _begin_file(self, entry: Entry) -> None:
+        self._file = self._create(entry)
+
+    def _write(self, piece: bytes) -> None:
+        _write_all(self._file, piece)
+
+    def _end_file(self, entry: Entry) -> None:
+        # only now: a setuid bit must not come before the content it is meant for
+        os.fchmod(self._file, self._permissions(entry))
+        os.utime(self._file, (entry.zip.modified,) * 2)
+        self._close_file()
+
+    def _close_file(self) -> None:
+        if self._file >= 0:
+            descriptor, self._file = self._file, -1
             os.close(descriptor)
 
     def _create(self, entry: Entry) -> int:
@@ -210,6 +237,10 @@ class _Extraction:
         descriptor = self._enter(entry.parts)
         os.utime(descriptor, (entry.zip.modified,) * 2)
         os.fchmod(descriptor, self._permissions(entry))
+
+
+def _call(function: Callable[[Any], object], argument: Any) -> None:
+    function(argument)
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

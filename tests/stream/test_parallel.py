@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from queue import Queue
 
 import pytest
-from receptor_runner.stream.parallel import ordered_map
+from receptor_runner.stream.parallel import Background, ordered_map
+from tests.harness import wait_until
 
 
 def test_results_come_in_order_whatever_takes_longer() -> None:
@@ -72,3 +74,89 @@ def test_a_caller_that_stops_leaves_no_thread() -> None:
     next(results)
     results.close()  # type: ignore[attr-defined]
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("parallel")]
+
+
+def test_calls_are_made_in_order_and_all_before_the_end() -> None:
+    """What was called last is done when the block ends."""
+    done: list[int] = []
+    with Background() as background:
+        for number in range(100):
+            background.call(done.append, number)
+    assert done == list(range(100))
+
+
+def test_a_caller_can_wait_for_its_calls() -> None:
+    """Waiting returns once nothing is queued, and calls may follow."""
+    done: list[int] = []
+    with Background() as background:
+        for number in range(10):
+            background.call(done.append, number)
+        background.wait()
+        assert done == list(range(10))
+        background.call(done.append, 10)
+    assert done == list(range(11))
+
+
+def test_no_more_calls_are_queued_than_fit_into_memory() -> None:
+    """A caller that is faster than the thread waits for it."""
+    released, queued = threading.Event(), Queue[int]()
+
+    def ask() -> None:
+        with Background() as background:
+            for number in range(10):
+                background.call(lambda _number: released.wait(30), number)
+                queued.put(number)
+
+    caller = threading.Thread(target=ask)
+    caller.start()
+    assert [queued.get(timeout=30) for _ in range(4)] == [0, 1, 2, 3]
+    assert queued.empty()
+    released.set()
+    caller.join(30)
+    assert queued.qsize() == 6
+
+
+@pytest.mark.parametrize("times", [0, 1, 100])
+def test_an_error_in_the_background_reaches_the_caller(times: int) -> None:
+    """At a later call, or at the end; nothing is called after it."""
+    done: list[int] = []
+    with pytest.raises(OSError, match="full"), Background() as background:
+        background.call(_fail, "full")
+        for number in range(times):
+            background.call(done.append, number)
+    assert done == []
+
+
+def test_waiting_tells_of_an_error() -> None:
+    """Whoever waits before the next step learns that the one before has failed."""
+    with pytest.raises(OSError, match="full"), Background() as background:
+        background.call(_fail, "full")
+        background.wait()
+        pytest.fail("waiting said nothing")
+
+
+def test_an_error_of_the_caller_drops_what_is_queued() -> None:
+    """The call that has begun ends, the others are not made, and no thread is left."""
+    done: list[int] = []
+
+    def caller() -> None:
+        with Background() as background:
+            background.call(lambda _number: wait_until(lambda: background._failure, "the block ends"), 0)
+            background.call(done.append, 1)
+            raise ValueError("mine")
+
+    with pytest.raises(ValueError, match="mine"):
+        caller()
+    assert done == []
+    assert not [thread for thread in threading.enumerate() if thread.name == "background"]
+
+
+def test_nothing_to_call_needs_no_thread() -> None:
+    """Small work pays nothing."""
+    with Background() as background:
+        background.wait()
+        assert not [thread for thread in threading.enumerate() if thread.name == "background"]
+
+
+def _fail(text: str) -> None:
+    raise OSError(text)
