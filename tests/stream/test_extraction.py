@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from receptor_runner.stream.archive import pack
 from receptor_runner.stream.archive_checks import FROM_TRANSMIT, ExtractionRules
 from receptor_runner.stream.extraction import extract
 from receptor_runner.stream.zip_format import DEEPEST
+from tests.harness.in_process import file_size_limit
 from tests.stream.conftest import seen, travel
 
 FROM_WORKER = ExtractionRules(reserved=frozenset({"unit.json"}))
@@ -359,3 +361,30 @@ def test_names_that_say_that_all_is_there_come_last(tmp_path: Path, monkeypatch:
     travel(packed, tmp_path / "target", ExtractionRules(written_last=frozenset({"rc", "status"})))
     assert written[-2:] == ["rc", "status"]
     assert sorted(written) == ["rc", "status", "stdout", "zzz"]
+
+
+def test_large_and_small_files_arrive_beside_each_other(target: Path) -> None:
+    """Whichever thread writes them: contents and special bits."""
+    large = os.urandom(700_000)
+    data = archive(
+        entry("first", content=large),
+        entry("d/small"),
+        entry("d/large", stat.S_IFREG | 0o4711, large * 2),
+        entry("last"),
+    )
+    assert extract(BytesIO(data), target, FROM_TRANSMIT) == []
+    assert (target / "first").read_bytes() == large
+    assert (target / "d/large").read_bytes() == large * 2
+    assert stat.S_IMODE((target / "d/large").stat().st_mode) == 0o4711
+    assert (target / "d/small").read_bytes() == (target / "last").read_bytes() == b"hostile"
+
+
+def test_a_file_that_cannot_grow_ends_the_extraction(target: Path) -> None:
+    """The error is the system's, no thread or descriptor is left, and nothing comes after the file that failed."""
+    large = archive(entry("large", content=os.urandom(4_000_000)), entry("after"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with file_size_limit(1_000_000), pytest.raises(OSError, match="File too large"):
+        extract(BytesIO(large), target, FROM_TRANSMIT)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert sorted(path.name for path in target.iterdir()) == ["good", "large"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "background"]
