@@ -71,20 +71,21 @@ def run_in_project(
         return _list_files(plan, json_output=output_format is OutputFormat.JSON)
     ident = check_ident(options.ident or new_ident())
     directory = options.artifacts or _user_directory()
-    where = destination(node.connection, node.local, node.tls, node.nodes.target())
+    target = node.nodes.target()
     if node.nodes.in_slices:
         sliced = SlicedRun(
             directory=directory,
             ident=ident,
             nodes=node.nodes,
-            destination=where,
+            destination=destination(node.connection, node.local, node.tls, target),
             follow=follow,
             rerun=options.rerun,
         )
         work = work_of_plan(plan, command, _current_directory(), os.environ, messages.note)
         return sliced.run(work, output_format)
     with JobDisplay(output_format) as display:
-        with open_local_node(node.local, node.tls, node.nodes.target()) as opened:
+        with open_local_node(node.local, node.tls, target) as opened:
+            where = destination(node.connection, node.local, node.tls, target)
             following = JobFollowing(follow, where, display)
             shipment = pack_plan(plan, ident, messages.note, where.compression_level)
             record = submit_shipment(directory, shipment, where, opened, display, rerun=options.rerun)

@@ -63,19 +63,21 @@ def run(
     """
     wanted = job.job(json_mode=json_mode)
     early_checks.check_job(wanted, private_data_dir)
-    where = destination(connection, local, tls, nodes.target())
+    target = nodes.target()
     if nodes.in_slices:
         sliced = SlicedRun(
             directory=private_data_dir,
             ident=str(wanted.ident),
             nodes=nodes,
-            destination=where,
+            destination=destination(connection, local, tls, target),
             follow=follow,
             rerun=rerun,
         )
         return sliced.run_job(wanted, output.format(), include_artifacts=job.include_artifacts)
     with JobDisplay(output.format()) as display:
-        with open_local_node(local, tls, nodes.target()) as node:
+        with open_local_node(local, tls, target) as node:
+            # An embedded node starts while this and what follows imports its modules.
+            where = destination(connection, local, tls, target)
             following = JobFollowing(follow, where, display)
             record = submit_job(
                 private_data_dir,
