@@ -147,6 +147,7 @@ def _until_canceled(chunks: Iterator[bytes], call: Call, runner: Runner) -> Iter
 
 
 def _worker(call: Call, runner: Runner, directory: Directory) -> None:
+    from receptor_runner.execution.guardian_client import GuardianClient
     from receptor_runner.execution.worker_directory import WorkerDirectory
     from receptor_runner.observed_stream import ObservedStream
     from receptor_runner.result_stream import keepalive_interval
@@ -165,8 +166,16 @@ def _worker(call: Call, runner: Runner, directory: Directory) -> None:
     place = WorkerDirectory(private_data_dir=directory.path, delete=directory.is_temporary)
     chunks = read_file(source, lambda: cancel.requested)
     try:
-        with call.callbacks.polling_cancel(cancel):
-            runner.settle(work(chunks, stream, directory=place, stop=cancel, defaults=call.job_options))
+        with call.callbacks.polling_cancel(cancel), GuardianClient() as guardian:
+            outcome = work(
+                chunks,
+                stream,
+                directory=place,
+                stop=cancel,
+                guardian=guardian,
+                defaults=call.job_options,
+            )
+            runner.settle(outcome)
     except OutputFailed:
         raise
     except RunnerError as error:

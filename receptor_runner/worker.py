@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from receptor_runner.artifacts import RESERVED_NAMES, artifact_directory
 from receptor_runner.cleanup.claims import claimed
 from receptor_runner.errors import ArchiveError, RunnerError
-from receptor_runner.execution.guardian_client import GuardianClient
 from receptor_runner.outcome import RC_STOPPED, Outcome, Status
 from receptor_runner.system.pipes import output_failed
 
 if TYPE_CHECKING:
+    from receptor_runner.execution.guardian_client import GuardianClient
     from receptor_runner.execution.isolation.default_container import DefaultContainer
     from receptor_runner.execution.worker_directory import WorkerDirectory
     from receptor_runner.job import Job
@@ -31,6 +31,7 @@ def work(
     *,
     directory: WorkerDirectory,
     stop: CancelToken,
+    guardian: GuardianClient,
     defaults: dict[str, Any] | None = None,
     store: Store | None = None,
     container: DefaultContainer | None = None,
@@ -45,6 +46,7 @@ def work(
         stream: the result stream; it is finished at the end.
         directory: its private data dir.
         stop: stops the job, or the reading of it.
+        guardian: starts the job's processes; the caller closes it afterwards.
         defaults: options that those of the job override.
         store: files kept from earlier jobs; without one, questions about it and archives that refer to it are refused.
         container: where jobs run that choose no isolation; None for this machine itself.
@@ -56,7 +58,9 @@ def work(
     """
     with contextlib.ExitStack() as tidying:
         try:
-            outcome = _work(chunks, stream, directory, stop, defaults or {}, store, container, tidying)
+            outcome = _work(
+                chunks, stream, directory, stop, guardian, defaults or {}, store, container, tidying
+            )
         except Exception as error:
             stream.status(_error_status(error))
             raise
@@ -87,13 +91,12 @@ def _work(
     stream: ResultStream,
     directory: WorkerDirectory,
     stop: CancelToken,
+    guardian: GuardianClient,
     defaults: dict[str, Any],
     store: Store | None,
     container: DefaultContainer | None,
     tidying: contextlib.ExitStack,
 ) -> Outcome:
-    # Its interpreter starts while this one imports what the job needs, and receives and extracts that.
-    guardian = tidying.enter_context(GuardianClient())
     from receptor_runner.intake import Received, answer, extract_archives, receive
     from receptor_runner.job import Job
     from receptor_runner.store.filling import filling
@@ -158,12 +161,11 @@ def _run(
 
     from receptor_runner.execution.run import execute
     from receptor_runner.job import check_ident
+    from receptor_runner.stream.archive import pack
 
     ident = check_ident(job.ident or str(uuid.uuid4()))
     left_out = RESERVED_NAMES | _output_files(job, directory)
     outcome = execute(job, directory, ident=ident, sink=stream, stop=stop, guardian=guardian)
-    from receptor_runner.stream.archive import pack
-
     artifacts = artifact_directory(directory, job.artifact_dir, ident)
     packed = pack(artifacts, wanted=lambda name: name not in left_out, level=level)
     try:

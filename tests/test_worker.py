@@ -17,6 +17,7 @@ from zipfile import ZIP_STORED, ZipFile
 import psutil
 import pytest
 from receptor_runner.errors import ConfigError, OutputFailed, UsageError
+from receptor_runner.execution.guardian_client import GuardianClient
 from receptor_runner.execution.worker_directory import WorkerDirectory
 from receptor_runner.intake import BAD_ARCHIVE, BAD_STREAM
 from receptor_runner.result_stream import ResultStream, keepalive_interval
@@ -447,7 +448,14 @@ def test_the_end_is_said_before_the_directory_is_removed(
     """Whoever reads the stream need not wait for the removal of the private data dir."""
     monkeypatch.setattr(tempfile, "tempdir", str(bench.temporary))
     output = EndWatcher(bench.temporary)
-    work(iter([bench.transmit()]), ResultStream(output), directory=WorkerDirectory(), stop=CancelToken())
+    with GuardianClient() as guardian:
+        work(
+            iter([bench.transmit()]),
+            ResultStream(output),
+            directory=WorkerDirectory(),
+            stop=CancelToken(),
+            guardian=guardian,
+        )
     assert len(output.left_at_end) == 1
     assert list(bench.temporary.iterdir()) == []
 

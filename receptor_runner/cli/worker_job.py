@@ -102,16 +102,27 @@ def run_worker(options: WorkerOptions) -> int:
 
 
 def _work(chunks: Iterator[bytes], results: ResultStream, options: WorkerOptions, stop: CancelToken) -> int:
-    from receptor_runner.cli import logs
     from receptor_runner.execution.guardian import adopt_orphans
-    from receptor_runner.store.blobs import open_store
-    from receptor_runner.worker import work
+    from receptor_runner.execution.guardian_client import GuardianClient
 
-    logs.start_by_default()
     adopt_orphans()
-    store = open_store(options.store_mib << 20) if options.store_mib else None
-    place, container = _directory(options), _container(options)
-    return work(chunks, results, directory=place, stop=stop, store=store, container=container).exit_code
+    # Its interpreter starts while this one imports what the job needs, and receives and extracts that.
+    with GuardianClient() as guardian:
+        from receptor_runner.cli import logs
+        from receptor_runner.store.blobs import open_store
+        from receptor_runner.worker import work
+
+        logs.start_by_default()
+        outcome = work(
+            chunks,
+            results,
+            directory=_directory(options),
+            stop=stop,
+            guardian=guardian,
+            store=open_store(options.store_mib << 20) if options.store_mib else None,
+            container=_container(options),
+        )
+    return outcome.exit_code
 
 
 def _container(options: WorkerOptions) -> DefaultContainer | None:
