@@ -144,7 +144,7 @@ def extract_archives(received: Received, directory: Path, store: Store | None) -
         ArchiveError: an archive is refused, or refers to what the store lacks.
     """
     limits = ArchiveLimits.from_environment(os.environ)
-    rules = dataclasses.replace(FROM_TRANSMIT, limits=limits, blobs=store)
+    rules = dataclasses.replace(FROM_TRANSMIT, limits=limits, blobs=store, in_two_processes=True)
     kept: list[KeptFile] = []
     for archive in received.archives:
         try:

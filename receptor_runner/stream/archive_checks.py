@@ -45,6 +45,8 @@ class ExtractionRules:
         written_last: names at the top whose appearance tells others that everything else is there.
         limits: how much an archive may hold.
         blobs: the files that an archive may refer to instead of bringing them; None refuses such an archive.
+        in_two_processes: let a second process write, if there are very many files: only where a new process of this
+            interpreter is nothing unusual.
     """
 
     links_stay_inside: bool = True
@@ -53,6 +55,7 @@ class ExtractionRules:
     written_last: frozenset[str] = frozenset()
     limits: ArchiveLimits = ArchiveLimits()  # noqa: RUF009 - it is frozen
     blobs: Blobs | None = None
+    in_two_processes: bool = False
 
 
 FROM_TRANSMIT = ExtractionRules(links_stay_inside=False, keep_special_bits=True)

@@ -6,12 +6,10 @@ contents, and nothing at all is written of an archive that is refused; `archive_
 
 from __future__ import annotations
 
-import contextlib
 import os
-import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING
 
 from receptor_runner.stream.archive_checks import (
     Entry,
@@ -22,11 +20,20 @@ from receptor_runner.stream.archive_checks import (
     checked_entries,
     in_the_way,
 )
-from receptor_runner.stream.parallel import Background
+from receptor_runner.stream.parallel import Background, processors
+from receptor_runner.stream.second_process import SecondProcess, batched
+from receptor_runner.stream.small_files import create, finish, write_all, write_file
+from receptor_runner.stream.target_directories import TargetDirectories
 from receptor_runner.stream.zip_reader import ZipReader, damaged, is_small
 
-_LARGE_SIZE = 256 * 1024  # where a thread that writes gains more than handing over to it costs
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+if TYPE_CHECKING:
+    from receptor_runner.stream.small_files import Batch, File
+
+_SMALL_SIZE = 256 * 1024
+"""Up to this size a file is written at once; a larger one, in pieces, gains more by a thread than that costs."""
+
+_MANY_FILES = 4000
+"""From so many small files on, a second process gains much more than its start costs."""
 
 
 def extract(archive: IO[bytes], target: Path, rules: ExtractionRules) -> list[str]:
@@ -66,7 +73,8 @@ def extract(archive: IO[bytes], target: Path, rules: ExtractionRules) -> list[st
     check_target(target, entries)
     check_blobs(entries, rules.blobs)
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _Extraction(reader, rules).run(target, entries)
+    with TargetDirectories(target) as directories:
+        _Extraction(reader, rules, directories).run(entries)
     return skipped
 
 
@@ -75,147 +83,121 @@ def _depth(entry: Entry) -> int:
 
 
 class _Extraction:
-    """One extraction: directories are opened one below the other, never through a link."""
+    """One extraction, of entries that have been checked."""
 
-    def __init__(self, reader: ZipReader, rules: ExtractionRules) -> None:
+    def __init__(self, reader: ZipReader, rules: ExtractionRules, directories: TargetDirectories) -> None:
         self._reader = reader
         self._rules = rules
-        self._open: list[tuple[str, int]] = []
-        self._entered: tuple[str, ...] | None = None
-        self._loosened: list[tuple[int, int]] = []
-        self._root = -1
+        self._directories = directories
         self._file = -1
 
-    def run(self, target: Path, entries: list[Entry]) -> None:
-        self._root = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            directories = sorted((entry for entry in entries if entry.is_directory), key=_depth)
-            made = [entry for entry in directories if self._make_directory(entry)]
-            files = [entry for entry in entries if entry.is_file]
-            self._write_files(sorted(files, key=self._is_last))
-            for entry in entries:
-                if entry.link is not None:
-                    self._make_link(entry)
-            for entry in sorted(made, key=_depth, reverse=True):
-                self._finish_directory(entry)
-        finally:
-            self._leave(0)
-            self._tighten()
-            os.close(self._root)
+    def run(self, entries: list[Entry]) -> None:
+        directories = sorted((entry for entry in entries if entry.is_directory), key=_depth)
+        made = [entry for entry in directories if self._make_directory(entry)]
+        files = sorted((entry for entry in entries if entry.is_file), key=self._is_last)
+        self._write_files(self._share(files, made))
+        for entry in entries:
+            if entry.link is not None:
+                self._make_link(entry)
+        for entry in sorted(made, key=_depth, reverse=True):
+            self._finish_directory(entry)
 
     def _is_last(self, entry: Entry) -> bool:
         return len(entry.parts) == 1 and entry.parts[0] in self._rules.written_last
 
-    def _leave(self, depth: int) -> None:
-        while len(self._open) > depth:
-            os.close(self._open.pop()[1])
-
-    def _enter(self, parts: tuple[str, ...]) -> int:
-        """Return a descriptor of a directory below the target, made where it is missing."""
-        if parts == self._entered:
-            return self._current
-        shared = 0
-        while shared < min(len(parts), len(self._open)) and self._open[shared][0] == parts[shared]:
-            shared += 1
-        self._leave(shared)
-        for name in parts[shared:]:
-            descriptor = self._open_below(self._current, name)
-            self._open.append((name, descriptor))
-            self._loosen(descriptor)
-        self._entered = parts
-        return self._current
-
-    def _loosen(self, descriptor: int) -> None:
-        """Make a directory that stood there already writable while it is written to."""
-        mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
-        if mode & stat.S_IRWXU != stat.S_IRWXU:
-            with contextlib.suppress(PermissionError):
-                os.fchmod(descriptor, mode | stat.S_IRWXU)
-                self._loosened.append((os.dup(descriptor), mode))
-
-    def _tighten(self) -> None:
-        for descriptor, mode in self._loosened:
-            os.fchmod(descriptor, mode)
-            os.close(descriptor)
-
-    @property
-    def _current(self) -> int:
-        return self._open[-1][1] if self._open else self._root
-
-    @staticmethod
-    def _open_below(parent: int, name: str) -> int:
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-        try:
-            return os.open(name, flags, dir_fd=parent)
-        except FileNotFoundError:
-            os.mkdir(name, 0o700, dir_fd=parent)
-            return os.open(name, flags, dir_fd=parent)
-        except NotADirectoryError as error:
-            raise in_the_way((name,), wants_directory=True) from error
-
     def _make_directory(self, entry: Entry) -> bool:
         """Make a directory; return whether it is new, and so whether the archive decides its mode."""
-        parent = self._enter(entry.parts[:-1])
+        parent = self._directories.enter(entry.parts[:-1])
         try:
             os.mkdir(entry.parts[-1], 0o700, dir_fd=parent)
         except FileExistsError:
-            self._enter(entry.parts)
+            self._directories.enter(entry.parts)
             return False
         return True
 
-    def _clear(self, entry: Entry, parent: int) -> None:
+    def _clear(self, parts: tuple[str, ...], parent: int) -> None:
         """Remove what stands where an entry goes."""
         try:
-            os.unlink(entry.parts[-1], dir_fd=parent)
+            os.unlink(parts[-1], dir_fd=parent)
         except FileNotFoundError:
             pass
         except IsADirectoryError as error:
-            raise in_the_way(entry.parts, wants_directory=False) from error
+            raise in_the_way(parts, wants_directory=False) from error
+
+    def _share(self, files: list[Entry], made: list[Entry]) -> list[Entry]:
+        """Write very many small files together with a second process; return the files that are left.
+
+        Only what lies in directories of this extraction is shared, and only if no name comes twice: nothing has to be
+        replaced there or made writable for a while, and the order does not matter.
+        """
+        if len(files) < _MANY_FILES or not self._rules.in_two_processes or processors() < 2:
+            return files
+        if len({entry.parts for entry in files}) < len(files):
+            return files
+        new = {entry.parts for entry in made}
+        shared = (entry for entry in files if _is_shareable(entry, new))
+        with SecondProcess(self._directories.root) as second:
+            for batch in batched(map(self._small_file, shared)):
+                if not second.take(batch):
+                    self._write_batch(batch)
+            for batch in second.finish():
+                self._write_batch(batch)
+        return [entry for entry in files if not _is_shareable(entry, new)]
+
+    def _write_batch(self, batch: Batch) -> None:
+        for file in batch:
+            self._write_small(file)
 
     def _write_files(self, entries: Iterable[Entry]) -> None:
         """Write files in their order; a thread writes large ones, while this one reads and checks what follows."""
         try:
             with Background() as background:
                 for entry in entries:
-                    if entry.content_size > _LARGE_SIZE:
-                        self._write_file(entry, background.call)
+                    if entry.content_size > _SMALL_SIZE:
+                        self._write_large(entry, background)
                     else:
                         background.wait()
-                        self._write_file(entry, _call)
+                        self._write_small(self._small_file(entry))
         finally:
             self._close_file()
 
-    def _write_file(self, entry: Entry, call: Callable[[Callable[[Any], object], Any], object]) -> None:
-        call(self._begin_file, entry)
+    def _small_file(self, entry: Entry) -> File:
+        content = b"".join(self._content(entry))
+        return entry.parts[:-1], entry.parts[-1], content, self._permissions(entry), entry.zip.modified
+
+    def _write_small(self, file: File) -> None:
+        parent = self._directories.enter(file[0])
+        try:
+            write_file(parent, file)
+        except FileExistsError:
+            self._clear((*file[0], file[1]), parent)
+            write_file(parent, file)
+
+    def _write_large(self, entry: Entry, background: Background) -> None:
+        background.call(self._begin_file, entry)
         for piece in self._content(entry):
-            call(self._write, piece)
-        call(self._end_file, entry)
+            background.call(self._write, piece)
+        background.call(self._end_file, entry)
 
     def _begin_file(self, entry: Entry) -> None:
-        self._file = self._create(entry)
+        parent = self._directories.enter(entry.parts[:-1])
+        try:
+            self._file = create(parent, entry.parts[-1])
+        except FileExistsError:
+            self._clear(entry.parts, parent)
+            self._file = create(parent, entry.parts[-1])
 
     def _write(self, piece: bytes) -> None:
-        _write_all(self._file, piece)
+        write_all(self._file, piece)
 
     def _end_file(self, entry: Entry) -> None:
-        # only now: a setuid bit must not come before the content it is meant for
-        os.fchmod(self._file, self._permissions(entry))
-        os.utime(self._file, (entry.zip.modified,) * 2)
+        finish(self._file, self._permissions(entry), entry.zip.modified)
         self._close_file()
 
     def _close_file(self) -> None:
         if self._file >= 0:
             descriptor, self._file = self._file, -1
             os.close(descriptor)
-
-    def _create(self, entry: Entry) -> int:
-        """Create a file of its own; most often nothing stands there, so that is tried first."""
-        parent = self._enter(entry.parts[:-1])
-        try:
-            return os.open(entry.parts[-1], _CREATE, 0o600, dir_fd=parent)
-        except FileExistsError:
-            self._clear(entry, parent)
-            return os.open(entry.parts[-1], _CREATE, 0o600, dir_fd=parent)
 
     def _content(self, entry: Entry) -> Iterable[bytes]:
         if entry.reference and self._rules.blobs:
@@ -229,21 +211,16 @@ class _Extraction:
 
     def _make_link(self, entry: Entry) -> None:
         assert entry.link is not None
-        parent = self._enter(entry.parts[:-1])
-        self._clear(entry, parent)
+        parent = self._directories.enter(entry.parts[:-1])
+        self._clear(entry.parts, parent)
         os.symlink(entry.link, entry.parts[-1], dir_fd=parent)
 
     def _finish_directory(self, entry: Entry) -> None:
-        descriptor = self._enter(entry.parts)
+        descriptor = self._directories.enter(entry.parts)
         os.utime(descriptor, (entry.zip.modified,) * 2)
         os.fchmod(descriptor, self._permissions(entry))
 
 
-def _call(function: Callable[[Any], object], argument: Any) -> None:
-    function(argument)
-
-
-def _write_all(descriptor: int, content: bytes) -> None:
-    rest = memoryview(content)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
+def _is_shareable(entry: Entry, new: set[tuple[str, ...]]) -> bool:
+    """Whether a second process may write a file: a small one, in a directory that is new, as are all above it."""
+    return entry.content_size <= _SMALL_SIZE and entry.parts[:-1] in new and entry.parts[:1] in new
