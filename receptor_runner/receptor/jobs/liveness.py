@@ -10,6 +10,7 @@ from receptor_runner.receptor.control.unit import UnitState, UnitStatus
 from receptor_runner.receptor.jobs.follow_policy import FollowPolicy
 
 _NEVER_STARTED = "the unit never started"
+_RESULTS_MISSING = "the remaining results do not arrive"
 _LAUNCHED = "Not started yet"
 _PEER_UNIT_GONE = "Remote work unit is gone"
 _CANCELED_BEFORE_START = "Locally Cancelled"
@@ -52,13 +53,15 @@ class Liveness:
         self._runner_lives = runner_lives
         self._is_routed = is_routed
         self._symptom = ""
-        self._since = 0.0
+        self._since = self._judged_at = 0.0
         self._sizes = (-1, -1)
 
     @property
     def trouble(self) -> str:
-        """What is wrong with the unit at the moment; "" for nothing. That it waits for its start is nothing."""
-        return "" if self._symptom == _NEVER_STARTED else self._symptom
+        """What is wrong with the unit at the moment; "" for nothing: a start and the last results may take a while."""
+        is_recent = self._judged_at - self._since < self._policy.late_results_s
+        is_usual = self._symptom == _NEVER_STARTED or (self._symptom == _RESULTS_MISSING and is_recent)
+        return "" if is_usual else self._symptom
 
     def judge(self, seen: Evidence) -> Outcome | None:
         """Return how the unit ended if it is over, else None.
@@ -70,6 +73,7 @@ class Liveness:
             return self._judge_canceled(seen)
         if failure := failed_start(status):
             return failure
+        self._judged_at = seen.now
         symptom, limit_s = self._symptom_of(seen)
         # Any progress of the unit or of the transfer restarts the clock.
         sizes = (status.stdout_size, seen.received)
@@ -104,7 +108,7 @@ class Liveness:
             what = f"its unit on node `{status.remote_node}` was removed by another client"
             return what, 0 if seen.received >= status.stdout_size else policy.runner_timeout_s
         if status.state.is_complete and seen.received < status.stdout_size:
-            return "the remaining results do not arrive", policy.results_timeout_s
+            return _RESULTS_MISSING, policy.results_timeout_s
         if status.state not in {UnitState.RUNNING, UnitState.PENDING}:
             return "", 0
         if remote := status.remote_node:

@@ -11,7 +11,9 @@ from receptor_runner.receptor.control.unit import UnitStatus
 from receptor_runner.receptor.jobs.follow_policy import FollowPolicy
 from receptor_runner.receptor.jobs.liveness import Evidence, Liveness
 
-POLICY = FollowPolicy(pending_timeout_s=100, expiry_grace_s=10, node_timeout_s=50, runner_timeout_s=5)
+POLICY = FollowPolicy(
+    pending_timeout_s=100, expiry_grace_s=10, node_timeout_s=50, runner_timeout_s=5, late_results_s=4
+)
 
 
 def remote(state: str, detail: str = "", *, size: int = 0, **extra: Any) -> UnitStatus:
@@ -38,6 +40,11 @@ class Clock:
         seen = Evidence(status=status, received=received, silent_s=now, now=now)
         ended = self._liveness.judge(seen)
         return (ended.status, ended.explanation or "") if ended else None
+
+    @property
+    def trouble(self) -> str:
+        """What a person is told to be wrong."""
+        return self._liveness.trouble
 
 
 def test_a_start_that_failed_ran_nothing() -> None:
@@ -73,6 +80,16 @@ def test_a_pending_unit_is_given_up_after_its_time() -> None:
     assert clock.at(99, pending) is None
     status, explanation = clock.at(101, pending) or pytest.fail()
     assert (status, "never started" in explanation) == (Status.ERROR, True)
+
+
+def test_results_that_are_only_late_are_no_trouble() -> None:
+    """Over a mesh a unit's end is known before its last results are here; a person is told if that lasts."""
+    clock, ended = Clock(), remote("Succeeded", "exit status 0", size=10, RemoteStarted=True)
+    for now, trouble in ((0, ""), (3, ""), (4, "the remaining results do not arrive")):
+        assert clock.at(now, ended, received=5) is None
+        assert clock.trouble == trouble
+    clock.at(5, ended, received=10)
+    assert clock.trouble == ""
 
 
 def test_a_pending_unit_beyond_its_ttl_was_refused() -> None:
