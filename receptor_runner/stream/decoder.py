@@ -47,8 +47,8 @@ class Decoder:
 
     Args:
         position: where the first byte that will be fed stands in the stream.
-        whole_events: whether the data of events is wanted whole; else it holds `counter`, `uuid` and `stdout` only,
-            which is several times as fast.
+        whole_events: whether the data of events is wanted whole; else it holds `counter`, `uuid`, `event` and `stdout`
+            only, which is several times as fast.
     """
 
     def __init__(self, position: Position | None = None, *, whole_events: bool = True) -> None:
@@ -92,7 +92,11 @@ class Decoder:
         self._buffer += data
         moved = True
         while moved and not self.ended:
-            moved = yield from self._archive() if self._size is not None else self._line()
+            if self._size is None:
+                yield from self._events()
+                moved = yield from self._line()
+            else:
+                moved = yield from self._archive()
 
     def finish(self) -> Iterator[Message]:
         """Say that no more bytes come; yield what the last line holds, although it has no line end."""
@@ -123,8 +127,31 @@ class Decoder:
         self._offset += count
         self._scanned = 0
 
+    def _events(self) -> Iterator[Event]:
+        """Yield the events that the buffer begins with: nearly all of a stream, so each call in this loop counts."""
+        buffer = self._buffer
+        while (end := buffer.find(b"\n", self._scanned)) >= 0:
+            line = bytes(buffer[:end])
+            if b'"counter"' not in line or not line.isascii():
+                return
+            event = (self._read_event or self._load_reader())(line)
+            if event is None:  # json has to look: at another message, at NaN, at damage
+                return
+            del buffer[: end + 1]
+            self._began = self._offset
+            self._offset += end + 1
+            self._scanned = 0
+            yield event
+
+    def _load_reader(self) -> Callable[[bytes], Event | None]:
+        """Import what reads events, with the first one: a worker reads none, and should not wait for the import."""
+        from receptor_runner.stream.event_lines import read_event, read_reduced_event
+
+        self._read_event = read_event if self._whole_events else read_reduced_event
+        return self._read_event
+
     def _line(self) -> Generator[Message, None, bool]:
-        """Yield what the next line holds; return whether there was a whole one."""
+        """Yield what the next line holds, for which json has to look; return whether there was a whole line."""
         end = self._buffer.find(b"\n", self._scanned)
         if end < 0:
             self._scanned = len(self._buffer)
@@ -132,10 +159,6 @@ class Decoder:
                 raise StreamError("a line of the stream has no end", offset=self._offset)
             return False
         line = bytes(self._buffer[:end])
-        if event := self._event(line):
-            self._advance(end + 1)
-            yield event
-            return True
         if question := _question(line):
             self._advance(end + 1)
             yield question
@@ -153,17 +176,6 @@ class Decoder:
             self._advance(end + 1)
             yield self._message(value, line)
         return True
-
-    def _event(self, line: bytes) -> Event | None:
-        """Return the event that a line is, or None where json has to look: at another message, at NaN, at damage."""
-        if b'"counter"' not in line or not line.isascii():
-            return None
-        if self._read_event is None:
-            # imported for the first event: a worker reads none, and should not wait for it
-            from receptor_runner.stream.event_lines import read_event, read_reduced_event
-
-            self._read_event = read_event if self._whole_events else read_reduced_event
-        return self._read_event(line)
 
     def _pieces(self, line: bytes) -> Iterator[Message]:
         """Yield the objects and the noise of a line that is not exactly one JSON value."""

@@ -5,39 +5,33 @@ msgspec does not check the text that it skips, so only lines of ASCII may be giv
 
 from __future__ import annotations
 
+from typing import Annotated, Any, NotRequired, TypedDict
+
 import msgspec
 
 from receptor_runner.stream.messages import Event
 
-_UNSET = msgspec.UNSET
 _NOT_TAKEN = (msgspec.DecodeError, ValueError, RecursionError)
 
+_Absent = Annotated[int, msgspec.Meta(gt=0, lt=0)]
+"""No value fits: a line that has such a field is left to json."""
 
-class _EventLine(msgspec.Struct, gc=False):
+
+class _ReducedEvent(TypedDict):
     """What of a line tells that it is an event and nothing else, and what writing its files needs."""
 
-    counter: int
-    uuid: str
-    event: str | None = None
-    stdout: str | None = None
-    status: msgspec.Raw | msgspec.UnsetType = _UNSET
-    zipfile: msgspec.Raw | msgspec.UnsetType = _UNSET
-    eof: msgspec.Raw | msgspec.UnsetType = _UNSET
-    kwargs: msgspec.Raw | msgspec.UnsetType = _UNSET
-
-    @property
-    def is_event(self) -> bool:
-        """Whether nothing makes it another kind of message."""
-        return bool(
-            self.counter
-            and self.uuid
-            and self.event != "keepalive"
-            and self.status is self.zipfile is self.eof is self.kwargs is _UNSET
-        )
+    counter: Annotated[int, msgspec.Meta(ge=1)]
+    uuid: Annotated[str, msgspec.Meta(min_length=1)]
+    event: NotRequired[str | None]
+    stdout: NotRequired[str | None]
+    status: NotRequired[_Absent]
+    zipfile: NotRequired[_Absent]
+    eof: NotRequired[_Absent]
+    kwargs: NotRequired[_Absent]
 
 
-_decode_line = msgspec.json.Decoder(_EventLine).decode
-_decode_whole = msgspec.json.Decoder().decode
+_decode_reduced = msgspec.json.Decoder(_ReducedEvent).decode
+_decode_whole = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def read_event(line: bytes) -> Event | None:
@@ -47,21 +41,19 @@ def read_event(line: bytes) -> Event | None:
         line: ASCII only, without its line end.
     """
     try:
-        return Event(_decode_whole(line), line) if _decode_line(line).is_event else None
+        return Event(_decode_whole(line), line) if read_reduced_event(line) else None
     except _NOT_TAKEN:
         return None
 
 
 def read_reduced_event(line: bytes) -> Event | None:
-    """Return the event of a line with `counter`, `uuid` and `stdout` alone, or None where json has to look.
+    """Return the event of a line with `counter`, `uuid`, `event` and `stdout` alone, or None where json has to look.
 
     Args:
         line: ASCII only, without its line end.
     """
     try:
-        found = _decode_line(line)
+        data: dict[str, Any] = _decode_reduced(line)  # type: ignore[assignment]  # at run time it is a plain dict
     except _NOT_TAKEN:
         return None
-    if not found.is_event:
-        return None
-    return Event({"counter": found.counter, "uuid": found.uuid, "stdout": found.stdout}, line)
+    return None if data.get("event") == "keepalive" else Event(data, line)
