@@ -72,16 +72,11 @@ class ArtifactWriter:
         with self._writing:
             write_in(self._events, name, content)
 
-    def write_stdout(self, text: str) -> None:
-        """Append a line to `stdout`."""
+    def append_stdout(self, text: str) -> None:
+        """Append to `stdout`, where readers see it at once."""
         if self._stdout:
             with self._writing:
-                self._stdout.write(text.encode(errors="surrogatepass") + b"\n")
-
-    def flush_stdout(self) -> None:
-        """Let readers of `stdout` see what was appended."""
-        if self._stdout:
-            with self._writing:
+                self._stdout.write(text.encode(errors="surrogatepass"))
                 self._stdout.flush()
 
     def give_up_stdout(self) -> None:

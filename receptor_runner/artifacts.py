@@ -6,6 +6,7 @@ Layout and modes are ansible-runner's: `artifacts/<ident>/` holds `command`, `st
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -29,6 +30,7 @@ INDEX_NAME = "slices.json"
 RESERVED_NAMES = frozenset({RECORD_NAME, LOCK_NAME, CANCEL_NAME, SPOOL_NAME, INDEX_NAME})
 """Names in an artifacts directory that are ours: never packed, never taken from an archive."""
 
+_TAIL_SIZE = 200
 _SLICE_IDENT = re.compile(r"(.+)-slice-[1-9][0-9]*").fullmatch
 
 
@@ -171,6 +173,14 @@ def read_status(artifact_dir: Path) -> str | None:
         return (artifact_dir / "status").read_text()
     except (OSError, ValueError):
         return None
+
+
+def last_output(artifact_dir: Path) -> str:
+    """Return the end of the artifact `stdout`, to show it in an explanation; nothing where there is none."""
+    with contextlib.suppress(OSError), (artifact_dir / "stdout").open("rb") as file:
+        file.seek(max(os.fstat(file.fileno()).st_size - _TAIL_SIZE, 0))
+        return file.read().decode(errors="replace").strip()
+    return ""
 
 
 def artifact_directory(private_data_dir: Path, artifact_dir: str | None, ident: str) -> Path:

@@ -6,6 +6,7 @@ import dataclasses
 import time
 from typing import Protocol, Self
 
+from receptor_runner.artifacts import last_output
 from receptor_runner.errors import NodeUnavailable, StreamError
 from receptor_runner.outcome import Outcome
 from receptor_runner.process import Processor
@@ -43,7 +44,7 @@ class ReadableUnit(Protocol):
 def explained(unit: ReadableUnit, processor: Processor, outcome: Outcome) -> Outcome:
     """Return an outcome that the stream does not tell, with the unit, the progress and the last output named."""
     explanation = f"unit {unit.unit_id}: {outcome.explanation}; {processor.progress()}"
-    if last := processor.last_output():
+    if last := last_output(processor.artifact_dir):
         explanation += f"; the last output: {last}"
     return dataclasses.replace(outcome, explanation=explanation)
 
@@ -86,7 +87,7 @@ def _last_output(unit: ReadableUnit, processor: Processor, status: UnitStatus) -
     tail = read_results(unit, begin, _TAIL_SIZE)
     if foreign := foreign_output(tail, is_torn=begin > 0):
         return f"; the last output: {foreign}"
-    last = processor.last_output()
+    last = last_output(processor.artifact_dir)
     return f"; the last output: {last}" if last else ""
 
 
