@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -22,6 +23,7 @@ from receptor_runner.checkpoint import Checkpoint
 from receptor_runner.stream.archive_checks import ExtractionRules
 from receptor_runner.stream.extraction import extract
 from receptor_runner.stream.limits import ArchiveLimits
+from receptor_runner.stream.parallel import SharedWork
 
 
 class ArtifactWriter:
@@ -48,6 +50,7 @@ class ArtifactWriter:
         with self._writing:
             make_directory(artifact_dir)
             self._events = open_directory(artifact_dir / "job_events")
+            self._event_files = SharedWork(partial(write_in, self._events))
             self._stdout: IO[bytes] | None = None
             if start.stdout_size is not None and keeps_stdout:
                 self._stdout = open_at(artifact_dir / "stdout", start.stdout_size)
@@ -68,9 +71,18 @@ class ArtifactWriter:
             return self._stdout.tell() if self._stdout else None
 
     def write_event(self, name: str, content: bytes) -> None:
-        """Write the file of an event, in place of one of that name."""
+        """Have the file of an event written, in place of one of that name; it is complete after `finish_events`.
+
+        Args:
+            name: its name; no other event written since the last `finish_events` may have the same.
+            content: all of it.
+        """
+        self._event_files.add(name, content)
+
+    def finish_events(self) -> None:
+        """Return once all event files are complete. If one could not be written, this and all later calls fail."""
         with self._writing:
-            write_in(self._events, name, content)
+            self._event_files.finish()
 
     def append_stdout(self, text: str) -> None:
         """Append to `stdout`, where readers see it at once."""

@@ -20,8 +20,9 @@ _HIGHEST_COUNTER = 1 << 63
 class JobEvents:
     """Keeps the events of a job, and shows their text.
 
-    The text of events that arrive together is written together, by `settle`. The caller settles before it acts on
-    anything that follows them in the stream, before a checkpoint, and at the end of what has arrived.
+    Files and text of the events that arrive together are written together, by `settle`: their files first, then their
+    text. The caller settles before it acts on anything that follows them in the stream, before a checkpoint, and at
+    the end of what has arrived. An event handler is asked for each event before its file is written.
 
     Args:
         files: where they are written.
@@ -44,6 +45,8 @@ class JobEvents:
         if not (0 < counter <= _HIGHEST_COUNTER and _SAFE_UUID(uuid)):
             log.warning("the stream holds an event that cannot be kept: %r", event.raw[:EXCERPT_SIZE])
             return
+        if counter <= self.counter:
+            self._files.finish_events()  # perhaps it came before, and no two threads may write the same file
         self.counter = counter
         if self._handlers.observer:
             self._handlers.observer(event)
@@ -61,12 +64,14 @@ class JobEvents:
         self.settle()
         if event_handler(event.data):
             self._files.write_event(name, json.dumps(event.data).encode())
+            self._files.finish_events()
 
     def settle(self) -> None:
-        """Write and display the text of all events that were taken.
+        """Return once the files of all events that were taken are complete and their text is written and displayed.
 
-        At once for many events: a write for each of them would cost as much as parsing them.
+        Text is written at once for many events: a write for each of them would cost as much as parsing them.
         """
+        self._files.finish_events()
         if self._unshown:
             text, self._unshown = "\n".join([*self._unshown, ""]), []
             self._files.append_stdout(text)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import pickle
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -450,6 +452,140 @@ def test_events_come_once_to_handlers(stream: bytes, tmp_path: Path) -> None:
     assert counters == [1, 2, 3]
     assert checkpoint is not None
     assert checkpoint.position.ended
+
+
+def _many_events(first: int, last: int) -> bytes:
+    return b"".join(event(number, f"line {number}") for number in range(first, last + 1))
+
+
+def test_many_events_at_once(archived: Callable[..., bytes], tmp_path: Path) -> None:
+    """Whether events come together or one by one, the artifacts are byte for byte the same."""
+    stream = STARTING + _many_events(1, 700) + verdict() + archived() + EOF_LINE
+    worked_off(stream, tmp_path / "together")
+    config = runner_config(tmp_path / "apart", "1")
+    lines = iter(stream.splitlines(keepends=True))
+    process(lines, Processor(Path(config.artifact_dir), config=config))
+    assert len(names_in(tmp_path / "together/artifacts/1/job_events")) == 700
+    assert files_of(tmp_path / "together") == files_of(tmp_path / "apart")
+
+
+def test_of_events_with_one_name_the_last_counts(tmp_path: Path) -> None:
+    """Events that repeat counter and uuid replace each other's file, in the order of the stream."""
+    repeated = b"".join(event(1, "x" * (500 - number)) for number in range(100))
+    worked_off(_many_events(1, 100) + repeated + verdict() + EOF_LINE, tmp_path)
+    assert (tmp_path / "artifacts/1/job_events/1-uuid-1.json").read_bytes() == event(1, "x" * 401).strip()
+
+
+def test_files_are_complete_before_anything_is_told(tmp_path: Path) -> None:
+    """When text is displayed and when a status is told, the files of all events before it are complete."""
+    expected = [event(number, f"line {number}").strip() for number in range(1, 601)]
+    seen: list[int] = []
+
+    def look(*_arguments: object, **_options: object) -> None:
+        found = {path.name: path.read_bytes() for path in (tmp_path / "artifacts/1/job_events").iterdir()}
+        assert found == {
+            f"{number}-uuid-{number}.json": expected[number - 1] for number in range(1, len(found) + 1)
+        }
+        seen.append(len(found))
+
+    stream = _many_events(1, 300) + RUNNING + _many_events(301, 600) + verdict() + EOF_LINE
+    worked_off(stream, tmp_path, Handlers(status_handler=look, display=look))
+    assert seen == [300, 300, 600, 600]
+
+
+def test_a_handler_finds_the_files_of_the_events_before(tmp_path: Path) -> None:
+    """When a handler is asked for an event, the files of all events before it are complete, and no later one exists."""
+    directory = tmp_path / "artifacts/1/job_events"
+
+    def look(data: dict[str, Any]) -> bool:
+        counter = data["counter"]
+        assert len(names_in(directory)) == counter - 1
+        if counter > 1:
+            assert json.loads((directory / f"{counter - 1}-uuid-{counter - 1}.json").read_bytes())
+        return True
+
+    worked_off(_many_events(1, 100) + verdict() + EOF_LINE, tmp_path, Handlers(event_handler=look))
+
+
+def test_an_event_that_cannot_be_written_stays_ahead_of_checkpoints(tmp_path: Path) -> None:
+    """An error of writing one of many files names it, shows nothing of them, and lets no checkpoint pass."""
+    shown: list[str] = []
+    obstacle = tmp_path / "artifacts/1/job_events/450-uuid-450.json"
+    obstacle.mkdir(parents=True)
+    processor = _processor(tmp_path, None, Handlers(display=shown.append))
+    processor.feed(_many_events(1, 300))
+    checkpoint = processor.checkpoint()
+    with pytest.raises(OutputFailed, match="450-uuid-450"):
+        processor.feed(_many_events(301, 600))
+    with pytest.raises(OutputFailed, match="450-uuid-450"):
+        processor.checkpoint()
+    processor.close()
+    assert shown == ["".join(f"line {number}\n" for number in range(1, 301))]
+    obstacle.rmdir()
+    stream = _many_events(1, 600) + verdict() + EOF_LINE
+    assert _gone_on(stream, tmp_path, checkpoint).status is Status.SUCCESSFUL
+    worked_off(stream, tmp_path / "whole")
+    assert files_of(tmp_path / "artifacts") == files_of(tmp_path / "whole/artifacts")
+
+
+KILLED = """
+import os, pickle, signal, sys, threading
+from pathlib import Path
+from receptor_runner.handlers import runner_config
+from receptor_runner.process import Processor
+
+directory, count = Path(sys.argv[1]), int(sys.argv[2])
+config = runner_config(directory, "1")
+processor = Processor(Path(config.artifact_dir), config=config)
+
+def kill():
+    while len(os.listdir(directory / "artifacts/1/job_events")) < count:
+        pass
+    os.kill(os.getpid(), signal.SIGKILL)
+
+threading.Thread(target=kill, daemon=True).start()
+while data := sys.stdin.buffer.read(100_000):
+    processor.feed(data)
+    (directory / "draft").write_bytes(pickle.dumps(processor.checkpoint()))
+    (directory / "draft").rename(directory / "checkpoint")
+threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("count", [1, 500, 1200, 2000])
+def test_going_on_after_a_kill(archived: Callable[..., bytes], tmp_path: Path, count: int) -> None:
+    """Killed with so many files written, it leads to the same artifacts once another processor has gone on."""
+    events = STARTING + _many_events(1, 2000)
+    stream = events + verdict() + archived() + EOF_LINE
+    (tmp_path / "pdd").mkdir()
+    words = [sys.executable, "-c", KILLED, str(tmp_path / "pdd"), str(count)]
+    killed = subprocess.run(words, input=events, timeout=60, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    saved = tmp_path / "pdd/checkpoint"
+    checkpoint = pickle.loads(saved.read_bytes()) if saved.exists() else Checkpoint()
+    assert _gone_on(stream, tmp_path / "pdd", checkpoint).rc == 0
+    worked_off(stream, tmp_path / "whole")
+    assert files_of(tmp_path / "pdd/artifacts") == files_of(tmp_path / "whole/artifacts")
+
+
+SMALL = """
+import sys, threading
+from pathlib import Path
+from receptor_runner.handlers import runner_config
+from receptor_runner.process import Processor, process
+
+threading.Thread.start = None
+config = runner_config(Path(sys.argv[1]), "1")
+process(iter(sys.stdin.buffer.readline, b""), Processor(Path(config.artifact_dir), config=config))
+print("concurrent.futures" in sys.modules)
+"""
+
+
+def test_events_that_trickle_in_need_no_thread(tmp_path: Path) -> None:
+    """A job whose events come one by one starts no thread, and does not wait for the import of thread pools."""
+    words = [sys.executable, "-c", SMALL, str(tmp_path)]
+    stream = _many_events(1, 100) + verdict() + EOF_LINE
+    assert subprocess.run(words, input=stream, stdout=subprocess.PIPE, check=True).stdout == b"False\n"
 
 
 def test_the_spooled_archive_is_private(stream: bytes, tmp_path: Path) -> None:

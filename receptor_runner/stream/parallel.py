@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _MOST_THREADS = 4  # each one holds what it works on in memory
 _MOST_QUEUED = 4
+_WORTH_A_THREAD = 16  # short tasks; starting a thread takes as long as a few of them
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -128,3 +130,76 @@ class Background:
                 self._failure = error
             finally:
                 self._room.put(None)
+
+
+class SharedWork:
+    """Short tasks for two threads: this one, which finds them, and a helper while many of them are waiting.
+
+    For system calls such as those that create files, of which each takes a few microseconds. There is one helper, for
+    a directory takes one new file at a time: further threads would wait for each other. A few tasks are done by the
+    caller alone, when it calls `finish`.
+
+    Args:
+        work: does a task, in either thread and in no certain order.
+    """
+
+    def __init__(self, work: Callable[..., None]) -> None:
+        self._work = work
+        self._waiting: deque[tuple[Any, ...]] = deque()  # its append and popleft need no lock
+        self._helper: threading.Thread | None = None
+        self._failure: BaseException | None = None
+        self._may_help = processors() > 1
+
+    def add(self, *task: Any) -> None:
+        """Add a task; with enough others waiting, do one of them.
+
+        The caller does its share between the tasks that it finds: were it only to parse meanwhile, it would keep the
+        interpreter's lock, for which the helper has to wait after each system call.
+
+        Args:
+            task: arguments of `work`.
+        """
+        self._waiting.append(task)
+        if len(self._waiting) > _WORTH_A_THREAD and self._may_help:
+            if self._helper:
+                self._do_next()
+            else:
+                self._start_helper()
+
+    def finish(self) -> None:
+        """Do what is waiting, and return once all tasks that were added are done.
+
+        Raises:
+            Exception: what a task raised. Those behind it are dropped, and each later call raises it again.
+        """
+        try:
+            self._do_all()
+        finally:
+            if self._helper:
+                self._helper.join()  # also when interrupted: nothing may be going on once this has returned
+                self._helper = None
+        if self._failure:
+            raise self._failure
+
+    def _start_helper(self) -> None:
+        helper = threading.Thread(target=self._do_all, name="parallel")
+        with contextlib.suppress(RuntimeError):  # no more threads may be started: then it goes without
+            helper.start()
+            self._helper = helper
+
+    def _do_all(self) -> None:
+        while self._do_next():
+            pass
+
+    def _do_next(self) -> bool:
+        """Do the next task; return whether there was one. After a failure there is none."""
+        try:
+            task = self._waiting.popleft()
+        except IndexError:
+            return False
+        if self._failure is None:
+            try:
+                self._work(*task)
+            except BaseException as failure:  # of either thread; `finish` raises it
+                self._failure = failure
+        return True

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from queue import Queue
 
 import pytest
-from receptor_runner.stream.parallel import Background, ordered_map
+from receptor_runner.stream import parallel
+from receptor_runner.stream.parallel import Background, SharedWork, ordered_map
 from tests.harness import wait_until
 
 
@@ -156,6 +157,88 @@ def test_nothing_to_call_needs_no_thread() -> None:
     with Background() as background:
         background.wait()
         assert not [thread for thread in threading.enumerate() if thread.name == "background"]
+
+
+class TestSharedWork:
+    """Short tasks of two threads."""
+
+    @pytest.fixture(autouse=True)
+    def two_processors(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Count on two processors, whatever this machine has."""
+        monkeypatch.setattr(parallel, "processors", lambda: 2)
+
+    def test_two_threads_share_many_tasks(self) -> None:
+        """Both threads do some of them, each task is done once, and no thread is left."""
+        caller, caller_works = threading.get_ident(), threading.Event()
+        done: list[int] = []
+
+        def work(number: int) -> None:
+            if threading.get_ident() == caller:
+                caller_works.set()
+            else:
+                assert caller_works.wait(30)
+            done.append(number)
+
+        shared = SharedWork(work)
+        for number in range(1000):
+            shared.add(number)
+        shared.finish()
+        assert caller_works.is_set()
+        assert sorted(done) == list(range(1000))
+        assert not [thread for thread in threading.enumerate() if thread.name == "parallel"]
+
+    def test_few_tasks_need_no_thread(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Tasks that come a few at a time are done by the caller, however many there are in all."""
+        monkeypatch.setattr(threading.Thread, "start", _refuse)
+        done: list[int] = []
+        shared = SharedWork(done.append)
+        for number in range(100):
+            shared.add(number)
+            shared.add(-number)
+            shared.finish()
+        assert len(done) == 200
+
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_the_caller_can_do_everything(self, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+        """On one processor no thread is started; where the system allows no more threads, the work is done without."""
+        monkeypatch.setattr(parallel, "processors", lambda: count)
+        monkeypatch.setattr(threading.Thread, "start", _refuse if count == 1 else _exhausted)
+        done: list[int] = []
+        shared = SharedWork(done.append)
+        for number in range(100):
+            shared.add(number)
+        shared.finish()
+        assert done == list(range(100))
+
+    @pytest.mark.parametrize("bad", [0, 50, 999])
+    def test_a_failure_is_raised_at_the_end_and_stays(self, bad: int) -> None:
+        """What a task raises, in either thread, is raised by every later `finish`; nothing more is done."""
+        done: list[int] = []
+
+        def work(number: int) -> None:
+            if number == bad:
+                raise OSError("disk full")
+            done.append(number)
+
+        shared = SharedWork(work)
+        for number in range(1000):
+            shared.add(number)
+        with pytest.raises(OSError, match="disk full"):
+            shared.finish()
+        before = len(done)
+        shared.add(5000)
+        with pytest.raises(OSError, match="disk full"):
+            shared.finish()
+        assert len(done) == before
+        assert bad not in done
+
+
+def _refuse(_thread: object) -> None:
+    raise AssertionError("a thread was started")
+
+
+def _exhausted(_thread: object) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 def _fail(text: str) -> None:
