@@ -220,12 +220,9 @@ def _start(call: Call, private_data_dir: Path, destination: Destination) -> Reco
         hint = f"pass playbook, module or role, or write a command line to {private_data_dir / 'args'}"
         raise UsageError("nothing to run", hint=hint)
     with destination.local_node() as local:  # an embedded one starts while the job is packed
-        shipment = prepare(
-            job,
-            private_data_dir,
-            include_artifacts=call.phase.include_artifacts,
-            level=call.node.compression_level,
-        )
+        level = destination.level(local)
+        include_artifacts = call.phase.include_artifacts
+        shipment = prepare(job, private_data_dir, include_artifacts=include_artifacts, level=level)
         try:
             return start(shipment, private_data_dir, destination, local, rerun=call.phase.rerun)
         finally:

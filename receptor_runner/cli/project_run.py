@@ -87,7 +87,7 @@ def run_in_project(
         with open_local_node(node.local, node.tls, target) as opened:
             where = destination(node.connection, node.local, node.tls, target)
             following = JobFollowing(follow, where, display)
-            shipment = pack_plan(plan, ident, messages.note, where.compression_level)
+            shipment = pack_plan(plan, ident, messages.note, where.level(opened))
             record = submit_shipment(directory, shipment, where, opened, display, rerun=options.rerun)
         following.interrupts.catch()
         return following.follow(directory, record.ident)

@@ -47,9 +47,8 @@ def submit_job(
     """
     from receptor_runner.transmit import prepare
 
-    shipment = prepare(
-        job, private_data_dir, include_artifacts=include_artifacts, level=where.compression_level
-    )
+    level = where.level(local)
+    shipment = prepare(job, private_data_dir, include_artifacts=include_artifacts, level=level)
     return submit_shipment(private_data_dir, shipment, where, local, display, rerun=rerun)
 
 

@@ -34,7 +34,11 @@ Examples:
     "-q", "--quiet", is_flag=True, help="Accepted as in ansible-runner; the stream is quiet anyway."
 )
 @click.option("--only-kwargs", is_flag=True, help="Send the options alone; the worker shares the directory.")
-@click.option("--compression-level", **COMPRESSION_LEVEL)
+@click.option(
+    "--compression-level",
+    **COMPRESSION_LEVEL,
+    help="How hard to compress files and results: 0 not at all, 9 as small as can be.  [default: 3]",
+)
 def transmit(
     private_data_dir: Path,
     job: JobOptions,

@@ -20,8 +20,9 @@ from receptor_runner.slices.slicing import cut
 from receptor_runner.stream.archive import MemoryFile
 from receptor_runner.transmit import Shipment
 
-Pack = Callable[[Mapping[str, MemoryFile], Collection[str]], Shipment]
-"""Packs the sliced job: takes more files from memory, and the idents of the jobs that run from the archive."""
+Pack = Callable[[Mapping[str, MemoryFile], Collection[str], int | None], Shipment]
+"""Packs the sliced job: takes more files from memory, the idents of the jobs that run from the archive, and how hard
+it is compressed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +117,8 @@ def run_in_slices(
         lanes = slicing.lanes or tuple(dict.fromkeys(plan.index.entry(n).target for n in plan.numbers))
         index = _aimed(plan, lanes)
         files = limit_files(index.slices, work.directory, with_localhost=index.with_localhost)
-        shipment = work.pack(files, [entry.ident for entry in index.slices])
+        level = dataclasses.replace(destination, node=next(filter(None, lanes), None)).level()
+        shipment = work.pack(files, [entry.ident for entry in index.slices], level)
         with contextlib.closing(SharedShipment(shipment)) as shipments:
             # durable: the plan is what leads to the slices, whatever dies from here on
             sliced.write(index, durable=True)

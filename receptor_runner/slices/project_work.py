@@ -53,9 +53,9 @@ def work_of_plan(
         environment=environment,
     )
 
-    def pack(files: Mapping[str, MemoryFile], _idents: Collection[str]) -> Shipment:
+    def pack(files: Mapping[str, MemoryFile], _idents: Collection[str], level: int | None) -> Shipment:
         plan.files.update(files)
-        return pack_plan(plan, "slices", note)
+        return pack_plan(plan, "slices", note, level)
 
     return SlicedWork(
         title=plan.job.title,

@@ -41,8 +41,10 @@ def work_of(job: Job, private_data_dir: Path, *, include_artifacts: bool = False
         with question_of(job, root) as question:
             return list_hosts(question)
 
-    def pack(files: Mapping[str, MemoryFile], idents: Collection[str]) -> Shipment:
-        return prepare(job, root, include_artifacts=include_artifacts, idents=idents, extra=files)
+    def pack(files: Mapping[str, MemoryFile], idents: Collection[str], level: int | None) -> Shipment:
+        return prepare(
+            job, root, include_artifacts=include_artifacts, idents=idents, extra=files, level=level
+        )
 
     return SlicedWork(
         title=job.title,

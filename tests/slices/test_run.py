@@ -190,3 +190,15 @@ def test_a_slice_that_got_no_unit_waits(sliced: Sliced) -> None:
     again = sliced.run("--slices", "2")
     assert again.rc == 0, again.stderr
     assert sliced.column("status") == ["successful"] * 2
+
+
+@pytest.mark.parametrize(("words", "is_compressed"), [((), True), (("--compression-level", "0"), False)])
+def test_slices_are_compressed_as_asked_for(
+    sliced: Sliced, words: tuple[str, ...], is_compressed: bool
+) -> None:
+    """The option counts for the one archive that all slices are sent."""
+    sliced.project.playbook("- debug: msg=done")
+    sliced.project.write("project/files/notes", "the same again\n" * 20_000)
+    assert sliced.run("--slices", "1", *words).rc == 0
+    record = json.loads((sliced.project.artifacts("job-slice-1") / "unit.json").read_bytes())
+    assert (record["sent_bytes"] < 300_000) is is_compressed

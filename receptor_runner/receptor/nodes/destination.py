@@ -13,6 +13,7 @@ from receptor_runner.receptor.control.retry import RetryPolicy
 from receptor_runner.receptor.jobs.record import Record
 from receptor_runner.receptor.nodes.embedded import EmbeddedNode
 from receptor_runner.receptor.nodes.locate import LocalNode, open_local_node
+from receptor_runner.stream.zip_format import FAST_LEVEL, SMALL_LEVEL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ class Destination:
         sign: whether the request is signed; None follows what the target node advertises.
         preflight: whether target node and work type are checked before the upload.
         store: whether files that the worker has kept from earlier jobs stay at home.
-        compression_level: how hard files and results are compressed, 0 to 9; None for the default.
+        compression_level: how hard files and results are compressed, 0 to 9; None for what suits the way.
         tls: certificates for a `tls://` socket.
         deadlines: how long each exchange with the node may take.
         retry: how idempotent exchanges are retried, for every command and for the following; by default as the
@@ -63,6 +64,18 @@ class Destination:
         """
         with open_local_node(self.socket, needs_mesh=bool(self.node or self.tls_client)) as found:
             yield found
+
+    def level(self, local: LocalNode | None = None) -> int | None:
+        """Return how hard files and results are compressed: as was asked for, else as the way suggests; None as usual.
+
+        Args:
+            local: the local node, if it is the same for the whole job.
+        """
+        if self.compression_level is not None:
+            return self.compression_level
+        if self.node:
+            return SMALL_LEVEL
+        return FAST_LEVEL if local and local.embedded else None
 
     def control(self, local: LocalNode) -> Control:
         """Return the control service of a local node; an embedded one is started whenever it is found gone."""
