@@ -17,7 +17,7 @@ from receptor_runner.store.blobs import Store
 from receptor_runner.stream.archive_checks import FROM_TRANSMIT
 from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.extraction import extract
-from receptor_runner.stream.kept_files import KeptFile, marked_files
+from receptor_runner.stream.kept_files import KeptFile
 from receptor_runner.stream.limits import SPOOL_MEMORY, ArchiveLimits
 from receptor_runner.stream.messages import (
     ArchiveData,
@@ -149,8 +149,7 @@ def extract_archives(received: Received, directory: Path, store: Store | None) -
     for archive in received.archives:
         try:
             archive.seek(0)
-            extract(archive, directory, rules)
-            kept += marked_files(archive) if store else []
+            extract(archive, directory, rules, marked=kept if store else None)
         except (ArchiveError, OSError) as error:
             raise ArchiveError(BAD_ARCHIVE, cause=str(error)) from error
     return kept

@@ -96,8 +96,15 @@ class Entry(NamedTuple):
         return self.reference.size if self.reference else self.zip.size
 
 
-def checked_entries(reader: ZipReader, rules: ExtractionRules, skipped: list[str]) -> Iterator[Entry]:
-    """Yield the entries that are extracted.
+class CheckedEntries(NamedTuple):
+    """The entries that are extracted, and whether two of them have one name."""
+
+    entries: list[Entry]
+    has_twins: bool
+
+
+def checked_entries(reader: ZipReader, rules: ExtractionRules, skipped: list[str]) -> CheckedEntries:
+    """Return the entries that are extracted.
 
     Args:
         reader: the archive.
@@ -108,6 +115,7 @@ def checked_entries(reader: ZipReader, rules: ExtractionRules, skipped: list[str
         ArchiveError: an entry would leave the target, or contradicts another one.
     """
     kinds: dict[tuple[str, ...], bool] = {}
+    entries: list[Entry] = []
     for found in reader.entries():
         parts = _safe_parts(found.name)
         if not parts:
@@ -122,8 +130,9 @@ def checked_entries(reader: ZipReader, rules: ExtractionRules, skipped: list[str
             continue
         if kinds.setdefault(parts, entry.is_directory) is not entry.is_directory:
             raise ArchiveError(f"the archive's entry `{found.name}` is both a directory and not one")
-        yield entry
+        entries.append(entry)
     _check_parents(kinds)
+    return CheckedEntries(entries, len(kinds) < len(entries))
 
 
 def check_size(entries: Iterable[Entry], limits: ArchiveLimits, archive_size: int) -> None:
@@ -221,11 +230,11 @@ def _too_long(name: str) -> ArchiveError:
 
 
 def _entry(reader: ZipReader, found: ZipEntry, parts: tuple[str, ...], rules: ExtractionRules) -> Entry:
-    if found.method == REFERENCE and rules.blobs is not None and not found.raw_name.endswith(b"/"):
+    if found.method == REFERENCE and rules.blobs is not None and not found.name.endswith("/"):
         return Entry(found, parts, is_directory=False, reference=_reference(reader, found))
     if found.method not in {STORED, DEFLATED}:
         raise ArchiveError(f"the archive's entry `{found.name}` is compressed in a way that is not supported")
-    is_directory = found.raw_name.endswith(b"/")
+    is_directory = found.name.endswith("/")
     if not stat.S_ISLNK(found.mode):
         return Entry(found, parts, is_directory)
     if not 0 < found.size <= _LONGEST_LINK or b"\0" in (text := reader.content(found)):

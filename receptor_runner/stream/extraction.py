@@ -20,6 +20,7 @@ from receptor_runner.stream.archive_checks import (
     checked_entries,
     in_the_way,
 )
+from receptor_runner.stream.kept_files import KeptFile, marked_files
 from receptor_runner.stream.parallel import Background, processors
 from receptor_runner.stream.second_process import SecondProcess, batched
 from receptor_runner.stream.small_files import create, finish, write_all, write_file
@@ -36,7 +37,9 @@ _MANY_FILES = 4000
 """From so many small files on, a second process gains much more than its start costs."""
 
 
-def extract(archive: IO[bytes], target: Path, rules: ExtractionRules) -> list[str]:
+def extract(
+    archive: IO[bytes], target: Path, rules: ExtractionRules, *, marked: list[KeptFile] | None = None
+) -> list[str]:
     """Extract an archive over a directory: what is there and not in the archive stays.
 
     The whole archive is checked before anything is written. Files and links that stand where a file or a link
@@ -46,6 +49,7 @@ def extract(archive: IO[bytes], target: Path, rules: ExtractionRules) -> list[st
         archive: the zip file, seekable.
         target: the directory; it is created if it is missing.
         rules: how far the archive is trusted.
+        marked: takes the files that the archive's writer lets its reader keep; None if nobody keeps any.
 
     Returns:
         `name: reason` of each entry that was skipped.
@@ -61,7 +65,7 @@ def extract(archive: IO[bytes], target: Path, rules: ExtractionRules) -> list[st
     try:
         reader = ZipReader(archive)
         rules.limits.check_entries(reader.count)
-        entries = list(checked_entries(reader, rules, skipped))
+        entries, has_twins = checked_entries(reader, rules, skipped)
         check_size(entries, rules.limits, reader.archive_size)
         reader.check(entry.zip for entry in entries if entry.is_file)
     except (
@@ -74,7 +78,9 @@ def extract(archive: IO[bytes], target: Path, rules: ExtractionRules) -> list[st
     check_blobs(entries, rules.blobs)
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     with TargetDirectories(target) as directories:
-        _Extraction(reader, rules, directories).run(entries)
+        _Extraction(reader, rules, directories).run(entries, in_order=has_twins)
+    if marked is not None:
+        marked += marked_files(entry.zip for entry in entries)
     return skipped
 
 
@@ -91,11 +97,11 @@ class _Extraction:
         self._directories = directories
         self._file = -1
 
-    def run(self, entries: list[Entry]) -> None:
+    def run(self, entries: list[Entry], *, in_order: bool) -> None:
         directories = sorted((entry for entry in entries if entry.is_directory), key=_depth)
         made = [entry for entry in directories if self._make_directory(entry)]
         files = sorted((entry for entry in entries if entry.is_file), key=self._is_last)
-        self._write_files(self._share(files, made))
+        self._write_files(files if in_order else self._share(files, made))
         for entry in entries:
             if entry.link is not None:
                 self._make_link(entry)
@@ -127,12 +133,10 @@ class _Extraction:
     def _share(self, files: list[Entry], made: list[Entry]) -> list[Entry]:
         """Write very many small files together with a second process; return the files that are left.
 
-        Only what lies in directories of this extraction is shared, and only if no name comes twice: nothing has to be
-        replaced there or made writable for a while, and the order does not matter.
+        Only what lies in directories of this extraction is shared: nothing has to be replaced there, or made writable
+        for a while. The order is anyhow, so no name may come twice.
         """
         if len(files) < _MANY_FILES or not self._rules.in_two_processes or processors() < 2:
-            return files
-        if len({entry.parts for entry in files}) < len(files):
             return files
         new = {entry.parts for entry in made}
         shared = (entry for entry in files if _is_shareable(entry, new))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import IO, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
-from receptor_runner.stream.zip_reader import ZipReader
+from receptor_runner.stream.zip_reader import ZipEntry
 
 
 class KeptFile(NamedTuple):
@@ -21,7 +22,6 @@ class KeptFile(NamedTuple):
     size: int
 
 
-def marked_files(archive: IO[bytes]) -> list[KeptFile]:
-    """Return the files in an archive that its writer lets the reader keep; the archive has been checked already."""
-    entries = ZipReader(archive).entries()
-    return [KeptFile(entry.name, digest, entry.size) for entry in entries if (digest := entry.digest)]
+def marked_files(entries: Iterable[ZipEntry]) -> list[KeptFile]:
+    """Return the files in an archive that its writer lets the reader keep."""
+    return [KeptFile(entry.name, entry.digest, entry.size) for entry in entries if entry.digest]

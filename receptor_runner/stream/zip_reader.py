@@ -35,25 +35,38 @@ _LOCAL = struct.Struct("<IHHHHHIIIHH")
 _END_SIGNATURE = b"PK\5\6"
 _LONGEST_COMMENT = (1 << 16) - 1
 _UNREADABLE_FLAGS = 0x1 | 0x20 | 0x40  # encrypted, patched, strongly encrypted
-_GUESSED_EXTRA = (
-    64  # bytes that a local header may have more than the central one says, for one read to be enough
-)
+_GUESSED_EXTRA = 64  # bytes of extra fields that a local header may have, for one read to be enough
+_READ_AHEAD = 1 << 16
+_DIRECTORY_AHEAD = 1 << 18
+_LONGEST_HEADER = _CENTRAL.size + 3 * ((1 << 16) - 1)
 
 
 class ZipEntry(NamedTuple):
-    """One entry, as the central directory describes it."""
+    """One entry, as the central directory describes it.
+
+    Attributes:
+        name: its name, as text.
+        is_utf8: whether its name is UTF-8 in the archive, and not code page 437.
+        method: how it is compressed.
+        checksum: the CRC-32 of its content.
+        packed_size: bytes that it takes in the archive.
+        size: bytes of its content.
+        attributes: its unix mode and those of other systems.
+        offset: where its local header begins.
+        modified: when it was modified: in UTC where the archive says so, else as a local time.
+        digest: under which digest its writer lets it be kept, b"" if it does not.
+    """
 
     name: str
-    raw_name: bytes
+    is_utf8: bool
     method: int
-    time: int
-    date: int
     checksum: int
     packed_size: int
     size: int
     attributes: int
     offset: int
-    extra: bytes
+    modified: float
+    digest: bytes
 
     @property
     def mode(self) -> int:
@@ -61,21 +74,9 @@ class ZipEntry(NamedTuple):
         return self.attributes >> 16
 
     @property
-    def modified(self) -> float:
-        """When it was modified: in UTC where the archive says so, else as a local time."""
-        for tag, value in _fields(self.extra):
-            if tag == TIMESTAMP_FIELD and len(value) >= 5 and value[0] & 1:
-                return float(struct.unpack_from("<l", value, 1)[0])
-        day = (self.date >> 9) + 1980, self.date >> 5 & 0xF, self.date & 0x1F
-        return time.mktime((*day, self.time >> 11, self.time >> 5 & 0x3F, (self.time & 0x1F) * 2, 0, 0, -1))
-
-    @property
-    def digest(self) -> bytes:
-        """Under which digest its writer lets it be kept, b"" if it does not."""
-        for tag, value in _fields(self.extra):
-            if tag == DIGEST_FIELD and len(value) == DIGEST_SIZE:
-                return value
-        return b""
+    def raw_name(self) -> bytes:
+        """Its name, as it stands in the archive; not kept, for very many entries have to fit into memory."""
+        return self.name.encode("utf-8" if self.is_utf8 else "cp437")
 
 
 class ZipReader:
@@ -90,22 +91,26 @@ class ZipReader:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
+        self._ahead, self._ahead_from = b"", 0
         self.archive_size = file.seek(0, 2)
         self.count, self._directory, self._directory_end = self._find_directory()
 
     def entries(self) -> Iterator[ZipEntry]:
         """Yield the entries in the order of the central directory."""
-        self._file.seek(self._directory)
-        offset = self._directory
+        # The directory is read in its own large pieces: whoever takes an entry may read elsewhere in the file.
+        offset = begin = self._directory
+        data = b""
+        times: dict[int, float] = {}
         for _number in range(self.count):
-            header = _unpack(_CENTRAL, self._file.read(_CENTRAL.size), b"PK\1\2")
-            lengths = header[10:13]
-            offset += _CENTRAL.size + sum(lengths)
+            behind = begin + len(data)
+            if behind - offset < _LONGEST_HEADER and behind < self.archive_size:
+                begin, data = offset, self._read(offset, _DIRECTORY_AHEAD)
+            header = _unpack(_CENTRAL, data, offset - begin, b"PK\1\2")
+            start = offset - begin + _CENTRAL.size
+            offset += _CENTRAL.size + header[10] + header[11] + header[12]
             if offset > self._directory_end:
                 raise damaged("its directory is cut off")
-            # read before the entry is handed out: whoever takes it may read elsewhere in the file
-            yield _entry(header, self._file.read(sum(lengths)))
-            self._file.seek(offset)
+            yield _entry(header, data, start, times)
         if offset != self._directory_end:
             raise damaged("its directory holds something else")
 
@@ -121,7 +126,7 @@ class ZipReader:
             if is_small(entry):
                 end = self._small(entry)[1]
             else:
-                end = self._place(entry)[1]
+                end = self._large(entry)[1]
                 for _piece in self.pieces(entry):
                     pass
 
@@ -156,7 +161,7 @@ class ZipReader:
         locator = self._read(max(end - _ZIP64_LOCATOR.size, 0), _ZIP64_LOCATOR.size)
         if locator.startswith(b"PK\6\7") and len(locator) == _ZIP64_LOCATOR.size:
             end = _ZIP64_LOCATOR.unpack(locator)[2]
-            record = _unpack(_ZIP64_END, self._read(end, _ZIP64_END.size), b"PK\6\6")
+            record = _unpack(_ZIP64_END, self._read(end, _ZIP64_END.size), 0, b"PK\6\6")
             count, size, offset = record[7:]
         if offset + size != end:
             raise damaged("its beginning is missing")
@@ -166,38 +171,54 @@ class ZipReader:
         self._file.seek(min(offset, self.archive_size))
         return self._file.read(size)
 
+    def _read_ahead(self, offset: int, size: int) -> tuple[bytes, int]:
+        """Return bytes that begin at an offset or before, and where in them the offset is.
+
+        Entries mostly follow each other, so more is read at once; but not for one that lies elsewhere: reading much for
+        each of a million entries in a nasty order would take hours.
+        """
+        start = offset - self._ahead_from
+        if start < 0 or start + size > len(self._ahead):
+            follows = 0 <= start <= len(self._ahead)
+            self._ahead = self._read(offset, max(size, _READ_AHEAD) if follows else size)
+            self._ahead_from, start = offset, 0
+        return self._ahead, start
+
     def _small(self, entry: ZipEntry) -> tuple[bytes, int]:
         """Return the content of a small entry, and where its bytes end."""
-        window = self._read(
-            entry.offset,
-            _LOCAL.size + len(entry.raw_name) + len(entry.extra) + _GUESSED_EXTRA + entry.packed_size,
-        )
-        begin, end = self._place(entry, window)
-        data = window[begin - entry.offset : end - entry.offset]
-        if len(data) < entry.packed_size:
-            data = self._read(begin, entry.packed_size)
-        content = _inflate(data, entry) if entry.method == DEFLATED else data
+        name = entry.raw_name
+        size = _LOCAL.size + len(name) + _GUESSED_EXTRA + entry.packed_size
+        data, start = self._read_ahead(entry.offset, size)
+        begin, end = self._place(entry, name, data, start)
+        start += begin - entry.offset
+        packed = data[start : start + entry.packed_size]
+        if len(packed) < entry.packed_size:
+            packed = self._read(begin, entry.packed_size)
+        content = _inflate(packed, entry) if entry.method == DEFLATED else packed
         _check(entry, len(content), isal_zlib.crc32(content))
         return content, end
 
-    def _place(self, entry: ZipEntry, window: bytes = b"") -> tuple[int, int]:
-        """Return where an entry's bytes begin and end, after its local header."""
-        length = _LOCAL.size + len(entry.raw_name)
-        window = window or self._read(entry.offset, length)
-        header = _unpack(_LOCAL, window[: _LOCAL.size], b"PK\3\4")
+    def _place(self, entry: ZipEntry, name: bytes, data: bytes, start: int) -> tuple[int, int]:
+        """Return where an entry's bytes begin and end, after its local header, which is at `start` of the data."""
+        header = _unpack(_LOCAL, data, start, b"PK\3\4")
         if header[2] & _UNREADABLE_FLAGS:
             raise damaged("it is encrypted", entry)
-        if window[_LOCAL.size : length] != entry.raw_name or header[9] != len(entry.raw_name):
+        if header[9] != len(name) or not data.startswith(name, start + _LOCAL.size):
             raise damaged("its two names differ", entry)
-        begin = entry.offset + length + header[10]
+        begin = entry.offset + _LOCAL.size + len(name) + header[10]
         end = begin + entry.packed_size
         if end > self._directory:
             raise damaged("it reaches beyond its place", entry)
         return begin, end
 
+    def _large(self, entry: ZipEntry) -> tuple[int, int]:
+        """Return where the bytes of an entry of any size begin and end."""
+        name = entry.raw_name
+        return self._place(entry, name, self._read(entry.offset, _LOCAL.size + len(name)), 0)
+
     def packed(self, entry: ZipEntry) -> Iterator[bytes]:
         """Yield the bytes of an entry as they stand in the archive."""
-        place, end = self._place(entry)
+        place, end = self._large(entry)
         while place < end and (piece := self._read(place, min(CHUNK_SIZE, end - place))):
             place += len(piece)
             yield piece
@@ -225,28 +246,53 @@ def damaged(cause: str, entry: ZipEntry | None = None) -> ArchiveError:
     return ArchiveError("the archive is damaged", cause=f"{entry.name}: {cause}" if entry else cause)
 
 
-def _unpack(form: struct.Struct, data: bytes, signature: bytes) -> tuple[int, ...]:
-    if len(data) < form.size or not data.startswith(signature):
+def _unpack(form: struct.Struct, data: bytes, start: int, signature: bytes) -> tuple[int, ...]:
+    if len(data) < start + form.size or not data.startswith(signature, start):
         raise damaged("a header is missing")
-    return form.unpack(data)
+    return form.unpack_from(data, start)
 
 
-def _entry(header: tuple[int, ...], texts: bytes) -> ZipEntry:
-    """Return an entry from its header and the bytes behind that."""
+def _entry(header: tuple[int, ...], data: bytes, start: int, times: dict[int, float]) -> ZipEntry:
+    """Return an entry.
+
+    Args:
+        header: its header in the directory.
+        data: holds the texts behind the header.
+        start: where in `data` they begin.
+        times: the local times that are known already: to compute one takes longer than all the rest.
+    """
     flags, method, moment, day, checksum, packed_size, size, name_size, extra_size = header[3:12]
     if flags & _UNREADABLE_FLAGS:
         raise damaged("an entry is encrypted")
-    raw_name, extra = texts[:name_size], texts[name_size : name_size + extra_size]
-    name = raw_name.decode("utf-8" if flags & UTF8_FLAG else "cp437")
-    if len(texts) < name_size + extra_size:
+    raw_name = data[start : start + name_size]
+    extra = data[start + name_size : start + name_size + extra_size]
+    if len(raw_name) + len(extra) < name_size + extra_size:
         raise damaged("its directory is cut off")
-    offset = header[16]
+    is_utf8 = bool(flags & UTF8_FLAG) or raw_name.isascii()
+    name = raw_name.decode("utf-8" if is_utf8 else "cp437")
+    attributes, offset = header[15], header[16]
     if MAX_32 in {size, packed_size, offset}:
         size, packed_size, offset = _zip64(extra, size, packed_size, offset)
-    attributes = header[15]
-    return ZipEntry(
-        name, raw_name, method, moment, day, checksum, packed_size, size, attributes, offset, extra
-    )
+    modified, digest = _known_fields(extra)
+    if modified is None and (modified := times.get(day << 16 | moment)) is None:
+        modified = times[day << 16 | moment] = _local_time(day, moment)
+    return ZipEntry(name, is_utf8, method, checksum, packed_size, size, attributes, offset, modified, digest)
+
+
+def _known_fields(extra: bytes) -> tuple[float | None, bytes]:
+    """Return the time in UTC and the digest among the extra fields of an entry: None and b"" where there is none."""
+    modified, digest = None, b""
+    for tag, value in _fields(extra) if extra else ():
+        if tag == TIMESTAMP_FIELD and modified is None and len(value) >= 5 and value[0] & 1:
+            modified = float(struct.unpack_from("<l", value, 1)[0])
+        elif tag == DIGEST_FIELD and not digest and len(value) == DIGEST_SIZE:
+            digest = value
+    return modified, digest
+
+
+def _local_time(day: int, moment: int) -> float:
+    date = (day >> 9) + 1980, day >> 5 & 0xF, day & 0x1F
+    return time.mktime((*date, moment >> 11, moment >> 5 & 0x3F, (moment & 0x1F) * 2, 0, 0, -1))
 
 
 def _zip64(extra: bytes, *values: int) -> tuple[int, ...]:

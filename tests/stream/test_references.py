@@ -19,6 +19,7 @@ from receptor_runner.stream.extraction import extract
 from receptor_runner.stream.kept_files import KeptFile, marked_files
 from receptor_runner.stream.references import candidates, digests_of, refer
 from receptor_runner.stream.zip_format import SMALL_SIZE
+from receptor_runner.stream.zip_reader import ZipReader
 from tests.stream.conftest import seen, travel
 
 
@@ -70,7 +71,7 @@ def test_whatever_is_kept_the_same_files_arrive(contents: dict[str, bytes], chos
             {digest: text for text in contents.values() if (digest := digest_of(text)) in kept}
         )
         reduced = refer(whole, digests, kept)
-        marked = {file.name for file in marked_files(reduced.file)}
+        marked = {file.name for file in marked_files(ZipReader(reduced.file).entries())}
 
         travel(whole, root / "whole")
         travel(reduced, root / "reduced", replace(FROM_TRANSMIT, blobs=store))
@@ -108,7 +109,7 @@ def test_a_marked_archive_is_one_that_anybody_reads(whole: PackedArchive, tmp_pa
     with zipfile.ZipFile(marked.file) as archive:
         assert archive.testzip() is None
         assert len(archive.namelist()) == 5
-    assert set(marked_files(marked.file)) == {
+    assert set(marked_files(ZipReader(marked.file).entries())) == {
         KeptFile(name, digest, (tmp_path / "in" / name).stat().st_size) for name, digest in digests.items()
     }
     marked.close()

@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -166,6 +167,18 @@ def test_many_files_are_the_same_by_whichever_process(
     packed.close()
     assert seen(tmp_path / "two") == seen(tmp_path / "one")
     assert len(seen(tmp_path / "two")) > 4500
+
+
+def test_the_last_of_two_files_of_one_name_counts_among_many_too(many: Path, tmp_path: Path) -> None:
+    """Whichever process would be faster."""
+    packed = pack(many)
+    with zipfile.ZipFile(packed.file, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        for name in ("new1/1/1", "new2/2/2"):
+            archive.writestr(name, "the last")
+    extract(packed.file, tmp_path / "target", IN_TWO)
+    packed.close()
+    assert (tmp_path / "target/new1/1/1").read_text() == "the last"
+    assert (tmp_path / "target/new2/2/2").read_text() == "the last"
 
 
 def test_many_files_that_do_not_fit_end_the_extraction(many: Path, tmp_path: Path) -> None:
