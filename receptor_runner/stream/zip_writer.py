@@ -13,18 +13,17 @@ import shutil
 import struct
 import tempfile
 import time
-import zlib
 from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import IO, NamedTuple, Protocol, Self
+from typing import IO, NamedTuple, Self
 
 from isal import isal_zlib
 
 from receptor_runner.errors import MissingInput
+from receptor_runner.stream.compression import Body, Compression, Flow
 from receptor_runner.stream.zip_format import (
     CHUNK_SIZE,
     DEFAULT_LEVEL,
-    DEFLATED,
     DIGEST_FIELD,
     MAX_32,
     REFERENCE,
@@ -34,12 +33,7 @@ from receptor_runner.stream.zip_format import (
     ZIP64_FIELD,
 )
 
-_PROBE_SIZE = 64 * 1024
-_WORTH_DEFLATING = 0.9
 _DIRECTORY_MEMORY = 4 * 1024 * 1024
-_TINY_SIZE = 4096
-_LEVELS = {1: 1, 2: 3, 3: 3}  # of those that people know to those of ISA-L; from 4 on zlib does it
-_TINY_LEVEL = 1  # on files of a few kilobytes a better one only costs time
 _ZIP64_SIZE = 1 << 30  # from here on 64-bit sizes are reserved: the file may grow while it is read
 _MAX_16 = 0xFFFF
 _DIRECTORY_FLAG = 0x10
@@ -86,7 +80,7 @@ class ZipWriter:
 
     def __init__(self, file: IO[bytes], *, level: int = DEFAULT_LEVEL) -> None:
         self._file = file
-        self._packing = _Packing(level)
+        self._compression = Compression(level)
         self._waiting = bytearray()
         self._offset = 0
         self._count = 0
@@ -112,7 +106,7 @@ class ZipWriter:
             content: all of it.
             compress: whether to try; the text of a link is always stored.
         """
-        data, method = self._packing.shrunk(content) if compress and content else (content, STORED)
+        data, method = self._compression.shrunk(content) if compress and content else (content, STORED)
         body = Body(method, isal_zlib.crc32(content), len(data), len(content))
         local, central = _headers(meta, body, self._offset, is_large=False)
         self._waiting += local
@@ -133,7 +127,7 @@ class ZipWriter:
             MissingInput: it grew beyond what was reserved for its size.
         """
         head = next(chunks)
-        flow = _Flow(self._packing, self._packing.method(head))
+        flow = Flow(self._compression, self._compression.method(head))
         is_large = size > _ZIP64_SIZE
         self._waiting += _headers(meta, flow.body, self._offset, is_large=is_large)[0]
         self._flush()
@@ -201,15 +195,6 @@ class ZipWriter:
         self._file.write(_end(self._count, size, self._offset))
 
 
-class Body(NamedTuple):
-    """How an entry's content stands in the archive."""
-
-    method: int
-    checksum: int
-    packed_size: int
-    size: int
-
-
 def encode_reference(digest: bytes, size: int) -> bytes:
     """Return the content of an entry that stands for a file which the reader has kept.
 
@@ -247,85 +232,6 @@ def _zip64(body: Body | None, offset: int | None) -> bytes:
     """Return the field for what does not fit into 32 bits: sizes, offset, both, or nothing."""
     values = ([body.size, body.packed_size] if body else []) + ([offset] if offset is not None else [])
     return struct.pack(f"<HH{len(values)}Q", ZIP64_FIELD, 8 * len(values), *values) if values else b""
-
-
-class _Packing:
-    """How hard an archive is compressed.
-
-    Args:
-        level: as for `ZipWriter`.
-    """
-
-    def __init__(self, level: int) -> None:
-        self._level = level
-
-    def shrunk(self, content: bytes) -> tuple[bytes, int]:
-        """Return a content as it is written, and how: stored if it does not shrink, which both ends do much faster."""
-        if self._level == 0 or (len(content) > _PROBE_SIZE and self.method(content[:_PROBE_SIZE]) == STORED):
-            return content, STORED
-        packed = self._deflated(content)
-        return (packed, DEFLATED) if len(packed) < len(content) * _WORTH_DEFLATING else (content, STORED)
-
-    def method(self, head: bytes) -> int:
-        """Decide from the first bytes of a file how it is written."""
-        probe = head[:_PROBE_SIZE]
-        shrinks = self._level > 0 and len(_deflated(probe, _LEVELS[3])) < len(probe) * _WORTH_DEFLATING
-        return DEFLATED if shrinks else STORED
-
-    def compressor(self) -> Compressor:
-        """Return what compresses a large file in pieces."""
-        if self._level in _LEVELS:
-            return isal_zlib.compressobj(_LEVELS[self._level], isal_zlib.DEFLATED, -15)
-        return zlib.compressobj(self._level, zlib.DEFLATED, -15)
-
-    def _deflated(self, content: bytes) -> bytes:
-        if len(content) < _TINY_SIZE:
-            return _deflated(content, _TINY_LEVEL)
-        if self._level in _LEVELS:
-            return _deflated(content, _LEVELS[self._level])
-        return zlib.compress(content, self._level, -15)
-
-
-def _deflated(content: bytes, level: int) -> bytes:
-    return isal_zlib.compress(content, level, -15)
-
-
-class Compressor(Protocol):
-    """What compresses in pieces."""
-
-    def compress(self, data: bytes, /) -> bytes:
-        """Take a piece; return what is ready."""
-
-    def flush(self) -> bytes:
-        """Return the rest."""
-
-
-class _Flow:
-    """Content on its way into the archive: compressed, counted, and its checksum taken."""
-
-    def __init__(self, packing: _Packing, method: int) -> None:
-        self._packing = packing
-        self._method = method
-        self._checksum = self.packed_size = self.size = 0
-
-    @property
-    def body(self) -> Body:
-        """What has passed so far."""
-        return Body(self._method, self._checksum, self.packed_size, self.size)
-
-    def pieces(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        """Yield the content as it stands in the archive."""
-        packer = self._packing.compressor() if self._method == DEFLATED else None
-        for chunk in chunks:
-            self.size += len(chunk)
-            self._checksum = isal_zlib.crc32(chunk, self._checksum)
-            yield self._counted(packer.compress(chunk) if packer else chunk)
-        if packer:
-            yield self._counted(packer.flush())
-
-    def _counted(self, piece: bytes) -> bytes:
-        self.packed_size += len(piece)
-        return piece
 
 
 @functools.lru_cache(maxsize=16)  # a checkout or a copy makes many files in one second
