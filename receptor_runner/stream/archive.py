@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
+import itertools
 import os
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
-from typing import IO, NamedTuple, NoReturn
+from typing import IO
 
 from receptor_runner.errors import MissingInput, OutputFailed
+from receptor_runner.stream.file_reader import Found, pack_found
 from receptor_runner.stream.limits import SPOOL_MEMORY
-from receptor_runner.stream.zip_format import CHUNK_SIZE, DEEPEST, DEFAULT_LEVEL, SMALL_SIZE
+from receptor_runner.stream.zip_format import CHUNK_SIZE, DEEPEST, DEFAULT_LEVEL
 from receptor_runner.stream.zip_writer import Meta, ZipWriter
 
 
@@ -133,178 +135,97 @@ def pack_trees(
 def list_files(trees: Iterable[Tree]) -> Iterator[tuple[str, int]]:
     """Yield the name in the archive and the size, in bytes, of each file and link that would travel."""
     for tree in trees:
-        for found in _entries(tree, []):
-            if not found.is_directory:
-                yield found.name, found.entry.stat(follow_symlinks=False).st_size
+        for found in _entries(tree):
+            if not isinstance(found, str) and not found[1].is_dir(follow_symlinks=False):
+                yield found[0], found[1].stat(follow_symlinks=False).st_size
 
 
 def _fill(packed: PackedArchive, trees: Iterable[Tree], added: Mapping[str, MemoryFile], level: int) -> None:
     with ZipWriter(packed.file, level=level) as archive:
-        for tree in trees:
-            for entry in _entries(tree, packed.skipped):
-                if entry.name not in added:
-                    _add(archive, entry, packed.skipped)
+        found = itertools.chain.from_iterable(map(_entries, trees))
+        pack_found(archive, _without(added, found), packed.skipped)
         for name, file in added.items():
             archive.add(Meta(name, stat.S_IFREG | file.mode, time.time()), file.content)
     packed.size = packed.file.tell()
 
 
-def _entries(tree: Tree, skipped: list[str]) -> Iterator[_Found]:
-    """Yield what is in a tree, by its names in the archive."""
-    if not tree.place:
-        yield from _walk(tree.root, tree.wanted, skipped)
-    elif tree.root.is_dir():
-        for found in _walk(tree.root, tree.wanted, skipped):
-            yield found._replace(name=f"{tree.place}/{found.name}")
+def _without(names: Container[str], found: Iterable[Found | str]) -> Iterable[Found | str]:
+    """Leave out the entries of some names."""
+    return (one for one in found if isinstance(one, str) or one[0] not in names) if names else found
+
+
+def _entries(tree: Tree) -> Iterator[Found | str]:
+    """Yield what is in a tree, by its names in the archive, and `name: reason` for what cannot travel."""
+    if not tree.place or tree.root.is_dir():
+        yield from _walk(tree)
     else:
-        for entry in _listing(tree.root.parent, skipped):
-            if entry.name == tree.root.name:
-                yield _Found(tree.place, entry, is_directory=False)
+        skipped: list[str] = []
+        entries = _listing(tree.root.parent, skipped)
+        yield from skipped
+        yield from ((tree.place, entry) for entry in entries if entry.name == tree.root.name)
 
 
-class _Found(NamedTuple):
-    name: str
-    entry: os.DirEntry[str]
-    is_directory: bool
-
-
-def _walk(root: Path, wanted: Callable[[str], bool], skipped: list[str]) -> Iterator[_Found]:
+def _walk(tree: Tree) -> Iterator[Found | str]:
     """Yield what is below a directory: its files first, then each directory and what is in it."""
-    directories: list[_Found] = []
+    place = f"{tree.place}/" if tree.place else ""
+    waiting: list[tuple[str, Found]] = []
     prefix = ""
     while True:
-        found = [
-            one
-            for entry in _listing(root / prefix, skipped)
-            if wanted(prefix + entry.name) and (one := _found(entry, prefix, skipped))
-        ]
-        yield from (one for one in found if not one.is_directory)
-        directories += (one for one in reversed(found) if one.is_directory)
-        if not directories:
+        skipped, files, directories = _list(tree, prefix, place)
+        yield from skipped
+        yield from files
+        waiting += reversed(directories)
+        if not waiting:
             return
-        directory = directories.pop()
+        name, directory = waiting.pop()
         yield directory
-        prefix = f"{directory.name}/"
+        prefix = f"{name}/"
 
 
-def _found(entry: os.DirEntry[str], prefix: str, skipped: list[str]) -> _Found | None:
-    """Return a thing as it is found, or None if it cannot travel."""
-    name = prefix + entry.name
-    try:
-        name.encode()
-        if name.count("/") < DEEPEST:
-            return _Found(name, entry, entry.is_dir(follow_symlinks=False))
-        skipped.append(f"{name}: nested too deep")
-    except UnicodeEncodeError:
-        skipped.append(f"{os.fsencode(name)!r}: the name is no UTF-8")
-    except FileNotFoundError:
-        skipped.append(f"{name}: vanished")
-    return None
+def _list(tree: Tree, prefix: str, place: str) -> tuple[list[str], list[Found], list[tuple[str, Found]]]:
+    """List a directory.
+
+    Args:
+        tree: where it is.
+        prefix: its name in the tree, with a `/`; "" for the root.
+        place: what comes before that in the archive.
+
+    Returns:
+        `name: reason` for what cannot travel; files and all else that is no directory; directories, each behind its
+        name in the tree.
+    """
+    skipped: list[str] = []
+    files: list[Found] = []
+    directories: list[tuple[str, Found]] = []
+    # this loop runs for each file of a project: what is the same for all of them stands before it
+    wanted = tree.wanted
+    is_too_deep = prefix.count("/") >= DEEPEST
+    for entry in _listing(tree.root / prefix, skipped):
+        name = prefix + entry.name
+        if not wanted(name):
+            continue
+        try:
+            if not name.isascii():
+                name.encode()
+            if is_too_deep:
+                skipped.append(f"{name}: nested too deep")
+            elif entry.is_dir(follow_symlinks=False):
+                directories.append((name, (place + name, entry)))
+            else:
+                files.append((place + name, entry))
+        except UnicodeEncodeError:
+            skipped.append(f"{os.fsencode(name)!r}: the name is no UTF-8")
+        except FileNotFoundError:
+            skipped.append(f"{name}: vanished")
+    return skipped, files, directories
 
 
 def _listing(directory: Path, skipped: list[str]) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(directory) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
+            return sorted(entries, key=attrgetter("name"))
     except (FileNotFoundError, NotADirectoryError):
         skipped.append(f"{directory}: vanished")
         return []
     except OSError as error:
         raise MissingInput(f"cannot read {directory}", cause=error.strerror) from error
-
-
-def _add(archive: ZipWriter, found: _Found, skipped: list[str]) -> None:
-    try:
-        # the kind is known from the listing: a file needs no stat of its own before it is opened
-        if found.entry.is_file(follow_symlinks=False):
-            _add_file(archive, found)
-        else:
-            _add_other(archive, found, skipped)
-    except FileNotFoundError:
-        skipped.append(f"{found.name}: vanished")
-
-
-def _add_other(archive: ZipWriter, found: _Found, skipped: list[str]) -> None:
-    """Add a directory or a link; anything else cannot travel."""
-    status = found.entry.stat(follow_symlinks=False)
-    if stat.S_ISDIR(status.st_mode):
-        archive.add(Meta(found.name + "/", status.st_mode, status.st_mtime))
-    elif stat.S_ISLNK(status.st_mode):
-        try:
-            text = os.readlink(os.fsencode(found.entry.path))
-        except OSError as error:
-            _fail(found.entry.path, error)
-        archive.add(Meta(found.name, stat.S_IFLNK | 0o777, None), text, compress=False)
-    else:
-        skipped.append(f"{found.name}: {_kind(status.st_mode)}")
-
-
-def _kind(mode: int) -> str:
-    if stat.S_ISFIFO(mode):
-        return "a FIFO"
-    return "a socket" if stat.S_ISSOCK(mode) else "a device"
-
-
-def _add_file(archive: ZipWriter, found: _Found) -> None:
-    """Add a regular file."""
-    path = found.entry.path
-    try:
-        descriptor = _open_file(path)
-    except OSError as error:
-        _fail(path, error)
-    try:
-        status, head = _read_head(descriptor, path)
-        meta = Meta(found.name, status.st_mode, status.st_mtime)
-        if len(head) <= min(status.st_size, SMALL_SIZE):
-            archive.add(meta, head)
-        else:
-            archive.add_stream(meta, _chunks(head, descriptor, path), status.st_size)
-    finally:
-        os.close(descriptor)
-
-
-def _read_head(descriptor: int, path: str) -> tuple[os.stat_result, bytes]:
-    """Return what a file is, and its content, or the beginning of that and a byte more than is small."""
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise FileNotFoundError(path)
-        return status, _read_up_to(descriptor, min(status.st_size, SMALL_SIZE), 1)
-    except OSError as error:
-        _fail(path, error)
-
-
-def _open_file(path: str) -> int:
-    """Open a file; one that was swapped for a link, a socket or a FIFO after it was listed counts as gone."""
-    try:
-        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        if error.errno not in {errno.ELOOP, errno.ENXIO}:
-            raise
-        raise FileNotFoundError(path) from error
-
-
-def _read_up_to(descriptor: int, size: int, more: int) -> bytes:
-    """Return so many bytes, and some more if there are: a file may grow, and network file systems give it in pieces."""
-    read = os.read(descriptor, size + more)
-    while len(read) < size and (piece := os.read(descriptor, size + more - len(read))):
-        read += piece
-    return read
-
-
-def _chunks(head: bytes, descriptor: int, path: str) -> Iterator[bytes]:
-    chunk = head
-    while chunk:
-        yield chunk
-        try:
-            chunk = os.read(descriptor, CHUNK_SIZE)
-        except OSError as error:
-            _fail(path, error)
-
-
-def _fail(path: str, error: OSError) -> NoReturn:
-    """Raise what the system says about reading a file as our error; that it vanished is left to the caller."""
-    if isinstance(error, FileNotFoundError):
-        raise error
-    hint = "make it readable, or move it out of the private data directory"
-    raise MissingInput(f"cannot read {path}", cause=error.strerror, hint=hint) from error

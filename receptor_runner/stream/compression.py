@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zlib
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
@@ -13,6 +14,9 @@ from receptor_runner.stream.zip_format import DEFLATED, STORED
 _PROBE_SIZE = 64 * 1024
 _WORTH_DEFLATING = 0.9
 _TINY_SIZE = 4096
+_RAW, _GZIP = -15, 31
+_GZIP_HEADER, _GZIP_TRAILER = 10, 8
+_GZIP_FRAME = _GZIP_HEADER + _GZIP_TRAILER
 _LEVELS = {1: 1, 2: 3, 3: 3}  # of those that people know to those of ISA-L; from 4 on zlib does it
 _TINY_LEVEL = 1  # on files of a few kilobytes a better one only costs time
 
@@ -36,35 +40,58 @@ class Compression:
     def __init__(self, level: int) -> None:
         self._level = level
 
-    def shrunk(self, content: bytes) -> tuple[bytes, int]:
-        """Return a content as it is written, and how: stored if it does not shrink, which both ends do much faster."""
-        if self._level == 0 or (len(content) > _PROBE_SIZE and self.method(content[:_PROBE_SIZE]) == STORED):
-            return content, STORED
-        packed = self._deflated(content)
-        return (packed, DEFLATED) if len(packed) < len(content) * _WORTH_DEFLATING else (content, STORED)
+    @property
+    def least_shared(self) -> int:
+        """From which size on threads may compress contents: what is smaller takes no longer than handing it over.
+
+        With ISA-L's level 1 no thread may: if several use it at once, its output is right, but not always the same, and
+        the same files must give the same archive.
+        """
+        return _TINY_SIZE if self._level > 1 else sys.maxsize
+
+    def pack(self, content: bytes) -> bytes | None:
+        """Compress a content, or return None for what will not shrink.
+
+        It is a gzip file, since so its checksum is taken in the same call. Threads call this: what else is to be done,
+        `entry` does in the caller's thread.
+        """
+        size = len(content)
+        if self._level == 0 or (size > _PROBE_SIZE and self.method(content) == STORED):
+            return None
+        if size < _TINY_SIZE:
+            return isal_zlib.compress(content, _TINY_LEVEL, _GZIP)
+        if self._level in _LEVELS:
+            return isal_zlib.compress(content, _LEVELS[self._level], _GZIP)
+        return zlib.compress(content, self._level, _GZIP)
 
     def method(self, head: bytes) -> int:
         """Decide from the first bytes of a file how it is written."""
         probe = head[:_PROBE_SIZE]
-        shrinks = self._level > 0 and len(_deflated(probe, _LEVELS[3])) < len(probe) * _WORTH_DEFLATING
-        return DEFLATED if shrinks else STORED
+        packed = isal_zlib.compress(probe, _LEVELS[3], _RAW) if self._level > 0 else probe
+        return DEFLATED if len(packed) < len(probe) * _WORTH_DEFLATING else STORED
 
     def compressor(self) -> Compressor:
         """Return what compresses a large file in pieces."""
         if self._level in _LEVELS:
-            return isal_zlib.compressobj(_LEVELS[self._level], isal_zlib.DEFLATED, -15)
-        return zlib.compressobj(self._level, zlib.DEFLATED, -15)
-
-    def _deflated(self, content: bytes) -> bytes:
-        if len(content) < _TINY_SIZE:
-            return _deflated(content, _TINY_LEVEL)
-        if self._level in _LEVELS:
-            return _deflated(content, _LEVELS[self._level])
-        return zlib.compress(content, self._level, -15)
+            return isal_zlib.compressobj(_LEVELS[self._level], isal_zlib.DEFLATED, _RAW)
+        return zlib.compressobj(self._level, zlib.DEFLATED, _RAW)
 
 
-def _deflated(content: bytes, level: int) -> bytes:
-    return isal_zlib.compress(content, level, -15)
+def packed_entry(content: bytes, packed: bytes | None) -> tuple[bytes, int, int]:
+    """Return a content as it is written, how that is packed, and the checksum of the content.
+
+    What hardly shrinks is stored, which both ends do much faster.
+
+    Args:
+        content: all of it.
+        packed: what `Compression.pack` made of it.
+    """
+    if packed is None:
+        return content, STORED, isal_zlib.crc32(content)
+    checksum = int.from_bytes(packed[-8:-4], "little")
+    if len(packed) - _GZIP_FRAME < len(content) * _WORTH_DEFLATING:
+        return packed[_GZIP_HEADER:-_GZIP_TRAILER], DEFLATED, checksum
+    return content, STORED, checksum
 
 
 class Compressor(Protocol):

@@ -20,14 +20,13 @@ from typing import IO, NamedTuple, Self
 from isal import isal_zlib
 
 from receptor_runner.errors import MissingInput
-from receptor_runner.stream.compression import Body, Compression, Flow
+from receptor_runner.stream.compression import Body, Compression, Flow, packed_entry
 from receptor_runner.stream.zip_format import (
     CHUNK_SIZE,
     DEFAULT_LEVEL,
     DIGEST_FIELD,
     MAX_32,
     REFERENCE,
-    STORED,
     TIMESTAMP_FIELD,
     UTF8_FLAG,
     ZIP64_FIELD,
@@ -45,6 +44,8 @@ _LOCAL_SIGNATURE = b"PK\3\4"
 _CENTRAL_SIGNATURE = b"PK\1\2" + struct.pack("<H", 3 << 8 | 45)  # made on unix, by version 4.5 of the format
 _COMMON = struct.Struct("<HHHHHIIIHH")
 _CENTRAL_REST = struct.Struct("<HHHII")
+_EXTRA_SIZE, _EXTRA_SIZE_PLACE = struct.Struct("<H"), 30  # in a central header
+_OFFSET, _OFFSET_PLACE = struct.Struct("<I"), 42
 _TIMESTAMP = struct.Struct("<HHBl")
 _ZIP64_END = struct.Struct("<IQHHIIQQQQ")
 _ZIP64_LOCATOR = struct.Struct("<IIQI")
@@ -67,6 +68,71 @@ class Meta(NamedTuple):
     digest: bytes = b""
 
 
+class Segment:
+    """Entries one behind the other, made before it is known where in the archive they stand.
+
+    So threads can make several at once. All entries of a segment are in memory.
+
+    Args:
+        compression: how contents are compressed.
+    """
+
+    __slots__ = ("_compression", "data", "directory", "places")
+
+    def __init__(self, compression: Compression) -> None:
+        self._compression = compression
+        self.data = bytearray()
+        self.places: list[
+            tuple[int, int]
+        ] = []  # of each entry: of its header in `directory`, of itself in `data`
+        self.directory = bytearray()
+
+    def add(
+        self, name: str, mode: int, seconds: float | None, content: bytes = b"", *, digest: bytes = b""
+    ) -> None:
+        """Compress a content and add it as an entry; the rest is as in `Meta`."""
+        self.add_packed(name, mode, seconds, content, self._compression.pack(content), digest=digest)
+
+    def add_packed(
+        self,
+        name: str,
+        mode: int,
+        seconds: float | None,
+        content: bytes,
+        packed: bytes | None,
+        *,
+        digest: bytes = b"",
+    ) -> None:
+        """Add an entry whose content is compressed already.
+
+        Args:
+            name: as in `Meta`.
+            mode: as in `Meta`.
+            seconds: as in `Meta`.
+            content: all of it.
+            packed: what `Compression.pack` made of it, or None to store it as it is.
+            digest: as in `Meta`.
+        """
+        data, method, checksum = packed_entry(content, packed)
+        local, central = _headers(name, mode, seconds, digest, method, checksum, len(data), len(content))
+        self.places.append((len(self.directory), len(self.data)))
+        self.data += local
+        self.data += data
+        self.directory += central
+
+    def placed(self, place: int) -> bytearray:
+        """Return the central headers, now that it is known where in the archive the segment begins."""
+        if place + len(self.data) < MAX_32:
+            for start, offset in self.places:
+                _OFFSET.pack_into(self.directory, start + _OFFSET_PLACE, place + offset)
+            return self.directory
+        ends = [*(start for start, _offset in self.places[1:]), len(self.directory)]
+        parts = zip(self.places, ends, strict=True)
+        return bytearray().join(
+            _moved_far(self.directory[start:end], place + offset) for (start, offset), end in parts
+        )
+
+
 class ZipWriter:
     """Writes one archive from the file's current position, which must be its beginning.
 
@@ -80,7 +146,7 @@ class ZipWriter:
 
     def __init__(self, file: IO[bytes], *, level: int = DEFAULT_LEVEL) -> None:
         self._file = file
-        self._compression = Compression(level)
+        self.compression = Compression(level)
         self._waiting = bytearray()
         self._offset = 0
         self._count = 0
@@ -106,14 +172,21 @@ class ZipWriter:
             content: all of it.
             compress: whether to try; the text of a link is always stored.
         """
-        data, method = self._compression.shrunk(content) if compress and content else (content, STORED)
-        body = Body(method, isal_zlib.crc32(content), len(data), len(content))
-        local, central = _headers(meta, body, self._offset, is_large=False)
-        self._waiting += local
-        self._waiting += data
-        if len(self._waiting) > CHUNK_SIZE:
+        name, mode, seconds, digest = meta
+        segment = Segment(self.compression)
+        packed = self.compression.pack(content) if compress else None
+        segment.add_packed(name, mode, seconds, content, packed, digest=digest)
+        self.add_segment(segment)
+
+    def add_segment(self, segment: Segment) -> None:
+        """Add entries that are ready; the segment is used up by that."""
+        if len(self._waiting) + len(segment.data) > CHUNK_SIZE:
             self._flush()
-        self._register(len(local) + len(data), central)
+        if len(segment.data) > CHUNK_SIZE:
+            self._file.write(segment.data)
+        else:
+            self._waiting += segment.data
+        self._register(len(segment.data), segment.placed(self._offset), len(segment.places))
 
     def add_stream(self, meta: Meta, chunks: Iterator[bytes], size: int) -> None:
         """Add a file that is too large for one piece.
@@ -126,16 +199,16 @@ class ZipWriter:
         Raises:
             MissingInput: it grew beyond what was reserved for its size.
         """
-        head = next(chunks)
-        flow = Flow(self._compression, self._compression.method(head))
+        head = next(chunks, b"")
+        flow = Flow(self.compression, self.compression.method(head))
         is_large = size > _ZIP64_SIZE
-        self._waiting += _headers(meta, flow.body, self._offset, is_large=is_large)[0]
+        self._waiting += _headers(*meta, *flow.body, self._offset, is_large=is_large)[0]
         self._flush()
         for piece in flow.pieces(itertools.chain([head], chunks)):
             self._file.write(piece)
         if not is_large and max(flow.size, flow.packed_size) >= MAX_32:
             raise MissingInput(f"cannot read {meta.name}", cause="it grew by gigabytes while it was read")
-        local, central = _headers(meta, flow.body, self._offset, is_large=is_large)
+        local, central = _headers(*meta, *flow.body, self._offset, is_large=is_large)
         self._patch(local)
         self._register(len(local) + flow.packed_size, central)
 
@@ -159,7 +232,7 @@ class ZipWriter:
             pieces: its packed content.
         """
         is_large = max(body.size, body.packed_size) > _ZIP64_SIZE
-        local, central = _headers(meta, body, self._offset, is_large=is_large)
+        local, central = _headers(*meta, *body, self._offset, is_large=is_large)
         self._waiting += local
         for piece in pieces:
             self._waiting += piece
@@ -174,10 +247,11 @@ class ZipWriter:
         self._file.write(local_header)
         self._file.seek(end)
 
-    def _register(self, size: int, central_header: bytes) -> None:
+    def _register(self, size: int, headers: bytes | bytearray, count: int = 1) -> None:
+        """Note entries of that size in all, and their headers in the central directory."""
         self._offset += size
-        self._count += 1
-        self._headers += central_header
+        self._count += count
+        self._headers += headers
         if len(self._headers) > CHUNK_SIZE:
             self._directory.write(self._headers)
             self._headers.clear()
@@ -205,33 +279,67 @@ def encode_reference(digest: bytes, size: int) -> bytes:
     return digest + size.to_bytes(8, "little")
 
 
-def _headers(meta: Meta, body: Body, offset: int, *, is_large: bool) -> tuple[bytes, bytes]:
-    """Return the header before an entry's content, and the one in the central directory."""
-    name, flags = (meta.name.encode("ascii"), 0) if meta.name.isascii() else (meta.name.encode(), UTF8_FLAG)
-    extra, day, moment = _times(None if meta.seconds is None else int(meta.seconds))
-    is_far = offset >= MAX_32
-    local_extra = extra + _zip64(body, None) if is_large else extra
-    central_extra = extra + _zip64(body if is_large else None, offset if is_far else None)
-    if meta.digest:
-        central_extra += struct.pack("<HH", DIGEST_FIELD, len(meta.digest)) + meta.digest
-    version = _ZIP64_VERSION if is_large or is_far else _VERSION
-    sizes = (MAX_32, MAX_32) if is_large else (body.packed_size, body.size)
-    fields = (version, flags, body.method, moment, day, body.checksum, *sizes, len(name))
-    attributes = (meta.mode & 0xFFFF) << 16 | (_DIRECTORY_FLAG if name.endswith(b"/") else 0)
-    local = _COMMON.pack(*fields, len(local_extra))
+def _headers(
+    name: str,
+    mode: int,
+    seconds: float | None,
+    digest: bytes,
+    method: int,
+    checksum: int,
+    packed_size: int,
+    size: int,
+    offset: int = 0,
+    *,
+    is_large: bool = False,
+) -> tuple[bytes, bytes]:
+    """Return the header before an entry's content, and the one in the central directory.
+
+    The fields come one by one and not as `Meta` and `Body`: to make those takes as long as all of this.
+    """
+    raw = name.encode()
+    extra, day, moment = _times(None if seconds is None else int(seconds))
+    local_extra = central_extra = extra
+    version = _VERSION
+    if is_large:
+        local_extra += _zip64(size, packed_size)
+        central_extra += _zip64(size, packed_size, *((offset,) if offset >= MAX_32 else ()))
+        packed_size = size = MAX_32
+        version = _ZIP64_VERSION
+    elif offset >= MAX_32:
+        central_extra += _zip64(offset)
+        version = _ZIP64_VERSION
+    if digest:
+        central_extra += struct.pack("<HH", DIGEST_FIELD, len(digest)) + digest
+    flags = 0 if name.isascii() else UTF8_FLAG
+    fields = (version, flags, method, moment, day, checksum, packed_size, size, len(raw))
     # both headers describe the entry in the same words
-    common = local if local_extra == central_extra else _COMMON.pack(*fields, len(central_extra))
-    rest = _CENTRAL_REST.pack(0, 0, 0, attributes, MAX_32 if is_far else offset)
+    local = central = _COMMON.pack(*fields, len(local_extra))
+    if local_extra is not central_extra:
+        central = _COMMON.pack(*fields, len(central_extra))
+    attributes = (mode & 0xFFFF) << 16 | (_DIRECTORY_FLAG if raw.endswith(b"/") else 0)
+    rest = _CENTRAL_REST.pack(0, 0, 0, attributes, min(offset, MAX_32))
     return (
-        _LOCAL_SIGNATURE + local + name + local_extra,
-        _CENTRAL_SIGNATURE + common + rest + name + central_extra,
+        _LOCAL_SIGNATURE + local + raw + local_extra,
+        _CENTRAL_SIGNATURE + central + rest + raw + central_extra,
     )
 
 
-def _zip64(body: Body | None, offset: int | None) -> bytes:
-    """Return the field for what does not fit into 32 bits: sizes, offset, both, or nothing."""
-    values = ([body.size, body.packed_size] if body else []) + ([offset] if offset is not None else [])
-    return struct.pack(f"<HH{len(values)}Q", ZIP64_FIELD, 8 * len(values), *values) if values else b""
+def _moved_far(header: bytearray, offset: int) -> bytearray:
+    """Return the central header of a small entry with an offset, which may not fit into 32 bits."""
+    if offset < MAX_32:
+        _OFFSET.pack_into(header, _OFFSET_PLACE, offset)
+        return header
+    field = _zip64(offset)
+    (extra_size,) = _EXTRA_SIZE.unpack_from(header, _EXTRA_SIZE_PLACE)
+    _EXTRA_SIZE.pack_into(header, _EXTRA_SIZE_PLACE, extra_size + len(field))
+    _EXTRA_SIZE.pack_into(header, len(_CENTRAL_SIGNATURE), _ZIP64_VERSION)
+    _OFFSET.pack_into(header, _OFFSET_PLACE, MAX_32)
+    return header + field
+
+
+def _zip64(*values: int) -> bytes:
+    """Return the field for what does not fit into 32 bits: sizes, offset, or both."""
+    return struct.pack(f"<HH{len(values)}Q", ZIP64_FIELD, 8 * len(values), *values)
 
 
 @functools.lru_cache(maxsize=16)  # a checkout or a copy makes many files in one second

@@ -58,6 +58,33 @@ def test_an_error_is_raised_in_its_place() -> None:
         next(results)
 
 
+def test_a_caller_that_would_wait_works_too() -> None:
+    """While the first call takes long, the caller makes those that no thread has begun; an error keeps its place."""
+    begun, release = threading.Event(), threading.Event()
+    callers: set[threading.Thread] = set()
+
+    def work(number: int) -> int:
+        callers.add(threading.current_thread())
+        if threading.current_thread() is not threading.main_thread():
+            begun.set()
+            assert release.wait(30)
+        elif number == 6:
+            release.set()
+            raise ValueError("six")
+        return number
+
+    def items() -> Iterator[int]:
+        for number in range(7):
+            yield number
+            assert begun.wait(30)
+
+    results = ordered_map(work, items(), ahead=7)
+    assert [next(results) for _number in range(6)] == list(range(6))
+    with pytest.raises(ValueError, match="six"):
+        next(results)
+    assert threading.main_thread() in callers
+
+
 def test_an_error_of_the_items_is_raised_too() -> None:
     """A source that fails is not taken for its end."""
 

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from receptor_runner.errors import MissingInput
 from receptor_runner.stream import zip_writer
-from receptor_runner.stream.zip_writer import Meta, ZipWriter
+from receptor_runner.stream.zip_writer import Meta, Segment, ZipWriter
 
 FILE = stat.S_IFREG | 0o640
 FOUR_GIB = 1 << 32
@@ -115,10 +115,10 @@ class SparseFile:
         return getattr(self._file, name)
 
 
-def four_gib() -> Iterator[bytes]:
-    """Yield a little more than 4 GiB of which the first bytes do not shrink."""
+def four_gib(size: int = FOUR_GIB) -> Iterator[bytes]:
+    """Yield a little more than 4 GiB, or so many bytes, of which the first do not shrink."""
     yield os.urandom(1000)
-    for _count in range(FOUR_GIB // len(ZEROS)):
+    for _count in range(size // len(ZEROS)):
         yield ZEROS
 
 
@@ -129,12 +129,32 @@ def test_beyond_four_gib(tmp_path: Path) -> None:
             archive.add_stream(Meta("big", FILE, 1), four_gib(), FOUR_GIB + 1000)
             archive.add(Meta("behind", FILE, 1), b"content " * 99)
             archive.add_stream(Meta("large", FILE, 1), iter([b"large"]), FOUR_GIB)
+            segment = Segment(archive.compression)
+            segment.add("one", FILE, 1, b"1" * 99)
+            segment.add("two", FILE, 1, b"2" * 99)
+            archive.add_segment(segment)
         with zipfile.ZipFile(file) as read:
-            big, behind, large = read.infolist()
+            big, behind, large, one, two = read.infolist()
+            assert (read.read(one), read.read(two)) == (b"1" * 99, b"2" * 99)
             assert (big.file_size, big.compress_size) == (FOUR_GIB + 1000, FOUR_GIB + 1000)
             assert behind.header_offset > FOUR_GIB
             assert read.read(behind) == b"content " * 99
             assert read.read(large) == b"large"
+
+
+def test_a_segment_that_crosses_four_gib(tmp_path: Path) -> None:
+    """Of entries that are added together, each has an offset as wide as it needs."""
+    with tempfile.TemporaryFile(dir=tmp_path) as file:
+        with ZipWriter(cast("IO[bytes]", SparseFile(file)), level=0) as archive:
+            archive.add_stream(Meta("big", FILE, 1), four_gib(FOUR_GIB - len(ZEROS)), FOUR_GIB)
+            segment = Segment(archive.compression)
+            for number in range(3):
+                segment.add(f"f{number}", FILE, 1, bytes([number]) * len(ZEROS))
+            archive.add_segment(segment)
+        with zipfile.ZipFile(file) as read:
+            _big, *rest = read.infolist()
+            assert rest[0].header_offset < FOUR_GIB < rest[-1].header_offset
+            assert [read.read(entry)[0] for entry in rest] == [0, 1, 2]
 
 
 def test_a_file_that_outgrows_its_header_is_an_error(tmp_path: Path) -> None:
