@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -55,6 +54,8 @@ def runner_ignore(root: Path) -> Callable[[str], bool | None]:
 
 def _listed_by_git(root: Path, note: Callable[[str], None]) -> Callable[[str], bool] | None:
     """Return whether git lists a name, or is silent about it because a submodule has it; None if git cannot say."""
+    import subprocess
+
     try:
         names = _ask_git(root, "--cached", "--others", "--exclude-standard")
         left_out = _ask_git(root, "--others", "--ignored", "--exclude-standard", "--directory")
@@ -70,6 +71,8 @@ def _listed_by_git(root: Path, note: Callable[[str], None]) -> Callable[[str], b
 
 
 def _ask_git(root: Path, *options: str) -> list[str]:
+    import subprocess
+
     words = ["git", "-C", str(root), "ls-files", "-z", *options]
     done = subprocess.run(words, capture_output=True, check=True, stdin=subprocess.DEVNULL)
     return [name for name in done.stdout.decode(errors="surrogateescape").split("\0") if name]

@@ -7,8 +7,8 @@ a job made here runs on an ansible-runner worker and the other way round. It is 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -130,15 +130,15 @@ class Job:
 
     def digest(self) -> str:
         """Return a digest of the options, the ident aside: equal jobs have equal digests."""
+        import hashlib
+
         options = {key: value for key, value in self.to_kwargs().items() if key != "ident"}
         return hashlib.sha256(json.dumps(options, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def new_ident() -> str:
     """Return a fresh ident: 32 hexadecimal digits, as ansible-runner's transmit makes it."""
-    import uuid
-
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
 
 
 def check_ident(ident: str) -> str:

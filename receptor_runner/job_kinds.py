@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any
@@ -40,6 +39,10 @@ def _instance(*types: type[Any]) -> Callable[[Any], Any]:
 
 
 def _ident(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    import uuid
+
     return value.hex if isinstance(value, uuid.UUID) else str(value)
 
 

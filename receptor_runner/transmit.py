@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -79,6 +78,8 @@ class Shipment:
 
     def digest(self) -> str:
         """Return a digest of the job and its inputs; artifacts of earlier runs do not count."""
+        import hashlib
+
         inputs = self.archive.digest(lambda name: not name.startswith("artifacts/")) if self.archive else ""
         return hashlib.sha256(f"{self.job.digest()} {inputs}".encode()).hexdigest()
 

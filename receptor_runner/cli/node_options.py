@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from receptor_runner.cli import completions
+from receptor_runner.cli import completions, parameters
 from receptor_runner.cli.configuration.settings import source_of, take_profile
 from receptor_runner.cli.parameters import option, seconds
 
@@ -151,9 +151,8 @@ _NO_STORE = {
     "help": "Send all files, even those that the worker has kept from an earlier job, and let it keep none.",
 }
 
-COMPRESSION_LEVEL: dict[str, Any] = {"type": click.IntRange(0, 9), "metavar": "0-9"}
 _LEVEL_OF_JOB = {
-    **COMPRESSION_LEVEL,
+    **parameters.compression_level,
     "help": "How hard to compress files and results: 0 not at all, 9 as small as can be. Default: 1 for an embedded "
     "node, 6 for another node of the mesh, else 3.",
 }

@@ -133,4 +133,5 @@ private_data_dir = click.argument(
     "private_data_dir", type=click.Path(file_okay=True, path_type=Path), metavar="DIR"
 )
 
+compression_level: dict[str, Any] = {"type": click.IntRange(0, 9), "metavar": "0-9"}
 as_json = click.option("--json", "json_output", is_flag=True, help="Print one JSON object instead of text.")

@@ -12,7 +12,6 @@ from receptor_runner.cli import early_checks, messages, parameters
 from receptor_runner.cli.commands import Command
 from receptor_runner.cli.job_options import JobOptions
 from receptor_runner.cli.live.display import JobDisplay
-from receptor_runner.cli.node_options import COMPRESSION_LEVEL
 from receptor_runner.cli.output_options import OutputFormat
 from receptor_runner.errors import UsageError
 
@@ -36,7 +35,7 @@ Examples:
 @click.option("--only-kwargs", is_flag=True, help="Send the options alone; the worker shares the directory.")
 @click.option(
     "--compression-level",
-    **COMPRESSION_LEVEL,
+    **parameters.compression_level,
     help="How hard to compress files and results: 0 not at all, 9 as small as can be.  [default: 3]",
 )
 def transmit(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import os
 import stat
@@ -48,6 +47,8 @@ class PackedArchive:
         Args:
             wanted: decides by name what counts.
         """
+        import hashlib
+
         from receptor_runner.stream.zip_reader import ZipReader
 
         entries = sorted(
