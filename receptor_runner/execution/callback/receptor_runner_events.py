@@ -117,11 +117,14 @@ class Encoder(json.JSONEncoder):
         return str(o)
 
 
+_to_json = Encoder().encode  # json.dumps makes an encoder for each call
+
+
 def encode(message: dict[str, Any]) -> str:
     try:
-        return json.dumps(message, cls=Encoder)
+        return _to_json(message)
     except (TypeError, ValueError):
-        return json.dumps(plain(message), cls=Encoder)
+        return _to_json(plain(message))
 
 
 def plain(value: Any) -> Any:
@@ -271,6 +274,8 @@ class Reporter:
         self.started: dict[str, datetime.datetime] = {}
         self.result_limit = _result_limit()
         self._seen: dict[str, int] = {}
+        numbers = ((key, os.environ.get(variable, "")) for key, variable in JOB_NUMBERS)
+        self._numbers = {key: int(number) for key, number in numbers if number.isdigit()}
         self._omits = os.environ.get("RUNNER_OMIT_EVENTS", "").lower() == "true"
         self._only_failed = os.environ.get("RUNNER_ONLY_FAILED_EVENTS", "").lower() == "true"
 
@@ -295,8 +300,7 @@ class Reporter:
         context = dict(self.playbook, **self.play)
         context.update(self.task if task is None else task)
         fields: dict[str, Any] = {"event": name}
-        numbers = ((key, os.environ.get(env, "")) for key, env in JOB_NUMBERS)
-        fields.update({key: int(number) for key, number in numbers if number.isdigit()})
+        fields.update(self._numbers)
         fields.update(pid=os.getpid(), uuid=own, created=now().isoformat())
         parents = (context.get(key) for key in ("task_uuid", "play_uuid", "playbook_uuid"))
         parent = next((entry for entry in parents if entry and entry != own), None)
