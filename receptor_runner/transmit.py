@@ -203,7 +203,8 @@ def _travels(
     inputs = [path for path in named if (root / path).exists()]
 
     def travels(name: str) -> bool:
-        if name != "artifacts" and not name.startswith("artifacts/"):
+        # asked for each file: of nearly all of them the first test tells
+        if not name.startswith("artifacts") or (name != "artifacts" and not name.startswith("artifacts/")):
             return not ignored(name)
         parts = name.split("/")
         if len(parts) == 3 and parts[2] in RESERVED_NAMES:

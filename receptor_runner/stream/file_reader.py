@@ -181,20 +181,22 @@ class _Reader:
 
 
 def _read_small(path: str) -> tuple[os.stat_result, bytes | None]:
-    """Return what a file is, and its content unless that is too large, or has just grown."""
+    """Return what a file is, and its content: None if that is too large, has just grown, or is no regular file's."""
     try:
         descriptor = os.open(path, _SAFELY)
         try:
-            status = _regular(descriptor)
+            status = os.fstat(descriptor)
             size = status.st_size
-            content = os.read(descriptor, size + 1) if size <= SMALL_SIZE else None
-            if content is not None and len(content) != size:
-                content = _rest(content, descriptor, size)
+            if size > SMALL_SIZE or not stat.S_ISREG(status.st_mode):
+                return status, None
+            content = os.read(descriptor, size + 1)
+            if len(content) == size:
+                return status, content
+            return status, _rest(content, descriptor, size)
         finally:
             os.close(descriptor)
     except OSError as error:
         _fail(path, error)
-    return status, content
 
 
 def _regular(descriptor: int) -> os.stat_result:

@@ -91,7 +91,7 @@ class Segment:
         self, name: str, mode: int, seconds: float | None, content: bytes = b"", *, digest: bytes = b""
     ) -> None:
         """Compress a content and add it as an entry; the rest is as in `Meta`."""
-        self.add_packed(name, mode, seconds, content, self._compression.pack(content), digest=digest)
+        self.add_packed(name, mode, seconds, content, self._compression.pack(content), digest)
 
     def add_packed(
         self,
@@ -100,7 +100,6 @@ class Segment:
         seconds: float | None,
         content: bytes,
         packed: bytes | None,
-        *,
         digest: bytes = b"",
     ) -> None:
         """Add an entry whose content is compressed already.
@@ -175,7 +174,7 @@ class ZipWriter:
         name, mode, seconds, digest = meta
         segment = Segment(self.compression)
         packed = self.compression.pack(content) if compress else None
-        segment.add_packed(name, mode, seconds, content, packed, digest=digest)
+        segment.add_packed(name, mode, seconds, content, packed, digest)
         self.add_segment(segment)
 
     def add_segment(self, segment: Segment) -> None:
@@ -299,15 +298,16 @@ def _headers(
     raw = name.encode()
     extra, day, moment = _times(None if seconds is None else int(seconds))
     local_extra = central_extra = extra
-    version = _VERSION
+    version, stated_offset = _VERSION, offset
     if is_large:
         local_extra += _zip64(size, packed_size)
         central_extra += _zip64(size, packed_size, *((offset,) if offset >= MAX_32 else ()))
         packed_size = size = MAX_32
         version = _ZIP64_VERSION
+        stated_offset = min(offset, MAX_32)
     elif offset >= MAX_32:
         central_extra += _zip64(offset)
-        version = _ZIP64_VERSION
+        version, stated_offset = _ZIP64_VERSION, MAX_32
     if digest:
         central_extra += struct.pack("<HH", DIGEST_FIELD, len(digest)) + digest
     flags = 0 if name.isascii() else UTF8_FLAG
@@ -317,7 +317,7 @@ def _headers(
     if local_extra is not central_extra:
         central = _COMMON.pack(*fields, len(central_extra))
     attributes = (mode & 0xFFFF) << 16 | (_DIRECTORY_FLAG if raw.endswith(b"/") else 0)
-    rest = _CENTRAL_REST.pack(0, 0, 0, attributes, min(offset, MAX_32))
+    rest = _CENTRAL_REST.pack(0, 0, 0, attributes, stated_offset)
     return (
         _LOCAL_SIGNATURE + local + raw + local_extra,
         _CENTRAL_SIGNATURE + central + rest + raw + central_extra,
