@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 from collections import deque
@@ -173,6 +172,7 @@ class SharedWork:
         self._work = work
         self._waiting: deque[tuple[Any, ...]] = deque()  # its append and popleft need no lock
         self._helper: threading.Thread | None = None
+        self._is_helping = False
         self._failure: BaseException | None = None
         self._may_help = processors() > 1
 
@@ -187,7 +187,7 @@ class SharedWork:
         """
         self._waiting.append(task)
         if len(self._waiting) > _WORTH_A_THREAD and self._may_help:
-            if self._helper:
+            if self._is_helping:
                 self._do_next()
             else:
                 self._start_helper()
@@ -201,17 +201,29 @@ class SharedWork:
         try:
             self._do_all()
         finally:
-            if self._helper:
-                self._helper.join()  # also when interrupted: nothing may be going on once this has returned
-                self._helper = None
+            self._join_helper()  # also when interrupted: nothing may be going on once this has returned
         if self._failure:
             raise self._failure
 
     def _start_helper(self) -> None:
-        helper = threading.Thread(target=self._do_all, name="parallel")
-        with contextlib.suppress(RuntimeError):  # no more threads may be started: then it goes without
+        self._join_helper()
+        helper = threading.Thread(target=self._help, name="parallel")
+        self._is_helping = True
+        try:
             helper.start()
             self._helper = helper
+        except RuntimeError:  # no more threads may be started: then it goes without
+            self._is_helping = False
+
+    def _join_helper(self) -> None:
+        if self._helper:
+            self._helper.join()
+            self._helper = None
+
+    def _help(self) -> None:
+        self._do_all()
+        # It may have been faster than the caller, which then starts another one; or all would be left to the caller.
+        self._is_helping = False
 
     def _do_all(self) -> None:
         while self._do_next():

@@ -214,6 +214,20 @@ class TestSharedWork:
         assert sorted(done) == list(range(1000))
         assert not [thread for thread in threading.enumerate() if thread.name == "parallel"]
 
+    def test_a_helper_that_ran_dry_is_replaced(self) -> None:
+        """A helper that was faster than the caller ends; for the tasks that come later there is another one."""
+        caller, done = threading.get_ident(), list[bool]()
+        shared = SharedWork(lambda _number: done.append(threading.get_ident() == caller))
+        size = parallel._WORTH_A_THREAD + 1
+        for _burst in range(2):
+            before = len(done)
+            for number in range(size):
+                shared.add(number)
+            wait_until(lambda: not shared._is_helping, "the helper has ended")
+            assert len(done) == before + size
+        shared.finish()
+        assert not any(done)
+
     def test_few_tasks_need_no_thread(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Tasks that come a few at a time are done by the caller, however many there are in all."""
         monkeypatch.setattr(threading.Thread, "start", _refuse)
