@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from receptor_runner.checkpoint import Checkpoint
 from receptor_runner.errors import StreamError
 from receptor_runner.handlers import Handlers, RunnerConfig
-from receptor_runner.job_results import JobResults
 from receptor_runner.outcome import Outcome, Status
+from receptor_runner.results.checkpoint import Checkpoint
+from receptor_runner.results.job import JobResults
 from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.messages import Message
 

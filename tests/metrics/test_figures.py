@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from prometheus_client import parser
 from prometheus_client.openmetrics import parser as openmetrics
-from receptor_runner.checkpoint import Checkpoint
 from receptor_runner.metrics.exposition import expose
 from receptor_runner.metrics.snapshot import Snapshot, take_snapshot
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.receptor.jobs.record import Record, RecordFile, Stage, read_all
 from receptor_runner.receptor_config.certificate_ends import CertificateEnd
+from receptor_runner.results.checkpoint import Checkpoint
 from receptor_runner.stream.position import Position
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

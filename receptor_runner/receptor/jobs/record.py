@@ -25,13 +25,13 @@ from receptor_runner.artifacts import (
     make_directory,
     write_atomically,
 )
-from receptor_runner.checkpoint import Checkpoint
 from receptor_runner.errors import MissingInput, NeverStarted, OutputFailed
 from receptor_runner.job import check_ident
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.receptor.jobs import index
 from receptor_runner.receptor.jobs.index import JobPlace
 from receptor_runner.receptor.jobs.job_lock import JobLock
+from receptor_runner.results.checkpoint import Checkpoint
 from receptor_runner.stream.position import Position
 from receptor_runner.system.files import remove_tree
 

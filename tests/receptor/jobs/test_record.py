@@ -10,10 +10,10 @@ import stat
 from pathlib import Path
 
 import pytest
-from receptor_runner.checkpoint import Checkpoint
 from receptor_runner.errors import IdentExists, MissingInput, UsageError
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.receptor.jobs.record import Record, RecordFile, Stage, read_all
+from receptor_runner.results.checkpoint import Checkpoint
 from receptor_runner.stream.position import Position
 
 

@@ -6,13 +6,14 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from receptor_runner.artifact_writer import ArtifactWriter
 from receptor_runner.artifacts import read_rc, read_status
-from receptor_runner.checkpoint import Checkpoint
 from receptor_runner.handlers import Handlers, RunnerConfig
-from receptor_runner.job_events import JobEvents
-from receptor_runner.job_status import JobStatus, contradictions
 from receptor_runner.outcome import Outcome, Status
+from receptor_runner.results.checkpoint import Checkpoint
+from receptor_runner.results.damage import StreamDamage
+from receptor_runner.results.events import JobEvents
+from receptor_runner.results.files import ArtifactWriter
+from receptor_runner.results.status import JobStatus, contradictions
 from receptor_runner.stream.messages import (
     ArchiveData,
     ArchiveEnd,
@@ -25,7 +26,6 @@ from receptor_runner.stream.messages import (
     WorkerLine,
 )
 from receptor_runner.stream.position import Position
-from receptor_runner.stream_damage import StreamDamage
 
 log = logging.getLogger("receptor_runner.process")
 

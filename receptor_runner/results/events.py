@@ -6,8 +6,8 @@ import json
 import logging
 import re
 
-from receptor_runner.artifact_writer import ArtifactWriter
 from receptor_runner.handlers import EventHandler, Handlers
+from receptor_runner.results.files import ArtifactWriter
 from receptor_runner.stream.decoder import EXCERPT_SIZE
 from receptor_runner.stream.messages import Event
 

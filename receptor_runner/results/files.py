@@ -19,7 +19,7 @@ from receptor_runner.artifacts import (
     write_in,
     writing,
 )
-from receptor_runner.checkpoint import Checkpoint
+from receptor_runner.results.checkpoint import Checkpoint
 from receptor_runner.stream.archive_checks import ExtractionRules
 from receptor_runner.stream.extraction import extract
 from receptor_runner.stream.limits import ArchiveLimits

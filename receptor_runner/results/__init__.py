@@ -1,0 +1,1 @@
+"""What comes back of a job: its messages become artifacts, handler calls and a verdict."""
