@@ -7,9 +7,8 @@ import re
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
-from pybase64 import b64decode
-
-from receptor_runner.errors import ArchiveError, StreamError
+from receptor_runner.errors import StreamError
+from receptor_runner.stream.archive_text import ArchiveText
 from receptor_runner.stream.encoder import QUESTION_PREFIX
 from receptor_runner.stream.messages import (
     ArchiveData,
@@ -34,7 +33,6 @@ LINE_LIMIT = 256 * 1024 * 1024
 EXCERPT_SIZE = 200
 
 _BOM = b"\xef\xbb\xbf"
-_BLANKS = b" \t\r\n"
 _BLANK_TEXT = re.compile(r"[ \t\r\n]*")
 _scan = json.JSONDecoder().raw_decode
 
@@ -56,8 +54,9 @@ class Decoder:
         self._whole_events = whole_events
         self._read_event: Callable[[bytes], Event | None] | None = None
         self._offset = self._began = start.offset
-        self._size = start.archive_size
-        self._received = start.archive_received
+        self._archive: ArchiveText | None = None
+        if start.archive_size is not None:
+            self._archive = ArchiveText(start.archive_size, start.archive_received)
         self._buffer = bytearray()
         self._scanned = 0
         self.ended = start.ended
@@ -67,8 +66,8 @@ class Decoder:
         """The place after the last whole message, or after the last whole piece of an archive."""
         return Position(
             offset=self._offset,
-            archive_size=self._size,
-            archive_received=self._received if self._size is not None else 0,
+            archive_size=self._archive.size if self._archive else None,
+            archive_received=self._archive.received if self._archive else 0,
             ended=self.ended,
         )
 
@@ -92,15 +91,15 @@ class Decoder:
         self._buffer += data
         moved = True
         while moved and not self.ended:
-            if self._size is None:
+            if self._archive:
+                moved = yield from self._next_of(self._archive)
+            else:
                 yield from self._events()
                 moved = yield from self._line()
-            else:
-                moved = yield from self._archive()
 
     def finish(self) -> Iterator[Message]:
         """Say that no more bytes come; yield what the last line holds, although it has no line end."""
-        if not self.ended and self._size is None and self._buffer:
+        if not self.ended and self._archive is None and self._buffer:
             if self._buffer.startswith(_BOM):
                 self._advance(len(_BOM))
             yield from self._pieces(bytes(self._buffer))
@@ -109,10 +108,10 @@ class Decoder:
         """Raise StreamError unless the stream reached its own end."""
         if self.ended:
             return
-        if self._size is not None:
+        if self._archive:
             raise StreamError(
                 "the stream ends inside of an archive",
-                cause=f"received {self._received} of {self._size} bytes",
+                cause=f"received {self._archive.received} of {self._archive.size} bytes",
                 offset=self._offset,
             )
         raise StreamError(
@@ -170,7 +169,7 @@ class Decoder:
             value = json.loads(line.decode())
         except (ValueError, RecursionError):
             yield from self._pieces(line)
-            if not self.ended and self._size is None:
+            if not self.ended and self._archive is None:
                 self._advance(1)
         else:
             self._advance(end + 1)
@@ -185,12 +184,12 @@ class Decoder:
         if first > start:
             yield self._noise(text[start:first], glued=first < len(text))
         start = first
-        while start < len(text) and not self.ended and self._size is None:
+        while start < len(text) and not self.ended and self._archive is None:
             value, end = _scan(text, start)
             raw = text[start:end].encode(errors="surrogateescape")
             self._advance(len(raw))
             yield self._message(value, raw)
-            if self._size is None:
+            if self._archive is None:
                 start = self._skip_blanks(text, end)
 
     def _skip_blanks(self, text: str, start: int) -> int:
@@ -227,44 +226,19 @@ class Decoder:
     def _archive_start(self, size: Any, raw: bytes) -> Message:
         if not _is_size(size):
             return Noise(self._began, len(raw), raw[:EXCERPT_SIZE], damaged=True)
-        self._size, self._received = size, 0
+        self._archive = ArchiveText(size)
         return ArchiveStart(size)
 
-    def _archive(self) -> Generator[Message, None, bool]:
+    def _next_of(self, archive: ArchiveText) -> Generator[Message, None, bool]:
         """Yield the next piece of the archive; return whether there was one, or its end was reached."""
-        assert self._size is not None
-        wanted = -(-(self._size - self._received) // 3) * 4
-        consumed, data = self._decoded(wanted)
+        consumed, data = archive.take(self._buffer, self._offset)
         if consumed:
-            self._received += len(data)
             self._advance(consumed)
             yield ArchiveData(data)
-        complete = self._received >= self._size
-        if complete:
-            self._size = None
+        if archive.is_complete:
+            self._archive = None
             yield ArchiveEnd()
-        return complete
-
-    def _decoded(self, wanted: int) -> tuple[int, bytes]:
-        """Decode whole groups of four characters, at most `wanted`; return how many bytes those take."""
-        count = min(len(self._buffer), wanted) // 4 * 4
-        try:
-            with memoryview(self._buffer) as whole, whole[:count] as view:
-                return count, self._checked(b64decode(view, validate=True), count)
-        except ValueError:  # there are blanks in it, or it is damaged
-            consumed, text = _take(self._buffer, wanted)
-        try:
-            return consumed, self._checked(b64decode(text, validate=True), len(text))
-        except ValueError as error:
-            cause = f"base64: {error}"
-            raise ArchiveError("the stream's archive is damaged", cause=cause, offset=self._offset) from error
-
-    def _checked(self, data: bytes, count: int) -> bytes:
-        """Return what `count` characters gave, if it is as much as they must give."""
-        assert self._size is not None
-        if len(data) != min(count // 4 * 3, self._size - self._received):
-            raise ArchiveError("the stream's archive is damaged", cause="wrong length", offset=self._offset)
-        return data
+        return archive.is_complete
 
 
 def _first_object(text: str, start: int) -> int:
@@ -310,25 +284,3 @@ def _only_values(text: str, start: int) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
-
-
-def _take(buffer: bytearray, wanted: int) -> tuple[int, bytes]:
-    """Return how many bytes to consume for whole groups of four characters, at most `wanted`, and those."""
-    text = bytes(buffer[:wanted])
-    if len(text.translate(None, _BLANKS)) == len(text):
-        count = len(text) // 4 * 4
-        return count, text[:count]
-    text = bytes(buffer)
-    count = min(len(text.translate(None, _BLANKS)), wanted) // 4 * 4
-    cut = _index_after(text, count)
-    return cut, text[:cut].translate(None, _BLANKS)
-
-
-def _index_after(text: bytes, count: int) -> int:
-    """Return the index behind the first `count` characters of `text` that are not blank."""
-    index = 0
-    while count:
-        step = text[index : index + count]
-        count -= len(step.translate(None, _BLANKS))
-        index += len(step)
-    return index
