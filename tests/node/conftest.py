@@ -94,7 +94,9 @@ class Daemon(ServedNode):
         return [process for process in processes_of(self.directory) if process.pid != own]
 
     def read_status_file(self, unit: str) -> dict[str, object]:
-        status = json.loads((self.units_dir / unit / "status").read_text())
+        """Return a unit's status as it stands on the disk; the daemon empties the file before it writes it again."""
+        path = self.units_dir / unit / "status"
+        status = json.loads(wait_until(path.read_text, f"the status of {unit}"))
         assert isinstance(status, dict)
         return status
 

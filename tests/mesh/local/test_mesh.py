@@ -214,6 +214,7 @@ def test_undo_leaves_what_was_there(mesh: Mesh) -> None:
     mesh.start(timeout_s=LONGEST_WAIT_S)
     mesh.worker.stop(signal.SIGKILL)
     again = mesh_of(ROW, mesh.directory)
+    wait_until(again.missing, "the control node has noticed")
     with pytest.raises(NodeUnavailable, match="cannot take jobs"):
         again.start(timeout_s=0)
 
