@@ -49,15 +49,16 @@ class SecondProcess:
 
     def __init__(self, target: int) -> None:
         self._waiting: deque[Batch] = deque()
-        ours, theirs = os.pipe(), os.pipe()
-        self._batches, self._confirmations = ours[1], theirs[0]
-        with contextlib.suppress(OSError):
-            fcntl.fcntl(self._batches, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
-        self._process = _start(target, stdin=ours[0], stdout=theirs[1])
-        os.close(ours[0])
-        os.close(theirs[1])
+        self._batches = self._confirmations = -1
         self._poll = select.poll()
-        self._poll.register(self._confirmations, select.POLLIN)
+        self._process = _start(target)
+        if self._process:
+            assert self._process.stdin
+            assert self._process.stdout
+            self._batches, self._confirmations = self._process.stdin.fileno(), self._process.stdout.fileno()
+            self._poll.register(self._confirmations, select.POLLIN)
+            with contextlib.suppress(OSError):
+                fcntl.fcntl(self._batches, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
 
     def __enter__(self) -> Self:
         return self
@@ -66,10 +67,10 @@ class SecondProcess:
         self.finish()
 
     def take(self, batch: Batch) -> bool:
-        """Hand a batch over; return False if the process is busy, or gone."""
+        """Hand a batch over; return False if the process is busy, or was not started."""
         while self._waiting and self._poll.poll(0) and self._confirmed():
             pass
-        if len(self._waiting) == _MOST_WAITING:
+        if self._process is None or len(self._waiting) == _MOST_WAITING:
             return False
         self._waiting.append(batch)
         data = marshal.dumps(batch)
@@ -79,14 +80,13 @@ class SecondProcess:
 
     def finish(self) -> list[Batch]:
         """Wait for the process; return the batches that are left to the caller."""
-        if self._batches >= 0:
-            os.close(self._batches)
-            while self._confirmed():
-                pass
-            os.close(self._confirmations)
-            self._batches = -1
-            if self._process:
-                self._process.wait()
+        if self._process:
+            with self._process as process:  # closes what is open of its pipes, and waits for it
+                assert process.stdin
+                process.stdin.close()
+                while self._confirmed():
+                    pass
+            self._process = None
         return list(self._waiting)
 
     def _confirmed(self) -> bool:
@@ -97,13 +97,15 @@ class SecondProcess:
         return bool(confirmations)
 
 
-def _start(target: int, *, stdin: int, stdout: int) -> subprocess.Popen[bytes] | None:
+def _start(target: int) -> subprocess.Popen[bytes] | None:
+    """Start the process; return None where the system has none to give, or no descriptors."""
     with contextlib.suppress(OSError):
         return subprocess.Popen(
             [sys.executable, "-I", "-S", small_files.__file__, str(target), str(os.getpid())],
+            bufsize=0,
             pass_fds=(target,),
-            stdin=stdin,
-            stdout=stdout,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C at a terminal is for its parent
         )

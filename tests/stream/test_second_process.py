@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import marshal
 import os
+import resource
 import stat
 import subprocess
 import sys
@@ -69,6 +70,18 @@ def test_files_arrive_whole(target: int, tmp_path: Path) -> None:
         assert path.stat().st_mtime == 1_000_000_001
 
 
+def test_without_descriptors_everything_is_left_to_the_caller(target: int) -> None:
+    """A process that cannot be started takes nothing, and is no error."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (target + 1, limits[1]))
+    try:
+        with SecondProcess(target) as second:
+            assert not second.take([file("a")])
+            assert second.finish() == []
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
 def test_it_takes_no_more_than_it_keeps_up_with(target: int) -> None:
     """Two batches wait at most; once they are done it takes more."""
     with SecondProcess(target) as second:
@@ -102,13 +115,12 @@ def test_what_it_could_not_write_is_left_to_the_caller(target: int, tmp_path: Pa
     assert list((tmp_path / "target/d/e").iterdir()) == []
 
 
-def test_a_process_that_cannot_start_leaves_everything(target: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if it were busy for ever."""
+def test_a_process_that_cannot_start_takes_nothing(target: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything is left to the caller."""
     monkeypatch.setattr(sys, "executable", "/missing/python")
     with SecondProcess(target) as second:
-        taken = [second.take([file(str(number))]) for number in range(4)]
-        assert taken == [True, True, False, False]
-        assert second.finish() == [[file("0")], [file("1")]]
+        assert not second.take([file("a")])
+        assert second.finish() == []
 
 
 def test_it_writes_nothing_without_its_parent(target: int, tmp_path: Path) -> None:
