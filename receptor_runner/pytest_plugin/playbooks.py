@@ -210,7 +210,8 @@ def _run_job(plan: Plan, directory: Path, ident: str, destination: Destination) 
     from receptor_runner.receptor.jobs.submit import start
 
     with destination.local_node() as local:
-        shipment = pack_plan(plan, ident, lambda line: log.warning("%s", line))
+        level = destination.level(local)
+        shipment = pack_plan(plan, ident, lambda line: log.warning("%s", line), level)
         with contextlib.closing(shipment):
             for warning in shipment.warnings():
                 log.warning("%s", warning)
