@@ -151,11 +151,9 @@ _NO_STORE = {
     "help": "Send all files, even those that the worker has kept from an earlier job, and let it keep none.",
 }
 
-_LEVEL_OF_JOB = {
-    **parameters.compression_level,
-    "help": "How hard to compress files and results: 0 not at all, 9 as small as can be. Default: 1 for an embedded "
-    "node, 6 for another node of the mesh, else 3.",
-}
+_LEVEL = parameters.compression_level(
+    " Default: 1 for an embedded node, 6 for another node of the mesh, else 3."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +161,7 @@ class JobTargetOptions(TargetOptions):
     """Where a job runs, and how its files are sent."""
 
     no_store: bool = option("--no-store", **_NO_STORE)
-    compression_level: int | None = option("--compression-level", **_LEVEL_OF_JOB)
+    compression_level: int | None = option("--compression-level", **_LEVEL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +194,7 @@ class NodesOptions(WorkOptions):
         help="With -i: run slice K of an ended job again, the others not; repeatable.",
     )
     no_store: bool = option("--no-store", **_NO_STORE)
-    compression_level: int | None = option("--compression-level", **_LEVEL_OF_JOB)
+    compression_level: int | None = option("--compression-level", **_LEVEL)
 
     @property
     def in_slices(self) -> bool:

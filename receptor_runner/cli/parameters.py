@@ -129,9 +129,18 @@ def timeout(default: float, text: str) -> Callable[[Command], Command]:
     )
 
 
+def compression_level(default: str) -> dict[str, Any]:
+    """Return what an option `--compression-level` is made of.
+
+    Args:
+        default: which level is the default, as the end of the help text.
+    """
+    text = "How hard to compress files and results: 0 not at all, 9 as small as can be."
+    return {"type": click.IntRange(0, 9), "metavar": "0-9", "help": f"{text}{default}"}
+
+
 private_data_dir = click.argument(
     "private_data_dir", type=click.Path(file_okay=True, path_type=Path), metavar="DIR"
 )
 
-compression_level: dict[str, Any] = {"type": click.IntRange(0, 9), "metavar": "0-9"}
 as_json = click.option("--json", "json_output", is_flag=True, help="Print one JSON object instead of text.")

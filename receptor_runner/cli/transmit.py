@@ -33,11 +33,7 @@ Examples:
     "-q", "--quiet", is_flag=True, help="Accepted as in ansible-runner; the stream is quiet anyway."
 )
 @click.option("--only-kwargs", is_flag=True, help="Send the options alone; the worker shares the directory.")
-@click.option(
-    "--compression-level",
-    **parameters.compression_level,
-    help="How hard to compress files and results: 0 not at all, 9 as small as can be.  [default: 3]",
-)
+@click.option("--compression-level", **parameters.compression_level("  [default: 3]"))
 def transmit(
     private_data_dir: Path,
     job: JobOptions,

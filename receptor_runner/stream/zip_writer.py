@@ -163,18 +163,16 @@ class ZipWriter:
             if kind is None:
                 self._finish()
 
-    def add(self, meta: Meta, content: bytes = b"", *, compress: bool = True) -> None:
+    def add(self, meta: Meta, content: bytes = b"") -> None:
         """Add an entry whose content is in memory.
 
         Args:
             meta: what it is.
             content: all of it.
-            compress: whether to try; the text of a link is always stored.
         """
         name, mode, seconds, digest = meta
         segment = Segment(self.compression)
-        packed = self.compression.pack(content) if compress else None
-        segment.add_packed(name, mode, seconds, content, packed, digest)
+        segment.add(name, mode, seconds, content, digest=digest)
         self.add_segment(segment)
 
     def add_segment(self, segment: Segment) -> None:

@@ -10,22 +10,15 @@ from receptor_runner.execution import arrivals
 from receptor_runner.execution.arrivals import Arrivals
 
 
-@pytest.fixture
-def text() -> Iterator[tuple[int, int]]:
-    """Provide a pipe for text: its reading and its writing end."""
+def pipe() -> Iterator[tuple[int, int]]:
+    """Provide a pipe: its reading and its writing end."""
     ends = os.pipe()
     yield ends
     for end in ends:
         os.close(end)
 
 
-@pytest.fixture
-def events() -> Iterator[tuple[int, int]]:
-    """Provide a pipe for events: its reading and its writing end."""
-    ends = os.pipe()
-    yield ends
-    for end in ends:
-        os.close(end)
+text, events = pytest.fixture(name="text")(pipe), pytest.fixture(name="events")(pipe)
 
 
 def test_what_has_arrived_is_named(text: tuple[int, int], events: tuple[int, int]) -> None:
