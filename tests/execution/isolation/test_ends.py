@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from receptor_runner.execution.guardian import descendants
+from receptor_runner.execution.guardian import descendants, name_of, send_signal
 from receptor_runner.outcome import Status
 from tests.execution.isolation.conftest import ContainerWorkplace
 from tests.harness import Commands, wait_until
@@ -83,9 +83,9 @@ def test_a_client_that_is_killed_takes_its_container_along(in_podman: ContainerW
     """The container, which outlives a killed client, is removed, and the job has failed."""
     ran = in_podman.begin(playbook=in_podman.place.playbook(SLEEP))
     ran.told.wait_for("runner_on_start")
-    for pid in descendants(os.getpid()):
-        if psutil.Process(pid).name() == "podman":
-            os.kill(pid, signal.SIGKILL)
+    clients = {pid for pid in descendants(os.getpid()) if name_of(pid) == "podman"}
+    assert clients
+    send_signal(clients, signal.SIGKILL)
     assert ran.outcome.status is Status.FAILED
     assert "SIGKILL" in str(ran.outcome.explanation)
     assert in_podman.store.containers() == []
