@@ -28,6 +28,7 @@ class End:
         cause: why it ended.
         exit: its exit status; None if it is unknown.
         left: the processes that could not be killed.
+        undone: the command that could not remove its container, empty if there is none left.
         last_line: the prompt at which it was stopped, if there was one.
         last_text: the end of what it printed itself, which is where a container engine reports errors.
     """
@@ -35,5 +36,6 @@ class End:
     cause: Cause
     exit: Exit | None
     left: tuple[int, ...] = ()
+    undone: tuple[str, ...] = ()
     last_line: str = ""
     last_text: str = ""

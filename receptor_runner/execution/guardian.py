@@ -12,7 +12,8 @@ Requests and reports are lines of JSON; descriptors are sent along as ancillary 
            "stop" is how to stop the job: null for signals to its tree, {"below": name} to interrupt what runs
            below a wrapper of that name, {"interrupt": argv, "remove": argv, "reclaim": argv} for a container
     hold   {"do": "hold"}: keep the descriptor that is sent along open until this process ends
-    stop   {"do": "stop"} -> {"stopped": true, "left": [pids]}
+    stop   {"do": "stop"} -> {"stopped": true, "left": [pids], "undone": [argv]}
+           "undone" is the command that could not remove the container, if there was one and it is still there
     remove_on_exit  {"do": "remove_on_exit", "path"}: remove this directory if the worker dies
     over   {"do": "over"}: the job has ended; if the worker dies now, only its directories are removed
     end    {"do": "end"}: kill the helpers, leave the rest running (asynchronous tasks), exit
@@ -41,8 +42,11 @@ INTERRUPT_GRACE_S = 2.0
 TERMINATE_GRACE_S = 2.0
 KILL_LIMIT_S = 3.0
 KILL_PAUSE_S = 0.05
-ENGINE_LIMIT_S = 5.0
-REMOVE_LIMIT_S = 4.0
+ENGINE_INTERRUPT_LIMIT_S = 5.0
+ENGINE_LIMIT_S = 30.0
+CLIENT_LIMIT_S = 20.0
+REMOVE_AGAIN_S = 5.0
+REMOVE_PAUSE_S = 0.2
 MONITOR_GRACE_S = 1.0
 ORPHAN_GRACE_S = 0.5
 SNAPSHOTS = 3
@@ -163,9 +167,9 @@ class Ladder:
 class EngineCommand:
     """One run of a container engine's command line, with the worker's own environment and a time limit."""
 
-    def __init__(self, argv: list[str], now: float) -> None:
+    def __init__(self, argv: list[str], now: float, limit_s: float = ENGINE_LIMIT_S) -> None:
         self.status: int | None = None
-        self._deadline = now + ENGINE_LIMIT_S
+        self._deadline = now + limit_s
         self.pid = 0
         null = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
         try:
@@ -184,15 +188,21 @@ class ContainerLadder:
     """The way down for a container: interrupt what runs in it, then have its engine remove it.
 
     Its engine does both. A signal to the engine's client would not do: the container outlives the client, and a
-    client that is killed while it creates a container leaves a half-made one that no later command finds.
+    client that is killed while it creates a container leaves a half-made one that no later command finds. All limits
+    are long, for the same reason: an engine waits for the disk several times, and on a busy one that takes seconds.
+
+    Attributes:
+        undone: the command that could not remove the container, empty if it is gone.
     """
 
     def __init__(self, commands: dict[str, list[str]], *, graceful: bool = True) -> None:
         self.command: EngineCommand | None = None
+        self.undone: list[str] = []
         self._commands = commands
         self._next: Callable[[float, int | None, set[int]], bool]
         self._next = self._interrupt if graceful else self._remove
         self._deadline = 0.0
+        self._again_at = 0.0
 
     def step(self, now: float, job: int | None, tree: set[int]) -> bool:
         """Take the next step if it is due; return whether the job is stopped."""
@@ -202,11 +212,11 @@ class ContainerLadder:
             self._next = self._remove_last
         return self._next(now, job, tree)
 
-    def _start(self, name: str, now: float) -> None:
-        self.command = EngineCommand(self._commands[name], now)
+    def _remove_now(self, now: float) -> None:
+        self.command = EngineCommand(self._commands["remove"], now)
 
     def _interrupt(self, now: float, _job: int | None, _tree: set[int]) -> bool:
-        self._start("interrupt", now)
+        self.command = EngineCommand(self._commands["interrupt"], now, ENGINE_INTERRUPT_LIMIT_S)
         self._deadline = now + INTERRUPT_GRACE_S
         self._next = self._await
         return False
@@ -220,19 +230,37 @@ class ContainerLadder:
 
     def _remove(self, now: float, job: int | None, _tree: set[int]) -> bool:
         """Remove the container again and again until the client has ended: it may be about to create it."""
-        self._deadline = self._deadline or now + REMOVE_LIMIT_S
+        self._deadline = self._deadline or now + CLIENT_LIMIT_S
         if now >= self._deadline:
             send_signal({job} if job else set(), signal.SIGKILL)
-        elif now >= self._deadline - REMOVE_LIMIT_S / 2:
+        elif now >= self._deadline - CLIENT_LIMIT_S / 2:
             send_signal({job} if job else set(), signal.SIGTERM)
-        self._start("remove", now)
+        self._remove_now(now)
         return False
 
     def _remove_last(self, now: float, _job: int | None, _tree: set[int]) -> bool:
         """Remove it whatever the client said: it may have died between creating the container and starting it."""
-        self._start("remove", now)
-        self._deadline = now + MONITOR_GRACE_S
-        self._next = self._kill_rest
+        self._remove_now(now)
+        self._deadline = now + REMOVE_AGAIN_S
+        self._next = self._confirm
+        return False
+
+    def _confirm(self, now: float, _job: int | None, _tree: set[int]) -> bool:
+        """Remove it again until the engine says that it is gone."""
+        assert self.command
+        if self.command.status and now < self._deadline:
+            self._again_at = now + REMOVE_PAUSE_S
+            self._next = self._remove_again
+        else:
+            self.undone = self._commands["remove"] if self.command.status else []
+            self._deadline = now + MONITOR_GRACE_S
+            self._next = self._kill_rest
+        return False
+
+    def _remove_again(self, now: float, _job: int | None, _tree: set[int]) -> bool:
+        if now >= self._again_at:
+            self._remove_now(now)
+            self._next = self._confirm
         return False
 
     def _kill_rest(self, now: float, _job: int | None, tree: set[int]) -> bool:
@@ -368,8 +396,9 @@ class Guardian:
         job = next((pid for pid, name in self._names.items() if name == JOB), None)
         tree = self._tree() - self._helpers()
         if self._ladder.step(time.monotonic(), job, tree):
+            undone = self._ladder.undone if isinstance(self._ladder, ContainerLadder) else []
             self._ladder = None
-            self._report(stopped=True, left=sorted(tree))
+            self._report(stopped=True, left=sorted(tree), undone=undone)
 
     def _end_helpers(self) -> None:
         helpers = self._helpers()

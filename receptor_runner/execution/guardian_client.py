@@ -88,9 +88,15 @@ class Exit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stopped:
-    """A stop is complete, except for the processes in `left`, which could not be killed."""
+    """A stop is complete.
+
+    Attributes:
+        left: processes that could not be killed.
+        undone: the command that could not remove the container, empty if there is none left.
+    """
 
     left: Sequence[int]
+    undone: Sequence[str]
 
 
 class GuardianClient:
@@ -243,7 +249,7 @@ def _guardian_died() -> RunnerError:
 
 def _report(line: Mapping[str, Any]) -> Exit | Stopped | None:
     if "stopped" in line:
-        return Stopped(left=line["left"])
+        return Stopped(left=line["left"], undone=line["undone"])
     if "exited" in line:
         return Exit(name=line["name"], code=os.waitstatus_to_exitcode(line["exited"]))
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Mapping
@@ -263,6 +264,10 @@ class Run:
         )
         try:
             end = session.run(program, self._open_channel(program))
+            if end.undone:
+                self._sink.remark(
+                    f"a container is left, which its engine did not remove; try: {shlex.join(end.undone)}"
+                )
             return self._prepared.isolation.judge(program, end) or judge(end, program.argv[0])
         except OSError as error:
             if error.filename not in {program.argv[0], str(program.cwd)}:

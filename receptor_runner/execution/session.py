@@ -126,6 +126,7 @@ class _Running:
             cause=self._why(),
             exit=self._exit,
             left=tuple(self._stopped.left) if self._stopped else (),
+            undone=tuple(self._stopped.undone) if self._stopped else (),
             last_line=self._last_line,
             last_text=self._output.last_text,
         )

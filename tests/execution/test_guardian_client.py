@@ -91,7 +91,7 @@ def test_a_stop_reaches_processes_of_other_sessions(guardian: GuardianClient, tm
     wait_until(flag.exists, "the stubborn process runs")
     pid = int(flag.read_text())
     guardian.stop()
-    assert report(guardian) == Stopped(left=[])
+    assert report(guardian) == Stopped(left=[], undone=[])
     wait_until(lambda: not psutil.pid_exists(pid), "it is gone")
 
 

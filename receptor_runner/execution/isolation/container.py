@@ -17,7 +17,7 @@ from receptor_runner.execution.command import Plan
 from receptor_runner.execution.end import End
 from receptor_runner.execution.event_channel import VARIABLE, EventChannel
 from receptor_runner.execution.guardian_client import GuardianClient, Program, StopContainer
-from receptor_runner.execution.isolation.container_engine import Engine, call
+from receptor_runner.execution.isolation.container_engine import Engine, call, call_until_done
 from receptor_runner.execution.isolation.container_spec import (
     ContainerSpec,
     split_pull_policy,
@@ -236,7 +236,7 @@ class Container:
             self._directory.close()
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             if self._runs:  # its session did not see its end: the guardian is gone
-                call(self._engine.remove(self._wanted.name))
+                call_until_done(self._engine.remove(self._wanted.name))
             if self._engine.reclaim and has_foreign_files(self._private_data_dir):
                 call((*self._engine.reclaim, str(self._private_data_dir)))
 

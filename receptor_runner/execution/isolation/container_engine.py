@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from typing import Protocol
 
 from receptor_runner.execution.isolation.container_spec import ContainerSpec, Login
 
-_LIMIT_S = 15.0
+_LIMIT_S = 30.0
+_AGAIN_S = 5.0
+_PAUSE_S = 0.2
 
 
 class Engine(Protocol):
@@ -56,3 +59,15 @@ def call(argv: tuple[str, ...]) -> int:
     return subprocess.run(
         argv, stdin=null, stdout=null, stderr=null, timeout=_LIMIT_S, check=False
     ).returncode
+
+
+def call_until_done(argv: tuple[str, ...]) -> None:
+    """Run a command of an engine again, for some seconds, until it succeeds.
+
+    Raises:
+        OSError: it cannot be started.
+        subprocess.TimeoutExpired: it takes too long; it was killed.
+    """
+    deadline = time.monotonic() + _AGAIN_S
+    while call(argv) and time.monotonic() < deadline:
+        time.sleep(_PAUSE_S)

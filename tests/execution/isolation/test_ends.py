@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import psutil
 import pytest
 from receptor_runner.execution.guardian import descendants, name_of, send_signal
 from receptor_runner.outcome import Status
+from tests.execution.conftest import Ran
 from tests.execution.isolation.conftest import ContainerWorkplace
 from tests.harness import Commands, wait_until
 from tests.harness.containers import IMAGE, PodmanStore
@@ -81,14 +83,56 @@ def test_a_container_that_is_killed_from_outside_fails(in_podman: ContainerWorkp
 
 def test_a_client_that_is_killed_takes_its_container_along(in_podman: ContainerWorkplace) -> None:
     """The container, which outlives a killed client, is removed, and the job has failed."""
-    ran = in_podman.begin(playbook=in_podman.place.playbook(SLEEP))
+    ran = run_until_the_client_is_killed(in_podman, "podman")
+    assert ran.outcome.status is Status.FAILED
+    assert "SIGKILL" in str(ran.outcome.explanation)
+    assert in_podman.store.containers() == []
+
+
+@pytest.mark.parametrize(
+    "hindrance",
+    ["test -e $busy || { touch $busy; exit 1; }", "sleep 6"],
+    ids=["refuses once", "is slow"],
+)
+def test_a_container_is_removed_until_it_is_gone(
+    in_podman: ContainerWorkplace, tmp_path: Path, hindrance: str
+) -> None:
+    """An engine that refuses to remove the container at first, or takes its time, still leaves none."""
+    engine = podman_that(f"busy={tmp_path}/busy; {hindrance}", tmp_path)
+    ran = run_until_the_client_is_killed(in_podman, engine)
+    assert ran.outcome.status is Status.FAILED
+    assert in_podman.store.containers() == []
+    assert ran.told.remarks == []
+
+
+def test_a_container_that_cannot_be_removed_is_named(in_podman: ContainerWorkplace, tmp_path: Path) -> None:
+    """When the engine refuses for good, the user reads how to remove the container."""
+    engine = podman_that("exit 1", tmp_path)
+    ran = run_until_the_client_is_killed(in_podman, engine)
+    assert ran.outcome.status is Status.FAILED
+    (name,) = in_podman.store.containers()
+    assert f"try: {engine} rm --force --time=0 {name}" in ran.told.remarks[0]
+    in_podman.store.podman("rm", "--force", "--time=0", name)
+
+
+def run_until_the_client_is_killed(place: ContainerWorkplace, engine: str) -> Ran:
+    """Start a job by an engine and kill the engine's client, which the container outlives."""
+    ran = place.begin(playbook=place.place.playbook(SLEEP), process_isolation_executable=engine)
     ran.told.wait_for("runner_on_start")
     clients = {pid for pid in descendants(os.getpid()) if name_of(pid) == "podman"}
     assert clients
     send_signal(clients, signal.SIGKILL)
-    assert ran.outcome.status is Status.FAILED
-    assert "SIGKILL" in str(ran.outcome.explanation)
-    assert in_podman.store.containers() == []
+    return ran
+
+
+def podman_that(hindrance: str, directory: Path) -> str:
+    """Return a podman in which a shell command comes before each removal."""
+    path = directory / "podman"
+    path.write_text(
+        f'#!/bin/sh\nif [ "$1" = rm ]; then {hindrance}; fi\nexec {shutil.which("podman")} "$@"\n'
+    )
+    path.chmod(0o755)
+    return str(path)
 
 
 StartWorker = Callable[[], "subprocess.Popen[bytes]"]
