@@ -12,8 +12,9 @@ from typing import NoReturn, Self
 from receptor_runner.errors import MissingInput
 from receptor_runner.stream.compression import Compression
 from receptor_runner.stream.parallel import ordered_map, processors
+from receptor_runner.stream.segment import Meta, Segment
 from receptor_runner.stream.zip_format import CHUNK_SIZE, SMALL_SIZE
-from receptor_runner.stream.zip_writer import Meta, Segment, ZipWriter
+from receptor_runner.stream.zip_writer import ZipWriter
 
 _SAFELY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _GONE = {errno.ELOOP, errno.ENXIO}  # opened with those flags: a link, or a socket, or a FIFO
