@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
+import time
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from receptor_runner.cli import early_checks, messages, parameters
 from receptor_runner.cli.commands import Command
 from receptor_runner.cli.job_options import JobOptions
-from receptor_runner.cli.live.display import JobDisplay
 from receptor_runner.cli.output_options import OutputFormat
 from receptor_runner.errors import UsageError
+
+if TYPE_CHECKING:
+    from receptor_runner.cli.live.display import JobDisplay
 
 EPILOG = """\b
 Examples:
@@ -21,6 +25,27 @@ Examples:
       receptor-runner process ./demo
   receptor-runner transmit ./demo -m ping --hosts all > job.stream
 """
+
+
+_SHOWN_AFTER_S = 0.5
+
+
+class _Progress(ExitStack):
+    """Shows how much is sent, if that takes longer than a moment; most streams do not wait for the import of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._due = time.monotonic() + _SHOWN_AFTER_S
+        self._display: JobDisplay | None = None
+
+    def sent(self, sent: int, size: int) -> None:
+        """Take how many bytes of how many are sent."""
+        if self._display is None and time.monotonic() >= self._due:
+            from receptor_runner.cli.live.display import JobDisplay
+
+            self._display = self.enter_context(JobDisplay(OutputFormat.TEXT))
+        if self._display:
+            self._display.sent(sent, size)
 
 
 @click.command(cls=Command, epilog=EPILOG)
@@ -61,8 +86,8 @@ def transmit(
         include_artifacts=job.include_artifacts,
         level=compression_level,
     )
-    with closing(packed) as shipment, JobDisplay(OutputFormat.TEXT) as display:
-        shipment.on_sent = display.sent
+    with closing(packed) as shipment, _Progress() as progress:
+        shipment.on_sent = progress.sent
         for warning in shipment.warnings():
             messages.note(f"warning: {warning}")
         write_all(DescriptorOutput(sys.stdout.fileno()), shipment.chunks())

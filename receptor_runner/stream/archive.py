@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import IO
 
 from receptor_runner.errors import MissingInput, OutputFailed
-from receptor_runner.stream.file_reader import Found, pack_found
 from receptor_runner.stream.limits import SPOOL_MEMORY
+from receptor_runner.stream.packing import Found, pack_found
 from receptor_runner.stream.segment import Meta
 from receptor_runner.stream.zip_format import CHUNK_SIZE, DEEPEST, DEFAULT_LEVEL
 from receptor_runner.stream.zip_writer import ZipWriter

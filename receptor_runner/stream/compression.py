@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import zlib
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
@@ -33,48 +32,38 @@ class Body(NamedTuple):
 class Compression:
     """How hard an archive is compressed.
 
-    Args:
+    Attributes:
         level: as for `ZipWriter`.
     """
 
     def __init__(self, level: int) -> None:
-        self._level = level
-
-    @property
-    def least_shared(self) -> int:
-        """From which size on threads may compress contents: what is smaller takes no longer than handing it over.
-
-        With ISA-L's level 1 no thread may: if several use it at once, its output is right, but not always the same, and
-        the same files must give the same archive.
-        """
-        return _TINY_SIZE if self._level > 1 else sys.maxsize
+        self.level = level
 
     def pack(self, content: bytes) -> bytes | None:
         """Compress a content, or return None for what will not shrink.
 
-        It is a gzip file, since so its checksum is taken in the same call. Threads call this: what else is to be done,
-        `entry` does in the caller's thread.
+        It is a gzip file, since so its checksum is taken in the same call.
         """
         size = len(content)
-        if self._level == 0 or (size > _PROBE_SIZE and self.method(content) == STORED):
+        if self.level == 0 or (size > _PROBE_SIZE and self.method(content) == STORED):
             return None
         if size < _TINY_SIZE:
             return isal_zlib.compress(content, _TINY_LEVEL, _GZIP)
-        if self._level in _LEVELS:
-            return isal_zlib.compress(content, _LEVELS[self._level], _GZIP)
-        return zlib.compress(content, self._level, _GZIP)
+        if self.level in _LEVELS:
+            return isal_zlib.compress(content, _LEVELS[self.level], _GZIP)
+        return zlib.compress(content, self.level, _GZIP)
 
     def method(self, head: bytes) -> int:
         """Decide from the first bytes of a file how it is written."""
         probe = head[:_PROBE_SIZE]
-        packed = isal_zlib.compress(probe, _LEVELS[3], _RAW) if self._level > 0 else probe
+        packed = isal_zlib.compress(probe, _LEVELS[3], _RAW) if self.level > 0 else probe
         return DEFLATED if len(packed) < len(probe) * _WORTH_DEFLATING else STORED
 
     def compressor(self) -> Compressor:
         """Return what compresses a large file in pieces."""
-        if self._level in _LEVELS:
-            return isal_zlib.compressobj(_LEVELS[self._level], isal_zlib.DEFLATED, _RAW)
-        return zlib.compressobj(self._level, zlib.DEFLATED, _RAW)
+        if self.level in _LEVELS:
+            return isal_zlib.compressobj(_LEVELS[self.level], isal_zlib.DEFLATED, _RAW)
+        return zlib.compressobj(self.level, zlib.DEFLATED, _RAW)
 
 
 def packed_entry(content: bytes, packed: bytes | None) -> tuple[bytes, int, int]:

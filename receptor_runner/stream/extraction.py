@@ -20,11 +20,12 @@ from receptor_runner.stream.archive_checks import (
     checked_entries,
     in_the_way,
 )
+from receptor_runner.stream.frames import write_all
 from receptor_runner.stream.kept_files import KeptFile, marked_files
 from receptor_runner.stream.parallel import Background, processors
-from receptor_runner.stream.second_process import SecondProcess, batched
-from receptor_runner.stream.small_files import create, finish, write_all, write_file
+from receptor_runner.stream.small_files import create, finish, write_file
 from receptor_runner.stream.target_directories import TargetDirectories
+from receptor_runner.stream.writing_process import WritingProcess, batched
 from receptor_runner.stream.zip_reader import ZipReader, damaged, is_small
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ class _Extraction:
             return files
         new = {entry.parts for entry in made}
         shared = (entry for entry in files if _is_shareable(entry, new))
-        with SecondProcess(self._directories.root) as second:
+        with WritingProcess(self._directories.root) as second:
             for batch in batched(map(self._small_file, shared)):
                 if not second.take(batch):
                     self._write_batch(batch)

@@ -1,85 +1,27 @@
-"""Work on several processors at once: compression, checksums and file writes release the interpreter's lock."""
+"""Threads that work beside this one: inflating, checksums and file writes release the interpreter's lock."""
 
 from __future__ import annotations
 
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
     from types import TracebackType
 
-_MOST_WORKERS = 4  # each one holds what it works on in memory
 _MOST_QUEUED = 4
 _WORTH_A_THREAD = 16  # short tasks; starting a thread takes as long as a few of them
 
 Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 def processors() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0))
-
-
-def ordered_map(
-    work: Callable[[Item], Result], items: Iterable[Item], *, ahead: int | None = None
-) -> Iterator[Result]:
-    """Yield the results of a function in the order of its arguments, while threads work on those that follow.
-
-    A caller that would have to wait works too. One that stops early waits for the calls that have begun; the others are
-    dropped.
-
-    Args:
-        work: called in a thread, or by the caller; what it raises is raised in its place.
-        items: arguments; taken in the caller's thread, and no more than are needed.
-        ahead: how many items are worked on, or wait with their results; by default two for each thread and the caller.
-    """
-    from concurrent.futures import ThreadPoolExecutor  # 10 ms, which small work should not wait for
-
-    workers = min(processors(), _MOST_WORKERS)
-    threads = max(workers - 1, 1)  # the caller is one too
-    limit = ahead or 2 * (threads + 1)
-    waiting: deque[tuple[Future[Result], Item]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="parallel") as pool:
-        try:
-            for item in items:
-                waiting.append((pool.submit(work, item), item))
-                if len(waiting) >= limit:
-                    yield _next(waiting, work)
-            while waiting:
-                yield _next(waiting, work)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _next(waiting: deque[tuple[Future[Result], Item]], work: Callable[[Item], Result]) -> Result:
-    """Return the first result; until it is there, do what no thread has begun."""
-    first, item = waiting.popleft()
-    if first.cancel():
-        return work(item)
-    for number, (later, item) in enumerate(waiting):
-        if first.done():
-            break
-        if later.cancel():
-            waiting[number] = _done(work, item), item
-    return first.result()
-
-
-def _done(work: Callable[[Item], Result], item: Item) -> Future[Result]:
-    from concurrent.futures import Future
-
-    done: Future[Result] = Future()
-    try:
-        done.set_result(work(item))
-    except Exception as error:
-        done.set_exception(error)
-    return done
 
 
 class Background:

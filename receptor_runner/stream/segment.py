@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import struct
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from receptor_runner.stream.compression import Compression, packed_entry
@@ -50,21 +51,28 @@ class Meta(NamedTuple):
 class Segment:
     """Entries one behind the other, made before it is known where in the archive they stand.
 
-    So threads can make several at once. All entries of a segment are in memory.
+    So another process can make them. All entries of a segment are in memory.
 
     Args:
         compression: how contents are compressed.
+        data: the entries that are there already.
+        places: of each entry: of its header in `directory`, of itself in `data`.
+        directory: the central headers of the entries.
     """
 
     __slots__ = ("_compression", "data", "directory", "places")
 
-    def __init__(self, compression: Compression) -> None:
+    def __init__(
+        self,
+        compression: Compression,
+        data: bytes = b"",
+        places: Sequence[tuple[int, int]] = (),
+        directory: bytes = b"",
+    ) -> None:
         self._compression = compression
-        self.data = bytearray()
-        self.places: list[
-            tuple[int, int]
-        ] = []  # of each entry: of its header in `directory`, of itself in `data`
-        self.directory = bytearray()
+        self.data = bytearray(data)
+        self.places = list(places)
+        self.directory = bytearray(directory)
 
     def add(
         self, name: str, mode: int, seconds: float | None, content: bytes = b"", *, digest: bytes = b""

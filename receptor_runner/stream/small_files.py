@@ -1,30 +1,21 @@
 """Writes small files into directories that are new: in the process that extracts an archive, and in a second one.
 
 To create a file takes the kernel longer than all that is done with its content, and threads gain nothing: they would
-hand over the interpreter's lock at each of five short calls. So `second_process` starts this module as a script. It
-imports only the standard library, and little of that.
-
-Its arguments are the number of the target's descriptor, and the process id of its parent. On stdin come batches, each
-after its size in eight bytes; one byte on stdout confirms that all files of a batch are there. It ends at the end of
-stdin, with its parent, or at the first error: the parent then writes again what was not confirmed, and meets the error.
+hand over the interpreter's lock at each of five short calls.
 """
 
 from __future__ import annotations
 
-import marshal
 import os
 import sys
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import BinaryIO
+from receptor_runner.stream.frames import read_frame, write_all
 
-    File = tuple[tuple[str, ...], str, bytes, int, float]
-    """Its directory below the target, name there, content, mode and time of modification."""
+File = tuple[tuple[str, ...], str, bytes, int, float]
+"""Its directory below the target, name there, content, mode and time of modification."""
 
-    Batch = list[File]
+Batch = list[File]
 
-SIZE_BYTES = 8
 CONFIRMED = b"+"
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -72,17 +63,19 @@ def write_file(directory: int, file: File) -> None:
         os.close(descriptor)
 
 
-def write_all(descriptor: int, content: bytes) -> None:
-    """Write all of the bytes."""
-    written = os.write(descriptor, content) if content else 0
-    while written < len(content):
-        written += os.write(descriptor, memoryview(content)[written:])
+def serve(target: int, parent: int) -> None:
+    """Write the batches that come on stdin; one byte on stdout confirms that all files of a batch are there.
 
+    It ends at the end of stdin, with its parent, or at the first error: the parent then writes again what was not
+    confirmed, and meets the error.
 
-def _run(target: int, parent: int, batches: BinaryIO) -> None:
+    Args:
+        target: a descriptor of the directory below which the files go.
+        parent: the process id of the parent.
+    """
     entered, directory = None, os.dup(target)
-    while size := batches.read(SIZE_BYTES):
-        batch: Batch = marshal.loads(batches.read(int.from_bytes(size, "little")))  # noqa: S302 - from the parent
+    batch: Batch | None
+    while (batch := read_frame(sys.stdin.fileno())) is not None:
         for file in batch:
             # Whoever removes the directory of a killed parent must not race with this process.
             if os.getppid() != parent:
@@ -91,7 +84,7 @@ def _run(target: int, parent: int, batches: BinaryIO) -> None:
                 os.close(directory)
                 entered, directory = file[0], _descend(target, file[0])
             write_file(directory, file)
-        os.write(1, CONFIRMED)
+        os.write(sys.stdout.fileno(), CONFIRMED)
 
 
 def _descend(target: int, parts: tuple[str, ...]) -> int:
@@ -101,7 +94,3 @@ def _descend(target: int, parts: tuple[str, ...]) -> int:
         above, directory = directory, enter(directory, name)
         os.close(above)
     return directory
-
-
-if __name__ == "__main__":
-    _run(int(sys.argv[1]), int(sys.argv[2]), sys.stdin.buffer)

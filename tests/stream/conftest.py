@@ -69,3 +69,17 @@ def timezone(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     yield monkeypatch
     monkeypatch.undo()
     time.tzset()
+
+
+@pytest.fixture
+def nothing_left() -> Iterator[None]:
+    """The test leaves as many descriptors and processes as there were."""
+    before = _census()
+    yield
+    assert _census() == before
+
+
+def _census() -> tuple[int, str]:
+    """Return how many descriptors are open, and which children there are."""
+    children = Path("/proc/thread-self/children").read_text()
+    return len(list(Path("/proc/self/fd").iterdir())), children

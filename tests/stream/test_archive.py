@@ -12,7 +12,6 @@ import time
 import zipfile
 from io import BytesIO
 from pathlib import Path
-from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +19,7 @@ from hypothesis import strategies as st
 from receptor_runner.errors import OutputFailed
 from receptor_runner.stream.archive import MemoryFile, pack
 from receptor_runner.stream.encoder import EOF_LINE, encode_archive
-from receptor_runner.stream.zip_format import DEEPEST, SMALL_SIZE
+from receptor_runner.stream.zip_format import DEEPEST
 from tests.stream.conftest import Tree, build, seen, travel
 
 MIXED: Tree = {
@@ -252,36 +251,6 @@ def test_files_that_vanish_meanwhile(tmp_path: Path) -> None:
     finally:
         over.set()
         stirrer.join()
-
-
-@pytest.mark.parametrize("level", [0, 1, 3, 9])
-def test_the_archive_is_the_same_whatever_the_number_of_processors(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: int
-) -> None:
-    """Threads that help change neither the order, nor the bytes, nor what is reported."""
-    random = Random(level)
-    for number in range(60):
-        directory = tmp_path / f"source/d{number % 7}"
-        directory.mkdir(parents=True, exist_ok=True)
-        size = random.choice([0, 10, 5_000, 70_000, 300_000])
-        (directory / f"text{number}").write_text(f"{random.random()} line\n" * (size // 20))
-        (directory / f"noise{number}").write_bytes(random.randbytes(size))
-        (directory / f"link{number}").symlink_to("anywhere")
-    (tmp_path / "source/d3/large").write_bytes(b"large " * SMALL_SIZE)
-    os.mkfifo(tmp_path / "source/d5/fifo")
-    archives = []
-    for count in (1, 2, 16):
-        monkeypatch.setattr("receptor_runner.stream.file_reader.processors", lambda count=count: count)
-        monkeypatch.setattr("receptor_runner.stream.parallel.processors", lambda count=count: count)
-        packed = pack(tmp_path / "source", level=level)
-        assert packed.skipped == ["d5/fifo: a FIFO"]
-        archives.append(b"".join(packed.chunks()))
-        packed.close()
-    assert archives[0] == archives[1] == archives[2]
-    with zipfile.ZipFile(BytesIO(archives[0])) as read:
-        assert read.testzip() is None
-        assert read.read("d3/large") == b"large " * SMALL_SIZE
-        assert len(read.namelist()) == 7 + 3 * 60 + 1
 
 
 def test_times_beyond_the_range_of_zip(tmp_path: Path) -> None:

@@ -1,12 +1,10 @@
-"""A second process writes files beside this one, and nothing depends on it."""
+"""A second process writes files beside the one that extracts, and nothing depends on it."""
 
 from __future__ import annotations
 
-import marshal
 import os
 import resource
 import stat
-import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -14,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from receptor_runner.stream import small_files
 from receptor_runner.stream.archive import pack
 from receptor_runner.stream.archive_checks import FROM_TRANSMIT, ExtractionRules
 from receptor_runner.stream.extraction import extract
-from receptor_runner.stream.second_process import SecondProcess, batched
+from receptor_runner.stream.helper_process import HelperProcess
+from receptor_runner.stream.writing_process import WritingProcess, batched
 from tests.harness import wait_until
 from tests.harness.in_process import file_size_limit
 from tests.stream.conftest import seen
@@ -38,18 +36,7 @@ def target(tmp_path: Path) -> Iterator[int]:
     os.close(descriptor)
 
 
-@pytest.fixture(autouse=True)
-def _nothing_left() -> Iterator[None]:
-    """Every test leaves as many descriptors and processes as there were."""
-    before = census()
-    yield
-    assert census() == before
-
-
-def census() -> tuple[int, str]:
-    """Return how many descriptors are open, and which children there are."""
-    children = Path("/proc/thread-self/children").read_text()
-    return len(list(Path("/proc/self/fd").iterdir())), children
+pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
 def file(name: str, *parts: str, content: bytes = b"content") -> File:
@@ -60,7 +47,7 @@ def file(name: str, *parts: str, content: bytes = b"content") -> File:
 def test_files_arrive_whole(target: int, tmp_path: Path) -> None:
     """With content, special bits and time, wherever they go."""
     batch = [file("a"), file("b", "d", "e", content=b""), file("c", "d"), file("d", "d", "e")]
-    with SecondProcess(target) as second:
+    with WritingProcess(target) as second:
         assert second.take(batch)
         assert second.finish() == []
     for name, content in {"a": b"content", "d/e/b": b"", "d/c": b"content", "d/e/d": b"content"}.items():
@@ -75,7 +62,7 @@ def test_without_descriptors_everything_is_left_to_the_caller(target: int) -> No
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (target + 1, limits[1]))
     try:
-        with SecondProcess(target) as second:
+        with WritingProcess(target) as second:
             assert not second.take([file("a")])
             assert second.finish() == []
     finally:
@@ -84,7 +71,7 @@ def test_without_descriptors_everything_is_left_to_the_caller(target: int) -> No
 
 def test_it_takes_no_more_than_it_keeps_up_with(target: int) -> None:
     """Two batches wait at most; once they are done it takes more."""
-    with SecondProcess(target) as second:
+    with WritingProcess(target) as second:
         taken = [second.take([file(f"{number}-{part}") for part in range(200)]) for number in range(3)]
         assert taken[:2] == [True, True]
         wait_until(lambda: second.take([file("later")]), "it has done something")
@@ -102,7 +89,7 @@ def test_what_it_could_not_write_is_left_to_the_caller(target: int, tmp_path: Pa
         "a link on the way": file("x", "link", "e"),
     }[way]
     bad, later = [file("first"), wrong, file("never")], [file("later")]
-    with SecondProcess(target) as second:
+    with WritingProcess(target) as second:
         assert second.take([file("good")])
         wait_until((tmp_path / "target/good").exists, "the first batch")
         assert second.take(bad)
@@ -118,22 +105,17 @@ def test_what_it_could_not_write_is_left_to_the_caller(target: int, tmp_path: Pa
 def test_a_process_that_cannot_start_takes_nothing(target: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything is left to the caller."""
     monkeypatch.setattr(sys, "executable", "/missing/python")
-    with SecondProcess(target) as second:
+    with WritingProcess(target) as second:
         assert not second.take([file("a")])
         assert second.finish() == []
 
 
 def test_it_writes_nothing_without_its_parent(target: int, tmp_path: Path) -> None:
     """A process whose parent is gone leaves the directory to whoever removes it."""
-    data = marshal.dumps([file("orphan")])
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", small_files.__file__, str(target), str(os.getppid())],
-        pass_fds=(target,),
-        input=len(data).to_bytes(small_files.SIZE_BYTES, "little") + data,
-        capture_output=True,
-        check=True,
-    )
-    assert done.stdout == b""
+    process = HelperProcess("write", str(target), str(os.getppid()), descriptor=target)
+    process.request([file("orphan")])
+    assert os.read(process.answers, 1) == b""
+    process.close()
     assert not (tmp_path / "target/orphan").exists()
 
 

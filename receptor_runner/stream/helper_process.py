@@ -1,0 +1,83 @@
+"""A process of ours that helps with an archive: its start, and the pipes to it and back."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import select
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import isal
+
+from receptor_runner.stream.frames import write_frame
+
+_PROGRAM = Path(__file__).with_name("helper_program.py")
+_PACKAGES = (str(Path(__file__).parents[2]), str(Path(isal.__file__).parents[1]))
+_PIPE_SIZE = 1 << 20  # what waits in a pipe should keep neither end waiting
+
+
+class HelperProcess:
+    """Starts a process; where the system has none to give, or no descriptors, it is as if the process had ended.
+
+    Args:
+        work: what it does, and its arguments; see `helper_program`.
+        descriptor: it gets this one of ours; -1 for none.
+
+    Attributes:
+        answers: the descriptor of what it answers; -1 if it does not run.
+    """
+
+    def __init__(self, *work: str, descriptor: int = -1) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._requests = self.answers = -1
+        self._poll = select.poll()
+        with contextlib.suppress(OSError):
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(_PROGRAM), *_PACKAGES, *work],
+                bufsize=0,
+                pass_fds=(descriptor,) if descriptor >= 0 else (),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C at a terminal is for its parent
+            )
+            self._open_pipes(self._process)
+
+    def _open_pipes(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin
+        assert process.stdout
+        self._requests, self.answers = process.stdin.fileno(), process.stdout.fileno()
+        self._poll.register(self.answers, select.POLLIN)
+        for descriptor in (self._requests, self.answers):
+            with contextlib.suppress(OSError):  # the system allows a user so much for all pipes
+                fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started, and is not closed."""
+        return self._process is not None
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether there is something to read, or it has ended."""
+        return bool(self._poll.poll(0))
+
+    def request(self, value: Any) -> None:
+        """Send a value; if the process is gone its answers say so."""
+        with contextlib.suppress(OSError):
+            write_frame(self._requests, value)
+
+    def end_requests(self) -> None:
+        """Have it end once it has answered everything."""
+        if self._process:
+            assert self._process.stdin
+            self._process.stdin.close()
+
+    def close(self) -> None:
+        """Close the pipes and wait for its end."""
+        if self._process:
+            with self._process:
+                self._process = None

@@ -1,0 +1,75 @@
+"""A second process that reads and compresses files beside the one that lists them and writes the archive.
+
+Reading small files is mostly work with the interpreter's lock held, so that threads would only wait for each other.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from receptor_runner.stream.compression import Compression
+from receptor_runner.stream.file_reader import Listed, Piece, read_piece
+from receptor_runner.stream.frames import read_frame, write_frame
+from receptor_runner.stream.segment import Segment
+
+_MOST_WAITING = 3
+
+
+class PackingProcess:
+    """Reads and compresses what it takes, in its order, as long as it keeps up.
+
+    Nothing depends on it: if it could not be started, met an error or was killed, `piece` returns None, and the caller
+    reads the rest and meets the same error.
+
+    Args:
+        compression: how it compresses.
+    """
+
+    def __init__(self, compression: Compression) -> None:
+        from receptor_runner.stream.helper_process import HelperProcess
+
+        self._compression = compression
+        self._process = HelperProcess("pack", str(compression.level))
+        self._waiting = 0
+
+    def take(self, listed: Sequence[Listed]) -> bool:
+        """Take something that was listed; return False if enough is waiting, or the process is gone."""
+        if self._waiting == _MOST_WAITING or not self._process.is_running:
+            return False
+        self._process.request(listed)
+        self._waiting += 1
+        return True
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether `piece` need not wait."""
+        return self._process.has_answered
+
+    def piece(self) -> Piece | None:
+        """Return the next piece of what was taken first and is not finished, or None if the process is gone."""
+        answer = read_frame(self._process.answers) if self._process.is_running else None
+        if answer is None:
+            self._process.close()
+            return None
+        data, places, directory, *rest = answer
+        return Piece(Segment(self._compression, data, places, directory), *rest)
+
+    def finished(self) -> None:
+        """Note that all of what was taken first has come."""
+        self._waiting -= 1
+
+    def close(self) -> None:
+        """End it; what it was about to do is lost."""
+        self._process.close()
+
+
+def serve(level: int) -> None:
+    """Answer what comes on stdin with its pieces on stdout, each as the fields of its segment and then its own."""
+    compression = Compression(level)
+    while (listed := read_frame(sys.stdin.fileno())) is not None:
+        start = 0
+        while start < len(listed):
+            segment, *rest = piece = read_piece(compression, listed, start)
+            write_frame(sys.stdout.fileno(), (segment.data, segment.places, segment.directory, *rest))
+            start = piece.end + piece.is_large
