@@ -1,4 +1,4 @@
-"""A process of ours that helps with an archive: its start, and the pipes to it and back."""
+"""A process of ours that helps with files: its start, and the pipes to it and back."""
 
 from __future__ import annotations
 
@@ -23,20 +23,21 @@ class HelperProcess:
     """Starts a process; where the system has none to give, or no descriptors, it is as if the process had ended.
 
     Args:
-        work: what it does, and its arguments; see `helper_program`.
+        module: the module whose function `serve` it runs.
+        arguments: arguments of that.
         descriptor: it gets this one of ours; -1 for none.
 
     Attributes:
         answers: the descriptor of what it answers; -1 if it does not run.
     """
 
-    def __init__(self, *work: str, descriptor: int = -1) -> None:
+    def __init__(self, module: str, *arguments: int, descriptor: int = -1) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._requests = self.answers = -1
         self._poll = select.poll()
         with contextlib.suppress(OSError):
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_PROGRAM), *_PACKAGES, *work],
+                [sys.executable, "-I", "-S", str(_PROGRAM), *_PACKAGES, module, *map(str, arguments)],
                 bufsize=0,
                 pass_fds=(descriptor,) if descriptor >= 0 else (),
                 stdin=subprocess.PIPE,

@@ -1,30 +1,24 @@
-"""The program of a process that helps with an archive.
+"""The program of a process that helps with the files of an archive, or of a job.
 
 It is run by its path with `python -I -S`: leaving out `site` halves the start of an interpreter. Where packages are
 comes on its command line:
 
-    helper_program.py PACKAGES LIBRARIES write TARGET PARENT
-    helper_program.py PACKAGES LIBRARIES pack LEVEL
+    helper_program.py PACKAGES LIBRARIES MODULE ARGUMENT ...
+
+It calls the module's function `serve` with the arguments, which are whole numbers.
 """
 
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 
-def main(argv: list[str]) -> None:
-    """Serve the parent until stdin ends."""
-    *packages, work, first, second = argv if len(argv) == 5 else [*argv, ""]
-    sys.path += packages
-    if work == "write":
-        from receptor_runner.stream.small_files import serve as write
-
-        write(int(first), int(second))
-    else:
-        from receptor_runner.stream.packing_process import serve as pack
-
-        pack(int(first))
+def main(packages: str, libraries: str, module: str, *arguments: str) -> None:
+    """Serve the parent until it ends the requests, or ends."""
+    sys.path += [packages, libraries]
+    import_module(module).serve(*map(int, arguments))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(*sys.argv[1:])

@@ -30,7 +30,7 @@ class PackingProcess:
         from receptor_runner.stream.helper_process import HelperProcess
 
         self._compression = compression
-        self._process = HelperProcess("pack", str(compression.level))
+        self._process = HelperProcess(__name__, compression.level)
         self._waiting = 0
 
     def take(self, listed: Sequence[Listed]) -> bool:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Self
 
+from receptor_runner.stream import small_files
 from receptor_runner.stream.helper_process import HelperProcess
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class WritingProcess:
 
     def __init__(self, target: int) -> None:
         self._waiting: deque[Batch] = deque()
-        self._process = HelperProcess("write", str(target), str(os.getpid()), descriptor=target)
+        self._process = HelperProcess(small_files.__name__, target, os.getpid(), descriptor=target)
 
     def __enter__(self) -> Self:
         return self

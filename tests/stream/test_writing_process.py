@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from receptor_runner.stream import small_files
 from receptor_runner.stream.archive import pack
 from receptor_runner.stream.archive_checks import FROM_TRANSMIT, ExtractionRules
 from receptor_runner.stream.extraction import extract
@@ -112,7 +113,7 @@ def test_a_process_that_cannot_start_takes_nothing(target: int, monkeypatch: pyt
 
 def test_it_writes_nothing_without_its_parent(target: int, tmp_path: Path) -> None:
     """A process whose parent is gone leaves the directory to whoever removes it."""
-    process = HelperProcess("write", str(target), str(os.getppid()), descriptor=target)
+    process = HelperProcess(small_files.__name__, target, os.getppid(), descriptor=target)
     process.request([file("orphan")])
     assert os.read(process.answers, 1) == b""
     process.close()
