@@ -10,6 +10,7 @@ from receptor_runner.receptor.control.processes import NodeProcesses
 from receptor_runner.receptor.control.protocol import Control
 from receptor_runner.receptor.control.results import Results
 from receptor_runner.receptor.control.unit import UnitState, UnitStatus
+from receptor_runner.receptor.jobs.early_results import EarlyResults
 
 log = logging.getLogger("receptor_runner.unit")
 
@@ -50,6 +51,15 @@ class Unit:
             NodeUnavailable: the node does not answer.
         """
         return self._control.results(self.unit_id, offset)
+
+    def early_results(self) -> EarlyResults:
+        """Open the unit's results from their beginning on, for somebody who waits for the first of them.
+
+        Raises:
+            UnknownUnit: the node does not know the unit.
+            NodeUnavailable: the node does not answer.
+        """
+        return EarlyResults(self.results, 0)
 
     def runner_lives(self, pid: int) -> bool | None:
         """Return whether the process of a command runner is alive; None where that cannot be seen from here."""

@@ -76,6 +76,7 @@ class ScriptedUnit:
     done: list[str] = field(default_factory=list)
     runner_is_alive: bool | None = None
     canceler: str | None = None
+    waited_for: bool = False
 
     def results(self, offset: int, /) -> Script:
         """Open the next connection."""
@@ -86,6 +87,11 @@ class ScriptedUnit:
         if isinstance(connection, Exception):
             raise connection
         return connection
+
+    def early_results(self) -> Script:
+        """Open the next connection, and note that somebody waits."""
+        self.waited_for = True
+        return self.results(0)
 
     def status(self) -> UnitStatus:
         """Return the next status."""
@@ -181,6 +187,25 @@ def test_results_are_asked_for_once_the_unit_runs(following: Following) -> None:
     following.policy = dataclasses.replace(POLICY, start_grace_s=60)
     assert following.follow(unit).status is Status.SUCCESSFUL
     assert unit.statuses == [state("Running")]
+
+
+def test_results_are_asked_for_once_a_command_runner_has_begun(following: Following) -> None:
+    """It says that nothing is started, and creates the file with the output; that it runs it says much later."""
+    launching, launched = state("Pending"), state("Pending", detail="Not started yet")
+    unit = ScriptedUnit([Script([WHOLE])], [launching, launched, state("Succeeded")])
+    following.policy = dataclasses.replace(POLICY, start_grace_s=60)
+    assert following.follow(unit).status is Status.SUCCESSFUL
+    assert unit.statuses == [state("Succeeded")]
+    assert unit.waited_for
+
+
+def test_the_first_results_come_sooner_of_a_unit_of_the_local_node_only(following: Following) -> None:
+    """Those of a remote unit the local node gets once a second, however often it is asked."""
+    remote = state("Running", extra={"RemoteNode": "far"})
+    unit = ScriptedUnit([Script([WHOLE])], [remote])
+    following.policy = dataclasses.replace(POLICY, start_grace_s=60)
+    assert following.follow(unit).status is Status.SUCCESSFUL
+    assert not unit.waited_for
 
 
 def test_results_of_a_unit_that_does_not_start_are_asked_for_after_a_moment(following: Following) -> None:

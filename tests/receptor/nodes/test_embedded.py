@@ -370,7 +370,7 @@ def test_a_job_runs_as_its_caller(commands: Commands, caller: Caller, held: Path
     done = Commands(commands.environment | {"PATH": path}, tmp_path).run("bash", "-c", script)
     assert "mark=two umask=0037 files=777" in done.text, done.stderr
     settings = read_job_settings(caller.directory("held"))
-    assert settings.work_commands[0].command == sys.executable
+    assert Path(settings.work_commands[0].command).samefile(sys.executable)
     assert caller.directory("held") != Path(caller.record("second")["node_directory"])
 
 
