@@ -102,21 +102,6 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def sync_filesystem(path: Path) -> None:
-    """Make everything that was written to the file system of a directory survive a power cut.
-
-    One call, where thousands of event files would each want one.
-    """
-    import ctypes
-
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        if ctypes.CDLL(None, use_errno=True).syncfs(descriptor):
-            raise OSError(ctypes.get_errno(), "syncfs failed")
-    finally:
-        os.close(descriptor)
-
-
 class writing:
     """Turns what the system says about a write below `directory` into our error."""
 

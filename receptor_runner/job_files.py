@@ -7,7 +7,6 @@ writes them for options that reach it untranslated (`only_transmit_kwargs`). Not
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import os
 from collections.abc import Iterator
@@ -172,6 +171,8 @@ def _is_meant_as_file(given: str, private_data_dir: Path) -> bool:
 
 def nearest_name(given: str, private_data_dir: Path) -> str | None:
     """Return the name in the private data dir that is spelled most like a given one, or None."""
+    import difflib  # needed only for a mistake
+
     places = (private_data_dir, private_data_dir / "inventory")
     names = [entry.name for place in places if place.is_dir() for entry in place.iterdir()]
     return next(iter(difflib.get_close_matches(given, names, n=1, cutoff=0.75)), None)

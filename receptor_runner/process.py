@@ -85,6 +85,7 @@ class Processor:
             OutputFailed: the artifacts cannot be written.
         """
         self._take(self._decoder.feed(data))
+        self._decoder.expect_events()  # the first bytes say that the job starts: nothing else is to be done then
 
     def _take(self, messages: Iterable[Message]) -> None:
         try:

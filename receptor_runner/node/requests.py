@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from receptor_runner.node.refusal import Refused
 
@@ -12,8 +12,7 @@ _INTEGER = re.compile(r"[+-]?[0-9]+")
 _INT64 = 1 << 63
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(NamedTuple):
     """One command.
 
     Attributes:
@@ -27,8 +26,7 @@ class Request:
     fields: dict[str, object] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkRequest:
+class WorkRequest(NamedTuple):
     """One `work` command; what a subcommand does not use stays empty."""
 
     subcommand: str

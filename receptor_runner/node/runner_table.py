@@ -10,7 +10,6 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +42,6 @@ _PROGRAM = [
 _log = logging.getLogger("receptor_runner.node")
 
 
-@dataclass(slots=True, kw_only=True)
 class CommandRunner:
     """A living command runner.
 
@@ -52,11 +50,14 @@ class CommandRunner:
         cancelled: a client canceled the unit: a runner that ends without a final status means Canceled then.
     """
 
-    unit: Unit
-    pid: int
-    pidfd: int
-    ended: threading.Event = field(default_factory=threading.Event)
-    cancelled: bool = False
+    __slots__ = ("cancelled", "ended", "pid", "pidfd", "unit")
+
+    def __init__(self, *, unit: Unit, pid: int, pidfd: int) -> None:
+        self.unit = unit
+        self.pid = pid
+        self.pidfd = pidfd
+        self.ended = threading.Event()
+        self.cancelled = False
 
 
 class RunnerTable:

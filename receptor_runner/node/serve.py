@@ -57,7 +57,7 @@ def serve(
         store = UnitStore(units)
         lock = lock_file(units.with_name(f"{units.name}.lock"), f"data directory {units}")
         stack.enter_context(lock)
-        state = NodeState(settings=settings, store=store, runners=RunnerTable())
+        state = NodeState(settings=settings, store=store, runners=RunnerTable(), started_ns=time.time_ns())
         state.runners.resume(store)
         ready()
         _Server(state, listeners, lifetime, wake).run(stop)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from receptor_runner.receptor_config.document import Block
@@ -20,8 +19,7 @@ class LogLevel(StrEnum):
     DEBUG = "debug"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ControlService:
+class ControlService(NamedTuple):
     """One `control-service` block.
 
     Attributes:
@@ -36,8 +34,7 @@ class ControlService:
     tcp_listen: tuple[str, int] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkCommand:
+class WorkCommand(NamedTuple):
     """One `work-command` block: a work type and what runs for it."""
 
     work_type: str
@@ -46,8 +43,7 @@ class WorkCommand:
     allow_runtime_params: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeSettings:
+class NodeSettings(NamedTuple):
     """Everything the node needs to know.
 
     Attributes:
@@ -61,4 +57,4 @@ class NodeSettings:
     work_commands: tuple[WorkCommand, ...] = ()
     log_level: LogLevel = LogLevel.ERROR
     source: Path | None = None
-    blocks: tuple[Block, ...] = field(default=(), repr=False)
+    blocks: tuple[Block, ...] = ()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from receptor_runner.node.runner_table import RunnerTable
@@ -12,8 +10,7 @@ if TYPE_CHECKING:
     from receptor_runner.node.units import UnitStore
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeState:
+class NodeState(NamedTuple):
     """A running node.
 
     Attributes:
@@ -23,7 +20,7 @@ class NodeState:
     settings: NodeSettings
     store: UnitStore
     runners: RunnerTable
-    started_ns: int = field(default_factory=time.time_ns)
+    started_ns: int
 
     def find_command(self, work_type: str) -> WorkCommand | None:
         """Return the command of a work type, if the node offers it."""

@@ -6,8 +6,8 @@ import contextlib
 import os
 import re
 import string
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from receptor_runner.errors import ConfigError
 from receptor_runner.node.refusal import Refused
@@ -25,8 +25,7 @@ _ALPHABET = string.digits + string.ascii_letters
 _REMOVAL_ATTEMPTS = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unit:
+class Unit(NamedTuple):
     """One unit of work: its id and its directory."""
 
     unit_id: str

@@ -142,8 +142,13 @@ class Decoder:
             self._scanned = 0
             yield event
 
+    def expect_events(self) -> None:
+        """Import what reads events now; otherwise that waits for the first one."""
+        if self._read_event is None:
+            self._load_reader()
+
     def _load_reader(self) -> Callable[[bytes], Event | None]:
-        """Import what reads events, with the first one: a worker reads none, and should not wait for the import."""
+        """Import what reads events: a worker reads none, and should not wait for the import."""
         from receptor_runner.stream.event_lines import read_event, read_reduced_event
 
         self._read_event = read_event if self._whole_events else read_reduced_event

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from pathlib import Path
 
 _ALL = os.R_OK | os.W_OK | os.X_OK
@@ -20,6 +19,8 @@ def remove_tree(directory: Path, *, check: bool = False) -> None:
     Raises:
         OSError: with `check`, for the first entry that could not be removed.
     """
+    import shutil  # an embedded node starts for each job, and needs it only at its end
+
     _make_writable(directory)
     for parent, names, _files in os.walk(directory):
         for name in names:

@@ -1,12 +1,13 @@
-"""How our own modules are started as programs, wherever the package is installed."""
+"""How our own modules are started as programs, wherever the package is installed.
+
+Only light modules are imported: an embedded node starts once this module is there.
+"""
 
 from __future__ import annotations
 
 import os
-import shutil
 import site
 import sys
-import sysconfig
 from pathlib import Path
 
 PACKAGE_ROOT = Path(__file__).absolute().parents[2]
@@ -30,6 +31,8 @@ def script_directories() -> list[Path]:
     Beside the interpreter (a virtual environment), in the interpreter's and the user's script directories (distribution
     packages, `pip install --user`), and in the target of `pip install --target`.
     """
+    import sysconfig
+
     schemes = [sysconfig.get_default_scheme(), sysconfig.get_preferred_scheme("user")]
     scripts = [Path(sysconfig.get_path("scripts", scheme)) for scheme in schemes]
     return list(dict.fromkeys([Path(sys.executable).parent, *scripts, PACKAGE_ROOT / "bin"]))
@@ -37,6 +40,8 @@ def script_directories() -> list[Path]:
 
 def installed_script(name: str) -> str | None:
     """Return the path of a program among the scripts of installed packages, or None."""
+    import shutil
+
     return shutil.which(name, path=os.pathsep.join(map(str, script_directories())))
 
 

@@ -191,3 +191,12 @@ def test_settings_are_read_by_light_means() -> None:
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert said.stdout == "set()\n"
+
+
+def test_a_node_is_light() -> None:
+    """A job waits for its node: the module that it runs imports nothing that takes long."""
+    heavy = {"dataclasses", "inspect", "shutil", "tempfile", "subprocess", "yaml", "click", "ssl", "asyncio"}
+    program = f"import sys, receptor_runner.node.job_node; print({heavy} & set(sys.modules))"
+    said = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, check=True)
+
+    assert said.stdout == "set()\n"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from receptor_runner.artifacts import sync_filesystem, writing
+from receptor_runner.artifacts import writing
 from receptor_runner.errors import (
     ContactLost,
     MissingInput,
@@ -33,6 +33,7 @@ from receptor_runner.receptor.jobs.unit import Unit
 from receptor_runner.receptor.nodes.destination import Destination, reach
 from receptor_runner.receptor.nodes.locate import LocalNode
 from receptor_runner.system.cancel import CancelToken
+from receptor_runner.system.sync import sync_filesystem
 
 CHECKPOINT_S = 1.0
 CHECKPOINT_EVENTS = 1000
@@ -143,11 +144,11 @@ class _Pursuit:
             outcome = self._checked(follower, unit)
             if not processor.ended:
                 processor.cut_short(outcome.status, outcome.explanation or "")
-            self._save(processor)
+            self._note(processor)  # written with the outcome
             return dataclasses.replace(outcome, warnings=processor.warnings)
         except (StreamError, NeverStarted) as error:
             processor.cut_short(Status.ERROR, str(error))
-            self._save(processor)
+            self._note(processor)
             failed = Outcome(status=Status.ERROR, explanation=str(error), warnings=processor.warnings)
             self._end(failed, error.exit_code)
             raise
@@ -192,14 +193,16 @@ class _Pursuit:
             self._save(processor)
 
     def _save(self, processor: Processor) -> None:
-        checkpoint = processor.checkpoint()
+        before = self._record.checkpoint
+        self._note(processor)
+        if self._record.checkpoint != before:
+            self._record = self._file.write(self._record, durable=False)
+
+    def _note(self, processor: Processor) -> None:
+        """Take over how far the processor is; what it took is in its files then."""
+        self._record = dataclasses.replace(self._record, checkpoint=processor.checkpoint())
         self._saved_at = time.monotonic()
-        if checkpoint == self._record.checkpoint:
-            return
         self._saved_counter = processor.counter
-        self._record = self._file.write(
-            dataclasses.replace(self._record, checkpoint=checkpoint), durable=False
-        )
 
     def _end(self, outcome: Outcome, error_code: int | None = None) -> Outcome:
         """Record the outcome, then release the unit."""
@@ -212,7 +215,9 @@ class _Pursuit:
         keep = self._following.keep and outcome.status is not Status.SUCCESSFUL
         unit_id = self._record.unit_id
         if not keep and unit_id and Unit(self._control, unit_id).discard_and_wait():
-            self._record = self._file.write(dataclasses.replace(self._record, released=True))
+            # Not worth waiting for the disk: whoever finds it unsaid releases the unit again.
+            released = dataclasses.replace(self._record, released=True)
+            self._record = self._file.write(released, durable=False)
         return outcome
 
 

@@ -14,7 +14,6 @@ import socket
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
 import weakref
 from collections.abc import Mapping
@@ -170,8 +169,9 @@ def _make_directory(environment: Mapping[str, str] | None) -> Path:
     problems = []
     for place in (*state_directories(environment), None):
         try:
-            parent = make_directory(place) if place else Path(tempfile.gettempdir())
-            directory = Path(tempfile.mkdtemp(prefix=NODE_PREFIX, dir=parent))
+            parent = make_directory(place) if place else _temporary_directory()
+            directory = parent / f"{NODE_PREFIX}{os.urandom(4).hex()}"
+            directory.mkdir(mode=DIRECTORY_MODE)
             directory.chmod(DIRECTORY_MODE)
             _check_filesystem(directory)
             return directory
@@ -182,6 +182,12 @@ def _make_directory(environment: Mapping[str, str] | None) -> Path:
         cause="; ".join(problems),
         hint="set XDG_STATE_HOME or TMPDIR to a directory that can be written",
     )
+
+
+def _temporary_directory() -> Path:
+    import tempfile  # several others come with it, and hardly anybody needs this place
+
+    return Path(tempfile.gettempdir())
 
 
 def _check_filesystem(directory: Path) -> None:
