@@ -17,6 +17,8 @@ class Results:
     def __init__(self, stream: socket.socket, file: Any) -> None:
         self._stream = stream
         self._stream.setblocking(False)
+        self._poll = select.poll()
+        self._poll.register(stream, select.POLLIN)
         self._file = file
         # Read-ahead of the header: polling the socket does not show these bytes.
         self._early: bytes = file.read1(len(head)) if (head := file.peek(1)) else b""
@@ -39,7 +41,7 @@ class Results:
             early, self._early = self._early, b""
             return early
         try:
-            if not self._has_pending() and not select.select([self._stream], [], [], wait_s)[0]:
+            if not self._has_pending() and not self._poll.poll(wait_s * 1000):
                 return None
             return self._stream.recv(size)
         except (BlockingIOError, ssl.SSLWantReadError):

@@ -14,8 +14,7 @@ from typing import Self
 from receptor_runner.errors import NodeUnavailable, Unreachable
 from receptor_runner.receptor.control.results import Results
 
-_CONNECTIONS = 5
-_APART_S = 0.25 / _CONNECTIONS
+_LOOKS_APART_S = 0.25
 _EARLY_S = 1.5
 """So long somebody waits for the first sign of a job; later a quarter of a second does not matter."""
 
@@ -36,18 +35,19 @@ class EarlyResults:
     Args:
         open_results: opens the results from a byte offset on.
         offset: where they begin.
+        connections: how many connections are opened; each takes a descriptor.
 
     Raises:
         UnknownUnit: the node does not know the unit.
         NodeUnavailable: the node does not answer.
     """
 
-    def __init__(self, open_results: Callable[[int], Results], offset: int) -> None:
+    def __init__(self, open_results: Callable[[int], Results], offset: int, connections: int) -> None:
         now = time.monotonic()
         self._open_results = open_results
         self._offset = self._received = offset
         self._looks = [_Look(open_results(offset), offset)]
-        self._due = [now + number * _APART_S for number in range(1, _CONNECTIONS)]
+        self._due = [now + number * _LOOKS_APART_S / connections for number in range(1, connections)]
         self._alone_at = now + _EARLY_S
 
     def __enter__(self) -> Self:
@@ -71,11 +71,16 @@ class EarlyResults:
             data = self._next()
             if data is not None or now >= deadline:
                 return data
-            until = min(deadline, self._alone_at, *self._due[:1])
-            select.select([look.results for look in self._looks], [], [], max(until - now, 0))
+            self._wait(min(deadline, self._alone_at, *self._due[:1]) - now)
         if len(self._looks) > 1:
             self._keep([max(self._looks, key=lambda look: look.place)])
         return self._looks[0].results.read(max(deadline - now, 0))
+
+    def _wait(self, wait_s: float) -> None:
+        poll = select.poll()
+        for look in self._looks:
+            poll.register(look.results, select.POLLIN)
+        poll.poll(max(wait_s, 0) * 1000)
 
     def _open_due(self, now: float) -> None:
         """Open the connections whose time has come; if one cannot be opened, the others do."""

@@ -34,8 +34,8 @@ START_POLL_S = 0.03
 class FollowedUnit(ReadableUnit, CancelableUnit, Protocol):
     """What following needs of a unit."""
 
-    def early_results(self) -> ResultsReader:
-        """Open its results from their beginning on, for somebody who waits for the first of them."""
+    def early_results(self, connections: int, /) -> ResultsReader:
+        """Open its results from their beginning on, over several connections at first."""
 
     def canceled_by(self) -> str | None:
         """Return who canceled it with this tool, None if nobody did."""
@@ -127,9 +127,10 @@ class Follower:
         return self._retry.call(step, what, self._cancel, self._detach)
 
     def _open(self) -> ResultsReader:
-        if not self._processor.received and self._policy.start_grace_s and self._await_output():
-            return self._unit.early_results()
-        return self._unit.results(self._processor.received)
+        received, connections = self._processor.received, self._policy.early_connections
+        if not received and self._policy.start_grace_s and self._await_output() and connections > 1:
+            return self._unit.early_results(connections)
+        return self._unit.results(received)
 
     def _await_output(self) -> bool:
         """Give the unit a moment to start, so that the file with its output exists; return whether it is a local unit.

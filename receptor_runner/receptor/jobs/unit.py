@@ -52,14 +52,17 @@ class Unit:
         """
         return self._control.results(self.unit_id, offset)
 
-    def early_results(self) -> EarlyResults:
+    def early_results(self, connections: int) -> EarlyResults:
         """Open the unit's results from their beginning on, for somebody who waits for the first of them.
+
+        Args:
+            connections: over how many connections they are read at first.
 
         Raises:
             UnknownUnit: the node does not know the unit.
             NodeUnavailable: the node does not answer.
         """
-        return EarlyResults(self.results, 0)
+        return EarlyResults(self.results, 0, connections)
 
     def runner_lives(self, pid: int) -> bool | None:
         """Return whether the process of a command runner is alive; None where that cannot be seen from here."""

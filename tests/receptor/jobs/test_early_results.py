@@ -48,7 +48,7 @@ def node() -> Iterator[Node]:
 
 def opened(node: Node, count: int = 3, offset: int = 0) -> EarlyResults:
     """Return early results, once so many connections are open."""
-    results = EarlyResults(node.open, offset)
+    results = EarlyResults(node.open, offset, 5)
     while len(node.ends) < count:
         assert results.read(0.01) is None
     return results
@@ -65,7 +65,7 @@ def is_open(end: socket.socket) -> bool:
 
 def test_one_connection_is_opened_at_once_and_others_later(node: Node) -> None:
     """Each from the same offset; when it is closed, all are."""
-    results = EarlyResults(node.open, 7)
+    results = EarlyResults(node.open, 7, 5)
     assert node.offsets == [7]
     with results:
         while len(node.ends) < 5:
@@ -139,7 +139,7 @@ def test_the_first_connection_has_to_open(node: Node) -> None:
     """Otherwise there is nothing to read."""
     node.most = 0
     with pytest.raises(NodeUnavailable):
-        EarlyResults(node.open, 0)
+        EarlyResults(node.open, 0, 5)
 
 
 def test_the_one_that_is_ahead_goes_on_alone(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,7 +88,7 @@ class ScriptedUnit:
             raise connection
         return connection
 
-    def early_results(self) -> Script:
+    def early_results(self, _connections: int, /) -> Script:
         """Open the next connection, and note that somebody waits."""
         self.waited_for = True
         return self.results(0)
@@ -193,7 +193,7 @@ def test_results_are_asked_for_once_a_command_runner_has_begun(following: Follow
     """It says that nothing is started, and creates the file with the output; that it runs it says much later."""
     launching, launched = state("Pending"), state("Pending", detail="Not started yet")
     unit = ScriptedUnit([Script([WHOLE])], [launching, launched, state("Succeeded")])
-    following.policy = dataclasses.replace(POLICY, start_grace_s=60)
+    following.policy = dataclasses.replace(POLICY, start_grace_s=60, early_connections=5)
     assert following.follow(unit).status is Status.SUCCESSFUL
     assert unit.statuses == [state("Succeeded")]
     assert unit.waited_for
@@ -203,7 +203,7 @@ def test_the_first_results_come_sooner_of_a_unit_of_the_local_node_only(followin
     """Those of a remote unit the local node gets once a second, however often it is asked."""
     remote = state("Running", extra={"RemoteNode": "far"})
     unit = ScriptedUnit([Script([WHOLE])], [remote])
-    following.policy = dataclasses.replace(POLICY, start_grace_s=60)
+    following.policy = dataclasses.replace(POLICY, start_grace_s=60, early_connections=5)
     assert following.follow(unit).status is Status.SUCCESSFUL
     assert not unit.waited_for
 
