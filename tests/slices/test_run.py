@@ -115,6 +115,26 @@ def test_a_cancel_stops_all_and_starts_no_more(sliced: Sliced, gate: Gate, by: s
 
 
 @pytest.mark.slow
+def test_a_second_interrupt_detaches(sliced: Sliced, gate: Gate) -> None:
+    """While the first Ctrl-C cancels a job that does not end at once, the second ends the waiting for it."""
+    sliced.project.playbook(f"""- shell: {json.dumps(f"trap '' INT TERM; {gate.script}")}""")
+    running = sliced.commands.start(
+        "run", sliced.project.path, "-p", "test.yml", "-i", "job", "--slices", "3"
+    )
+    gate.await_job()
+    os.kill(running.pid, signal.SIGINT)
+    wait_until((sliced.project.artifacts("job-slice-1") / "unit.cancel").exists, "the cancel")
+    os.kill(running.pid, signal.SIGINT)
+    done = finish(running)
+    assert done.rc == 130, done.stderr
+    assert "press again to detach" in done.stderr
+    assert f"attach {sliced.project.path} -i job" in done.stderr
+    sliced.ask("attach", "-i", "job")
+    assert sliced.column("status")[0] == "canceled"
+    assert gate.runs == 1
+
+
+@pytest.mark.slow
 def test_the_same_command_goes_on_after_a_kill(sliced: Sliced, gate: Gate) -> None:
     """After the client was killed, `attach` names what was never submitted, and the same command runs just that."""
     sliced.project.playbook(f"- shell: {json.dumps(gate.script)}\n  run_once: true")
