@@ -30,8 +30,12 @@ def list_unit_processes(unit_dir: str) -> list[int]:
 
     Once a runner is dead, this is the one sure mark of its command: pids and sessions are reused.
     """
-    holders = [pid for pid in read_table() if _uses_unit(pid, unit_dir)]
+    holders = _holders(unit_dir)
     return list(dict.fromkeys(holders + [pid for holder in holders for pid in descendants(holder)]))
+
+
+def _holders(unit_dir: str) -> list[int]:
+    return [pid for pid in read_table() if _uses_unit(pid, unit_dir)]
 
 
 def _uses_unit(pid: int, unit_dir: str) -> bool:
@@ -64,11 +68,14 @@ def kill_descendants(pid: int, *, spare: Callable[[], set[int]] = set) -> None:
 def end_orphans(unit_dir: str, timeout_s: float) -> None:
     """End what a dead runner left behind: SIGINT, then after a while SIGKILL.
 
+    Only its command is interrupted, as by a runner. A worker that is told to cancel ends what is below it, and says
+    that it did; if everything ended at once, the end of its play might look like a failure of the job.
+
     Args:
         unit_dir: the unit's directory, by which its processes are recognized.
         timeout_s: how long they may take to stop by themselves, in seconds.
     """
-    send_signal(list_unit_processes(unit_dir), signal.SIGINT)
+    send_signal(_holders(unit_dir), signal.SIGINT)
     deadline = time.monotonic() + timeout_s
     while (found := list_unit_processes(unit_dir)) and time.monotonic() < deadline + KILL_DEADLINE_S:
         if time.monotonic() >= deadline:

@@ -40,3 +40,24 @@ def test_orphans_are_interrupted_and_then_killed(tmp_path: Path) -> None:
     assert stranger.poll() is None
     stranger.kill()
     stranger.wait()
+
+
+TIDY = """
+import signal, subprocess, sys
+
+child = subprocess.Popen(["sleep", "604"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+signal.signal(signal.SIGINT, lambda *_: child.terminate())
+print("ready", flush=True)
+print(child.wait(), flush=True)
+"""
+
+
+def test_orphans_end_what_is_below_them_themselves(tmp_path: Path) -> None:
+    """Only the command is interrupted: it decides how its own children end."""
+    with (tmp_path / "stdout").open("wb") as stdout:
+        command = subprocess.Popen([sys.executable, "-c", TIDY], stdout=stdout)
+    while not (tmp_path / "stdout").read_bytes():
+        assert command.poll() is None
+    end_orphans(str(tmp_path), 30)
+    assert command.wait() == 0
+    assert (tmp_path / "stdout").read_text().split() == ["ready", str(-signal.SIGTERM)]
