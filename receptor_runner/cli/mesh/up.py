@@ -83,7 +83,7 @@ def up(
     find_receptor()
     description = _describe(file, shape)
     mesh = LocalMesh(description, directory or default_directory(), report=messages.note)
-    with signals_as_errors("the mesh is not started"):
+    with signals_as_errors("the mesh is not started"), mesh.alone():
         _start(mesh, timeout)
     if json_output:
         output.data(_as_data(mesh))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import fcntl
 import json
 import os
 import shlex
@@ -18,11 +20,14 @@ from receptor_runner.system.directories import state_directories
 from receptor_runner.system.files import remove_tree
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from receptor_runner.mesh.description import MeshDescription
 
 MARKER = ".mesh.json"
 """No node id begins with a dot, so that the directory of a node cannot have this name."""
 
+_LOCK = ".lock"
 _SCHEMA = 1
 
 
@@ -75,6 +80,43 @@ class MeshDirectory:
                 "or choose another directory with --dir",
             )
         return Claim.COMPLETE if held else Claim.INCOMPLETE
+
+    @contextlib.contextmanager
+    def locked(self, description: MeshDescription, report: Callable[[str], None]) -> Iterator[Claim]:
+        """Take the directory for a mesh, as `claim`, and keep other processes from doing so meanwhile.
+
+        Args:
+            description: the mesh.
+            report: takes a line if another process has to be waited for.
+
+        Raises:
+            UsageError, OutputFailed: as `claim`.
+        """
+        with contextlib.ExitStack() as stack:
+            while True:
+                claim = self.claim(description)
+                descriptor = self._open_lock()
+                stack.callback(os.close, descriptor)
+                _lock(
+                    descriptor,
+                    lambda: report(f"waiting for another process that is starting the mesh in {self.path}"),
+                )
+                if self._is_lock(descriptor):
+                    break
+            yield claim
+
+    def _open_lock(self) -> int:
+        try:
+            return os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise OutputFailed(f"cannot write {self.path}", cause=error.strerror) from error
+
+    def _is_lock(self, descriptor: int) -> bool:
+        """Return whether the lock is still there: whoever held it may have removed the directory."""
+        try:
+            return os.path.samestat(os.fstat(descriptor), (self.path / _LOCK).stat())
+        except FileNotFoundError:
+            return False
 
     def _create_marker(self) -> bool:
         """Create the marker of a mesh whose files are not there yet; return False if another process was faster."""
@@ -158,6 +200,14 @@ class MeshDirectory:
         except (OSError, ValueError, KeyError, TypeError):
             return {}
         return read
+
+
+def _lock(descriptor: int, on_wait: Callable[[], None]) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        on_wait()
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def _as_data(description: MeshDescription) -> dict[str, Any]:

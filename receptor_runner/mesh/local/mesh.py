@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from receptor_runner.mesh.local.readiness import missing_workers, read_view
 from receptor_runner.mesh.local.waiting import POLL_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from receptor_runner.mesh.description import MeshDescription
@@ -67,6 +68,17 @@ class LocalMesh:
             KeyError: there is no such node.
         """
         return dict(zip((daemon.name for daemon in self.daemons), self.daemons, strict=True))[name]
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes from writing and starting this mesh meanwhile; one that does so is waited for.
+
+        Raises:
+            UsageError, OutputFailed: as `write`.
+        """
+        with self._directory.locked(self.description, self._report) as claim:
+            self._is_new = claim is Claim.NEW
+            yield
 
     def write(self) -> None:
         """Write each node's receptor.yml, certificates and keys, unless they are there already.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import threading
 from pathlib import Path
 
 import pytest
 from receptor_runner.errors import UsageError
 from receptor_runner.mesh.local.directory import MARKER, Claim, MeshDirectory, default_directory
+from tests.harness import wait_until
 from tests.mesh.conftest import ROW, description_of
 
 MESH = description_of(ROW)
@@ -121,3 +123,37 @@ def test_no_state_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
 
     assert default_directory() == tmp_path / f"receptor-runner-mesh-{os.geteuid()}"
+
+
+class Waiter(threading.Thread):
+    """Another process's attempt to take the directory, as a thread; the lock does not know the difference."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__()
+        self.said: list[str] = []
+        self.claims: list[Claim] = []
+        self._directory = MeshDirectory(directory)
+
+    def run(self) -> None:
+        """Take it, once it is free."""
+        with self._directory.locked(MESH, self.said.append) as claim:
+            self.claims.append(claim)
+
+
+@pytest.mark.parametrize("ends_well", [True, False])
+def test_one_at_a_time(directory: MeshDirectory, ends_well: bool) -> None:
+    """While a mesh is being started another attempt waits, and takes the directory as it is left."""
+    waiter = Waiter(directory.path)
+    with directory.locked(MESH, pytest.fail) as claim:
+        assert claim is Claim.NEW
+        waiter.start()
+        wait_until(lambda: waiter.said, "the other one waits")
+        assert waiter.claims == []
+        if ends_well:
+            directory.complete(MESH)
+        else:
+            directory.remove()
+    waiter.join(30)
+    assert waiter.said == [f"waiting for another process that is starting the mesh in {directory.path}"]
+    assert waiter.claims == [Claim.INCOMPLETE if ends_well else Claim.NEW]
+    assert directory.claim(MESH) is (Claim.COMPLETE if ends_well else Claim.INCOMPLETE)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from receptor_runner.mesh.local.directory import MeshDirectory
 from receptor_runner.mesh.local.processes import receptor_processes
-from tests.harness import CommandLine, Commands, Project, wait_until
+from tests.harness import CommandLine, Commands, Project, finish, wait_until
 from tests.mesh.conftest import ROW
 
 pytestmark = [pytest.mark.receptor, pytest.mark.usefixtures("receptor_bin")]
@@ -161,3 +161,16 @@ def test_file_and_shape(command_line: CommandLine, place: Path, tmp_path: Path) 
 
     assert done.rc == 64
     assert "--workers cannot be given with" in done.stderr
+
+
+@pytest.mark.slow
+def test_two_at_once(commands: Commands, place: Path) -> None:
+    """Of two commands that start the same mesh, one starts it; the other waits and finds it running."""
+    both = [commands.start("mesh", "up", "--dir", place) for _number in range(2)]
+    done = [finish(process, 120) for process in both]
+    assert [one.rc for one in done] == [0, 0], [one.stderr for one in done]
+    assert sorted("starting node `control`" in one.stderr for one in done) == [False, True]
+    assert done[0].text == done[1].text
+    assert len(receptor_processes(place)) == 2
+    assert commands.ours("mesh", "down", "--dir", place).rc == 0
+    assert not place.exists()
