@@ -18,6 +18,9 @@ _LOOKS_APART_S = 0.25
 _EARLY_S = 1.5
 """So long somebody waits for the first sign of a job; later a quarter of a second does not matter."""
 
+_EARLY_SIZE = 1 << 20
+"""So many bytes are more than a first sign, and should not come several times."""
+
 
 class _Look:
     """One connection, and how many bytes of the results have come over it."""
@@ -66,7 +69,7 @@ class EarlyResults:
             Unreachable: the last connection broke.
         """
         deadline = time.monotonic() + wait_s
-        while (now := time.monotonic()) < self._alone_at:
+        while (now := time.monotonic()) < self._alone_at and self._received < self._offset + _EARLY_SIZE:
             self._open_due(now)
             data = self._next()
             if data is not None or now >= deadline:

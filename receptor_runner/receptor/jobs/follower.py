@@ -133,7 +133,7 @@ class Follower:
         return self._unit.results(received)
 
     def _await_output(self) -> bool:
-        """Give the unit a moment to start, so that the file with its output exists; return whether it is a local unit.
+        """Give the unit a moment to start, so that the file with its output exists; return whether it will run here.
 
         Source: the daemon looks for that file when results are asked for, and then only twice a second. A command
         runner says that nothing is started yet, creates the file, and only 250 ms later says that the unit runs.
@@ -144,7 +144,7 @@ class Follower:
             if self._cancel.requested or self._detach.wait(START_POLL_S):
                 break
             status = self._unit.status()
-        return not status.remote_node
+        return not status.remote_node and not status.state.is_final
 
     def _read(self, results: ResultsReader) -> Outcome | None:
         while True:

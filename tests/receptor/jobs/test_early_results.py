@@ -159,6 +159,16 @@ def test_the_one_that_is_ahead_goes_on_alone(node: Node, monkeypatch: pytest.Mon
         assert results.read(1) == b""
 
 
+def test_much_comes_over_one_connection(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once there is more than a first sign, the others are closed."""
+    monkeypatch.setattr(early_results, "_EARLY_SIZE", len(TEXT))
+    with opened(node) as results:
+        node.ends[2].sendall(TEXT)
+        assert results.read(1) == TEXT
+        assert results.read(0.01) is None
+        assert [is_open(end) for end in node.ends] == [number == 2 for number in range(len(node.ends))]
+
+
 def test_a_reset_is_an_end(node: Node) -> None:
     """As it is for one connection: the daemon closes them so."""
     node.most = 1

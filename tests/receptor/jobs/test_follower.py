@@ -199,10 +199,14 @@ def test_results_are_asked_for_once_a_command_runner_has_begun(following: Follow
     assert unit.waited_for
 
 
-def test_the_first_results_come_sooner_of_a_unit_of_the_local_node_only(following: Following) -> None:
-    """Those of a remote unit the local node gets once a second, however often it is asked."""
-    remote = state("Running", extra={"RemoteNode": "far"})
-    unit = ScriptedUnit([Script([WHOLE])], [remote])
+@pytest.mark.parametrize(
+    "status", [state("Running", extra={"RemoteNode": "far"}), state("Succeeded")], ids=["remote", "ended"]
+)
+def test_the_first_results_come_sooner_of_a_local_unit_that_runs(
+    following: Following, status: UnitStatus
+) -> None:
+    """The local node gets those of a remote unit once a second, whoever asks; those of an ended one are all there."""
+    unit = ScriptedUnit([Script([WHOLE])], [status])
     following.policy = dataclasses.replace(POLICY, start_grace_s=60, early_connections=5)
     assert following.follow(unit).status is Status.SUCCESSFUL
     assert not unit.waited_for
