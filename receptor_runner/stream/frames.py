@@ -9,18 +9,14 @@ from typing import Any
 _SIZE_BYTES = 8
 
 
-def write_frame(descriptor: int, value: Any) -> None:
-    """Write a value.
+def encode_frame(value: Any) -> bytes:
+    """Return a value as a frame.
 
     Args:
-        descriptor: a pipe.
         value: whatever `marshal` takes; both ends are of the same interpreter.
-
-    Raises:
-        OSError: the other end is gone.
     """
     data = marshal.dumps(value)
-    write_all(descriptor, len(data).to_bytes(_SIZE_BYTES, "little") + data)
+    return len(data).to_bytes(_SIZE_BYTES, "little") + data
 
 
 def read_frame(descriptor: int) -> Any:

@@ -8,11 +8,10 @@ import select
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import isal
 
-from receptor_runner.stream.frames import write_frame
+from receptor_runner.stream.frames import write_all
 
 _PROGRAM = Path(__file__).with_name("helper_program.py")
 _PACKAGES = (str(Path(__file__).parents[2]), str(Path(isal.__file__).parents[1]))
@@ -29,11 +28,13 @@ class HelperProcess:
 
     Attributes:
         answers: the descriptor of what it answers; -1 if it does not run.
+        capacity: how many bytes of requests may wait for it before writing more would wait too.
     """
 
     def __init__(self, module: str, *arguments: int, descriptor: int = -1) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._requests = self.answers = -1
+        self.capacity = 0
         self._poll = select.poll()
         with contextlib.suppress(OSError):
             self._process = subprocess.Popen(
@@ -55,6 +56,7 @@ class HelperProcess:
         for descriptor in (self._requests, self.answers):
             with contextlib.suppress(OSError):  # the system allows a user so much for all pipes
                 fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+        self.capacity = fcntl.fcntl(self._requests, fcntl.F_GETPIPE_SZ)
 
     @property
     def is_running(self) -> bool:
@@ -66,10 +68,10 @@ class HelperProcess:
         """Whether there is something to read, or it has ended."""
         return bool(self._poll.poll(0))
 
-    def request(self, value: Any) -> None:
-        """Send a value; if the process is gone its answers say so."""
+    def request(self, frame: bytes) -> None:
+        """Send a frame; if the process is gone its answers say so."""
         with contextlib.suppress(OSError):
-            write_frame(self._requests, value)
+            write_all(self._requests, frame)
 
     def end_requests(self) -> None:
         """Have it end once it has answered everything."""
@@ -79,6 +81,7 @@ class HelperProcess:
 
     def close(self) -> None:
         """Close the pipes and wait for its end."""
-        if self._process:
-            with self._process:
-                self._process = None
+        process, self._process = self._process, None
+        if process:
+            with process:
+                pass

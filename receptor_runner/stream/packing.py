@@ -24,7 +24,7 @@ Found = tuple[str, os.DirEntry[str]]
 
 
 def pack_found(archive: ZipWriter, found: Iterable[Found | str], skipped: list[str]) -> None:
-    """Add what was found to an archive, in its order; the archive is the same whatever the number of processes.
+    """Add what was found to an archive, in its order, whatever the number of processes.
 
     Args:
         archive: what it is added to.

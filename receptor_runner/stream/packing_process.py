@@ -6,14 +6,16 @@ Reading small files is mostly work with the interpreter's lock held, so that thr
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Sequence
 
 from receptor_runner.stream.compression import Compression
 from receptor_runner.stream.file_reader import Listed, Piece, read_piece
-from receptor_runner.stream.frames import read_frame, write_frame
+from receptor_runner.stream.frames import encode_frame, read_frame, write_all
 from receptor_runner.stream.segment import Segment
 
 _MOST_WAITING = 3
+_PAGE_SIZE = 4096  # a pipe is filled in pages, and no two writes need share one
 
 
 class PackingProcess:
@@ -31,20 +33,28 @@ class PackingProcess:
 
         self._compression = compression
         self._process = HelperProcess(__name__, compression.level)
-        self._waiting = 0
+        self._waiting: deque[int] = deque()  # the pages that each takes in the pipe
 
     def take(self, listed: Sequence[Listed]) -> bool:
-        """Take something that was listed; return False if enough is waiting, or the process is gone."""
-        if self._waiting == _MOST_WAITING or not self._process.is_running:
+        """Take something that was listed; return False if enough is waiting, or the process is gone.
+
+        What is taken has to fit into the pipe. Writing more would wait for the process, which may be waiting itself,
+        until somebody reads what it has to say.
+        """
+        if len(self._waiting) == _MOST_WAITING or not self._process.is_running:
             return False
-        self._process.request(listed)
-        self._waiting += 1
+        frame = encode_frame(listed)
+        pages = -(-len(frame) // _PAGE_SIZE)
+        if (sum(self._waiting) + pages) * _PAGE_SIZE > self._process.capacity:
+            return False
+        self._process.request(frame)
+        self._waiting.append(pages)
         return True
 
     @property
     def is_ready(self) -> bool:
         """Whether `piece` need not wait."""
-        return self._process.has_answered
+        return not self._process.is_running or self._process.has_answered
 
     def piece(self) -> Piece | None:
         """Return the next piece of what was taken first and is not finished, or None if the process is gone."""
@@ -57,7 +67,7 @@ class PackingProcess:
 
     def finished(self) -> None:
         """Note that all of what was taken first has come."""
-        self._waiting -= 1
+        self._waiting.popleft()
 
     def close(self) -> None:
         """End it; what it was about to do is lost."""
@@ -71,5 +81,6 @@ def serve(level: int) -> None:
         start = 0
         while start < len(listed):
             segment, *rest = piece = read_piece(compression, listed, start)
-            write_frame(sys.stdout.fileno(), (segment.data, segment.places, segment.directory, *rest))
+            answer = (segment.data, segment.places, segment.directory, *rest)
+            write_all(sys.stdout.fileno(), encode_frame(answer))
             start = piece.end + piece.is_large

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Self
 
 from receptor_runner.stream import small_files
+from receptor_runner.stream.frames import encode_frame
 from receptor_runner.stream.helper_process import HelperProcess
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ class WritingProcess:
         if not self._process.is_running or len(self._waiting) == _MOST_WAITING:
             return False
         self._waiting.append(batch)
-        self._process.request(batch)  # if it is gone, the batch stays among those that are not confirmed
+        self._process.request(
+            encode_frame(batch)
+        )  # if it is gone, the batch stays among those that are not confirmed
         return True
 
     def finish(self) -> list[Batch]:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from receptor_runner.stream.frames import read_frame, write_frame
+from receptor_runner.stream.frames import encode_frame, read_frame, write_all
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def test_values_come_as_they_were(pipe: tuple[int, int]) -> None:
 
     def write() -> None:
         for value in values:
-            write_frame(writer, value)
+            write_all(writer, encode_frame(value))
         os.close(writer)
 
     thread = threading.Thread(target=write)
@@ -39,7 +39,7 @@ def test_values_come_as_they_were(pipe: tuple[int, int]) -> None:
 def test_half_a_value_is_none(pipe: tuple[int, int], size: int) -> None:
     """If the other end dies while it writes, what it wrote does not count."""
     reader, writer = pipe
-    write_frame(writer, b"0123456789")
+    write_all(writer, encode_frame(b"0123456789"))
     os.close(writer)
     half = os.read(reader, size)
     again, end = os.pipe()

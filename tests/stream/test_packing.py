@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from receptor_runner.errors import MissingInput
-from receptor_runner.stream import packing
+from receptor_runner.stream import helper_process, packing
 from receptor_runner.stream.archive import PackedArchive, pack
 from receptor_runner.stream.compression import Compression
 from receptor_runner.stream.packing import pack_found
@@ -206,3 +206,17 @@ def test_a_process_that_waits_can_be_closed(tree: Path) -> None:
     assert process.take(listed)
     wait_until(lambda: process.is_ready, "a piece")
     process.close()
+
+
+@pytest.mark.parametrize("pipe_size", [4096, 65536])
+def test_a_small_pipe_stops_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alone: Callable[[], None], pipe_size: int
+) -> None:
+    """Where names are long, and the system gives little room for what waits, no process waits for the other."""
+    for number in range(1500):
+        (tmp_path / f"{number:0200}").write_bytes(os.urandom(6000))
+    monkeypatch.setattr(helper_process, "_PIPE_SIZE", pipe_size)
+    monkeypatch.setattr(packing, "processors", lambda: 2)
+    together = entries(pack(tmp_path))
+    alone()
+    assert entries(pack(tmp_path)) == together

@@ -16,6 +16,7 @@ from receptor_runner.stream import small_files
 from receptor_runner.stream.archive import pack
 from receptor_runner.stream.archive_checks import FROM_TRANSMIT, ExtractionRules
 from receptor_runner.stream.extraction import extract
+from receptor_runner.stream.frames import encode_frame
 from receptor_runner.stream.helper_process import HelperProcess
 from receptor_runner.stream.writing_process import WritingProcess, batched
 from tests.harness import wait_until
@@ -114,7 +115,7 @@ def test_a_process_that_cannot_start_takes_nothing(target: int, monkeypatch: pyt
 def test_it_writes_nothing_without_its_parent(target: int, tmp_path: Path) -> None:
     """A process whose parent is gone leaves the directory to whoever removes it."""
     process = HelperProcess(small_files.__name__, target, os.getppid(), descriptor=target)
-    process.request([file("orphan")])
+    process.request(encode_frame([file("orphan")]))
     assert os.read(process.answers, 1) == b""
     process.close()
     assert not (tmp_path / "target/orphan").exists()
