@@ -18,7 +18,7 @@ from receptor_runner.stream.archive_checks import FROM_TRANSMIT
 from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.extraction import extract
 from receptor_runner.stream.kept_files import KeptFile
-from receptor_runner.stream.limits import SPOOL_MEMORY, ArchiveLimits
+from receptor_runner.stream.limits import ArchiveLimits
 from receptor_runner.stream.messages import (
     ArchiveData,
     ArchiveEnd,
@@ -30,7 +30,7 @@ from receptor_runner.stream.messages import (
     Unknown,
 )
 from receptor_runner.stream.parallel import Background
-from receptor_runner.stream.zip_format import DEFAULT_LEVEL
+from receptor_runner.stream.zip_format import DEFAULT_LEVEL, SPOOL_MEMORY
 from receptor_runner.system.cancel import CancelToken
 
 BAD_STREAM = "Failed to JSON parse a line from transmit stream."

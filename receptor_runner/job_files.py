@@ -10,10 +10,9 @@ import dataclasses
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from receptor_runner.job import Job
 
@@ -23,8 +22,7 @@ _ROLE_OPTIONS = ("role", "role_vars", "role_skip_facts", "hosts", "host_pattern"
 _IMPLICIT_LOCALHOST = 'ansible_connection=local ansible_python_interpreter="{{ ansible_playbook_python }}"'
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobFile:
+class JobFile(NamedTuple):
     """A file that a job needs.
 
     Attributes:
@@ -36,8 +34,7 @@ class JobFile:
     content: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InventorySource:
+class InventorySource(NamedTuple):
     """One inventory of a job; at most one of `path` and `content` is set.
 
     Attributes:

@@ -20,9 +20,7 @@ def trees_of(plan: Plan, note: Callable[[str], None]) -> list[Tree]:
         note: takes a line for the person where git cannot say what it ignores.
     """
     root = plan.project.root
-    outside = [
-        dataclasses.replace(tree, wanted=project_rule(tree.root, note)) for tree in plan.outside.as_trees()
-    ]
+    outside = [tree._replace(wanted=project_rule(tree.root, note)) for tree in plan.outside.as_trees()]
     return [Tree(root=root, place=str(PROJECT), wanted=project_rule(root, note)), *outside]
 
 

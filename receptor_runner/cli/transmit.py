@@ -13,7 +13,6 @@ import click
 from receptor_runner.cli import early_checks, messages, parameters
 from receptor_runner.cli.commands import Command
 from receptor_runner.cli.job_options import JobOptions
-from receptor_runner.cli.output_options import OutputFormat
 from receptor_runner.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,6 +41,7 @@ class _Progress(ExitStack):
         """Take how many bytes of how many are sent."""
         if self._display is None and time.monotonic() >= self._due:
             from receptor_runner.cli.live.display import JobDisplay
+            from receptor_runner.cli.output_options import OutputFormat
 
             self._display = self.enter_context(JobDisplay(OutputFormat.TEXT))
         if self._display:

@@ -67,7 +67,7 @@ class SharedShipment:
         if archive is None:
             return None
         reader = io.BufferedReader(_View(archive.file, archive.size, self._lock))
-        return dataclasses.replace(archive, file=cast(IO[bytes], reader))
+        return PackedArchive(archive.size, cast(IO[bytes], reader), archive.skipped)
 
 
 class _View(io.RawIOBase):

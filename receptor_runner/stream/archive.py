@@ -8,39 +8,40 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from receptor_runner.errors import MissingInput, OutputFailed
-from receptor_runner.stream.limits import SPOOL_MEMORY
 from receptor_runner.stream.packing import Found, pack_found
-from receptor_runner.stream.segment import Meta
-from receptor_runner.stream.zip_format import CHUNK_SIZE, DEEPEST, DEFAULT_LEVEL
-from receptor_runner.stream.zip_writer import ZipWriter
+from receptor_runner.stream.zip_format import CHUNK_SIZE, DEEPEST, DEFAULT_LEVEL, SPOOL_MEMORY
+from receptor_runner.stream.zip_writer import Meta, ZipWriter
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryFile:
+def _everything(_name: str) -> bool:
+    return True
+
+
+class MemoryFile(NamedTuple):
     """A file that goes into an archive from memory, so that a secret never touches the caller's disk."""
 
     content: bytes
     mode: int = 0o600
 
 
-@dataclass(slots=True)
 class PackedArchive:
     """A finished archive, spooled.
 
-    Attributes:
+    Args:
         size: bytes of the zip file.
+        file: the spool.
         skipped: `name: reason` of each thing that could not travel.
     """
 
-    size: int
-    file: IO[bytes]
-    skipped: list[str] = field(default_factory=list)
+    def __init__(self, size: int, file: IO[bytes], skipped: Iterable[str] = ()) -> None:
+        self.size = size
+        self.file = file
+        self.skipped = list(skipped)
 
     def digest(self, wanted: Callable[[str], bool]) -> str:
         """Return a digest of the names, modes and contents, whatever the times.
@@ -70,12 +71,7 @@ class PackedArchive:
         self.file.close()
 
 
-def _everything(_name: str) -> bool:
-    return True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tree:
+class Tree(NamedTuple):
     """A directory or a file that travels.
 
     Attributes:
@@ -173,9 +169,8 @@ def _walk(tree: Tree) -> Iterator[Found | str]:
     waiting: list[tuple[str, Found]] = []
     prefix = ""
     while True:
-        skipped, files, directories = _list(tree, prefix, place)
-        yield from skipped
-        yield from files
+        directories: list[tuple[str, Found]] = []
+        yield from _list(tree, prefix, place, directories)
         waiting += reversed(directories)
         if not waiting:
             return
@@ -184,21 +179,16 @@ def _walk(tree: Tree) -> Iterator[Found | str]:
         prefix = f"{name}/"
 
 
-def _list(tree: Tree, prefix: str, place: str) -> tuple[list[str], list[Found], list[tuple[str, Found]]]:
-    """List a directory.
+def _list(tree: Tree, prefix: str, place: str, directories: list[tuple[str, Found]]) -> Iterator[Found | str]:
+    """Yield what a directory holds, but for directories, and `name: reason` for what cannot travel.
 
     Args:
         tree: where it is.
         prefix: its name in the tree, with a `/`; "" for the root.
         place: what comes before that in the archive.
-
-    Returns:
-        `name: reason` for what cannot travel; files and all else that is no directory; directories, each behind its
-        name in the tree.
+        directories: takes the directories in it, each behind its name in the tree.
     """
     skipped: list[str] = []
-    files: list[Found] = []
-    directories: list[tuple[str, Found]] = []
     # this loop runs for each file of a project: what is the same for all of them stands before it
     wanted = tree.wanted
     is_too_deep = prefix.count("/") >= DEEPEST
@@ -210,16 +200,16 @@ def _list(tree: Tree, prefix: str, place: str) -> tuple[list[str], list[Found], 
             if not name.isascii():
                 name.encode()
             if is_too_deep:
-                skipped.append(f"{name}: nested too deep")
+                yield f"{name}: nested too deep"
             elif entry.is_dir(follow_symlinks=False):
                 directories.append((name, (place + name, entry)))
             else:
-                files.append((place + name, entry))
+                yield place + name, entry
         except UnicodeEncodeError:
-            skipped.append(f"{os.fsencode(name)!r}: the name is no UTF-8")
+            yield f"{os.fsencode(name)!r}: the name is no UTF-8"
         except FileNotFoundError:
-            skipped.append(f"{name}: vanished")
-    return skipped, files, directories
+            yield f"{name}: vanished"
+    yield from skipped
 
 
 def _listing(directory: Path, skipped: list[str]) -> list[os.DirEntry[str]]:

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
-from typing import NamedTuple, Protocol
 
 from isal import isal_zlib
 
 from receptor_runner.stream.zip_format import DEFLATED, STORED
 
+TYPE_CHECKING = False  # the second process starts in half of the time without `typing`
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Compressor(Protocol):
+        """What compresses in pieces."""
+
+        def compress(self, data: bytes, /) -> bytes:
+            """Take a piece; return what is ready."""
+
+        def flush(self) -> bytes:
+            """Return the rest."""
+
+
 _PROBE_SIZE = 64 * 1024
 _WORTH_DEFLATING = 0.9
-_TINY_SIZE = 4096
+_TINY_SIZE = 8192
 _RAW, _GZIP = -15, 31
 _GZIP_HEADER, _GZIP_TRAILER = 10, 8
 _GZIP_FRAME = _GZIP_HEADER + _GZIP_TRAILER
 _LEVELS = {1: 1, 2: 3, 3: 3}  # of those that people know to those of ISA-L; from 4 on zlib does it
 _TINY_LEVEL = 1  # on files of a few kilobytes a better one only costs time
-
-
-class Body(NamedTuple):
-    """How an entry's content stands in the archive."""
-
-    method: int
-    checksum: int
-    packed_size: int
-    size: int
 
 
 class Compression:
@@ -81,41 +84,3 @@ def packed_entry(content: bytes, packed: bytes | None) -> tuple[bytes, int, int]
     if len(packed) - _GZIP_FRAME < len(content) * _WORTH_DEFLATING:
         return packed[_GZIP_HEADER:-_GZIP_TRAILER], DEFLATED, checksum
     return content, STORED, checksum
-
-
-class Compressor(Protocol):
-    """What compresses in pieces."""
-
-    def compress(self, data: bytes, /) -> bytes:
-        """Take a piece; return what is ready."""
-
-    def flush(self) -> bytes:
-        """Return the rest."""
-
-
-class Flow:
-    """Content on its way into the archive: compressed, counted, and its checksum taken."""
-
-    def __init__(self, compression: Compression, method: int) -> None:
-        self._compression = compression
-        self._method = method
-        self._checksum = self.packed_size = self.size = 0
-
-    @property
-    def body(self) -> Body:
-        """What has passed so far."""
-        return Body(self._method, self._checksum, self.packed_size, self.size)
-
-    def pieces(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        """Yield the content as it stands in the archive."""
-        packer = self._compression.compressor() if self._method == DEFLATED else None
-        for chunk in chunks:
-            self.size += len(chunk)
-            self._checksum = isal_zlib.crc32(chunk, self._checksum)
-            yield self._counted(packer.compress(chunk) if packer else chunk)
-        if packer:
-            yield self._counted(packer.flush())
-
-    def _counted(self, piece: bytes) -> bytes:
-        self.packed_size += len(piece)
-        return piece

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import marshal
 import os
-from typing import Any
+
+TYPE_CHECKING = False  # the second process starts in half of the time without `typing`
+if TYPE_CHECKING:
+    from typing import Any
 
 _SIZE_BYTES = 8
 

@@ -14,10 +14,6 @@ RATIO_FROM_SIZE = _GIB
 """Up to this size nobody asks how well an archive is compressed: a file of zeros is no attack."""
 
 
-SPOOL_MEMORY = 8 << 20
-"""Bytes of an archive that are held in memory; a larger one goes to a temporary file."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveLimits:
     """What no archive may exceed; the defaults are far beyond what projects and artifacts hold.

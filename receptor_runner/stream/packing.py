@@ -12,7 +12,7 @@ from typing import Self
 from receptor_runner.stream.file_reader import Listed, Piece, chunks, open_large, read_piece
 from receptor_runner.stream.packing_process import PackingProcess
 from receptor_runner.stream.parallel import processors
-from receptor_runner.stream.zip_writer import ZipWriter
+from receptor_runner.stream.zip_writer import Meta, ZipWriter
 
 _SHARE = 64  # entries: a millisecond's work, if they are small
 _MANY_SHARES, _MANY_PIECES = 16, 4  # listed, or read: from then on there is enough to do for other processes
@@ -119,7 +119,16 @@ class _Packing:
             pass
 
     def finish(self) -> None:
-        """Write all that is left."""
+        """Write all that is left; what another process has not begun is read here, while that one reads."""
+        begun: set[PackingProcess] = set()
+        for share in self._shares:
+            if share.process in begun:
+                share.process = None
+            elif share.process:
+                begun.add(share.process)
+        for share in list(self._shares):
+            while self._read_ahead(share):
+                pass
         while self._shares:
             self._write_next()
 
@@ -182,9 +191,10 @@ class _Packing:
 
     def _write_large(self, name: str, path: str, _is_file: bool) -> None:
         try:
-            descriptor, meta, size = open_large(path, name)
+            descriptor, status = open_large(path)
         except FileNotFoundError:
             self._skipped.append(f"{name}: vanished")
             return
         with open(descriptor, "rb", buffering=0):
-            self._archive.add_stream(meta, chunks(descriptor, path), size)
+            meta = Meta(name, status.st_mode, status.st_mtime)
+            self._archive.add_stream(meta, chunks(descriptor, path), status.st_size)

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Sequence
 
 from receptor_runner.stream.compression import Compression
 from receptor_runner.stream.file_reader import Listed, Piece, read_piece
 from receptor_runner.stream.frames import encode_frame, read_frame, write_all
 from receptor_runner.stream.segment import Segment
 
-_MOST_WAITING = 3
+TYPE_CHECKING = False  # the second process starts in half of the time without `typing`
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_MOST_WAITING = 2
 _PAGE_SIZE = 4096  # a pipe is filled in pages, and no two writes need share one
 
 
@@ -62,8 +65,8 @@ class PackingProcess:
         if answer is None:
             self._process.close()
             return None
-        data, places, directory, *rest = answer
-        return Piece(Segment(self._compression, data, places, directory), *rest)
+        data, places, directory, end, skipped, is_large = answer
+        return Piece(Segment(self._compression, data, places, directory), end, skipped, is_large)
 
     def finished(self) -> None:
         """Note that all of what was taken first has come."""
@@ -80,7 +83,11 @@ def serve(level: int) -> None:
     while (listed := read_frame(sys.stdin.fileno())) is not None:
         start = 0
         while start < len(listed):
-            segment, *rest = piece = read_piece(compression, listed, start)
-            answer = (segment.data, segment.places, segment.directory, *rest)
+            piece = read_piece(compression, listed, start)
+            segment = piece.segment
+            answer = (
+                *(segment.data, segment.places, segment.directory),
+                *(piece.end, piece.skipped, piece.is_large),
+            )
             write_all(sys.stdout.fileno(), encode_frame(answer))
             start = piece.end + piece.is_large

@@ -8,11 +8,10 @@ import tempfile
 from collections.abc import Callable, Container, Iterator, Mapping
 
 from receptor_runner.stream.archive import PackedArchive
-from receptor_runner.stream.compression import Body
-from receptor_runner.stream.limits import SPOOL_MEMORY
-from receptor_runner.stream.segment import Meta
+from receptor_runner.stream.flow import Body
+from receptor_runner.stream.zip_format import SPOOL_MEMORY
 from receptor_runner.stream.zip_reader import ZipEntry, ZipReader, is_small
-from receptor_runner.stream.zip_writer import ZipWriter
+from receptor_runner.stream.zip_writer import Meta, ZipWriter
 
 
 def candidates(packed: PackedArchive, may_be_kept: Callable[[str, int], bool]) -> Iterator[ZipEntry]:

@@ -8,6 +8,9 @@ CHUNK_SIZE = 192 * 1024
 SMALL_SIZE = 1024 * 1024
 """Up to this size a file is read, compressed and written in one piece."""
 
+SPOOL_MEMORY = 8 << 20
+"""Bytes of an archive that are held in memory; a larger one goes to a temporary file."""
+
 DEEPEST = 128
 """How many directories may lie one below the other."""
 

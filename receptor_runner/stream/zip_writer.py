@@ -13,13 +13,14 @@ import struct
 import tempfile
 from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, NamedTuple, Self
 
 from isal import isal_zlib
 
 from receptor_runner.errors import MissingInput
-from receptor_runner.stream.compression import Body, Compression, Flow
-from receptor_runner.stream.segment import ZIP64_VERSION, Meta, Segment, headers
+from receptor_runner.stream.compression import Compression
+from receptor_runner.stream.flow import Body, Flow
+from receptor_runner.stream.segment import ZIP64_VERSION, Segment, headers
 from receptor_runner.stream.zip_format import CHUNK_SIZE, DEFAULT_LEVEL, MAX_32, REFERENCE
 
 _DIRECTORY_MEMORY = 4 * 1024 * 1024
@@ -28,6 +29,22 @@ _MAX_16 = 0xFFFF
 _ZIP64_END = struct.Struct("<IQHHIIQQQQ")
 _ZIP64_LOCATOR = struct.Struct("<IIQI")
 _END = struct.Struct("<IHHHHIIH")
+
+
+class Meta(NamedTuple):
+    """What an entry is besides its content.
+
+    Attributes:
+        name: relative, with `/`; a directory's ends in one.
+        mode: unix mode with the kind of file.
+        seconds: when it was modified; None for what has no time of its own.
+        digest: under which digest the reader may keep it; b"" if it may not.
+    """
+
+    name: str
+    mode: int
+    seconds: float | None
+    digest: bytes = b""
 
 
 class ZipWriter:

@@ -11,8 +11,7 @@ from receptor_runner.errors import ArchiveError, ConfigError
 from receptor_runner.stream.archive_checks import ExtractionRules
 from receptor_runner.stream.extraction import extract
 from receptor_runner.stream.limits import ArchiveLimits
-from receptor_runner.stream.segment import Meta
-from receptor_runner.stream.zip_writer import ZipWriter
+from receptor_runner.stream.zip_writer import Meta, ZipWriter
 from tests.stream.test_zip_writer import FILE
 
 GIB = 1 << 30

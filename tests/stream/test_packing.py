@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import subprocess
 import sys
 import tempfile
 import zipfile
@@ -186,10 +187,10 @@ def test_files_that_vanish_are_reported(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_process_takes_no_more_than_it_keeps_up_with(tree: Path) -> None:
-    """Three shares wait at most; once one is finished it takes more."""
+    """Two shares wait at most; once one is finished it takes more."""
     listed = [("name", str(tree / "0" / "0é" / "0"), True)] * 3
     process = PackingProcess(Compression(3))
-    assert [process.take(listed) for _number in range(4)] == [True, True, True, False]
+    assert [process.take(listed) for _number in range(3)] == [True, True, False]
     wait_until(lambda: process.is_ready, "a piece")
     piece = process.piece()
     assert piece
@@ -220,3 +221,16 @@ def test_a_small_pipe_stops_nobody(
     together = entries(pack(tmp_path))
     alone()
     assert entries(pack(tmp_path)) == together
+
+
+def test_a_process_starts_light() -> None:
+    """Until it has started, its processor is idle: it imports nothing that takes long."""
+    heavy = {"typing", "re", "enum", "pathlib", "dataclasses", "tempfile", "subprocess"}
+    program = (
+        f"import sys; sys.path += {list(helper_process._PACKAGES)}; "
+        f"import receptor_runner.stream.packing_process; print({heavy} & set(sys.modules))"
+    )
+    said = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=True
+    )
+    assert said.stdout == "set()\n"

@@ -12,10 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from receptor_runner.errors import ArchiveError
-from receptor_runner.stream.segment import Meta
 from receptor_runner.stream.zip_format import SMALL_SIZE
 from receptor_runner.stream.zip_reader import ZipReader
-from receptor_runner.stream.zip_writer import ZipWriter
+from receptor_runner.stream.zip_writer import Meta, ZipWriter
 from tests.stream.test_zip_writer import FILE, FOUR_GIB, SparseFile, contents, four_gib, names
 
 

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from receptor_runner.errors import MissingInput
 from receptor_runner.stream import zip_writer
-from receptor_runner.stream.segment import Meta, Segment
-from receptor_runner.stream.zip_writer import ZipWriter
+from receptor_runner.stream.segment import Segment
+from receptor_runner.stream.zip_writer import Meta, ZipWriter
 
 FILE = stat.S_IFREG | 0o640
 FOUR_GIB = 1 << 32
