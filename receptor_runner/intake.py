@@ -10,15 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from receptor_runner.archive.checks import FROM_TRANSMIT
+from receptor_runner.archive.extraction import extract
+from receptor_runner.archive.kept_files import KeptFile
+from receptor_runner.archive.limits import ArchiveLimits
+from receptor_runner.archive.parallel import Background
+from receptor_runner.archive.zip_format import DEFAULT_LEVEL, SPOOL_MEMORY
 from receptor_runner.errors import ArchiveError, OutputFailed, StreamError
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.result_stream import ResultStream
 from receptor_runner.store.blobs import Store
-from receptor_runner.stream.archive_checks import FROM_TRANSMIT
 from receptor_runner.stream.decoder import Decoder
-from receptor_runner.stream.extraction import extract
-from receptor_runner.stream.kept_files import KeptFile
-from receptor_runner.stream.limits import ArchiveLimits
 from receptor_runner.stream.messages import (
     ArchiveData,
     ArchiveEnd,
@@ -29,8 +31,6 @@ from receptor_runner.stream.messages import (
     Question,
     Unknown,
 )
-from receptor_runner.stream.parallel import Background
-from receptor_runner.stream.zip_format import DEFAULT_LEVEL, SPOOL_MEMORY
 from receptor_runner.system.cancel import CancelToken
 
 BAD_STREAM = "Failed to JSON parse a line from transmit stream."

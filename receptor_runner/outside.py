@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from receptor_runner.stream.archive import Tree
+from receptor_runner.archive.pack import Tree
 
 OUTSIDE = PurePosixPath("outside")
 """The directory for them in the private data directory on the worker."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from receptor_runner.archive.pack import MemoryFile
 from receptor_runner.errors import MissingInput, UsageError
 from receptor_runner.job import Job
 from receptor_runner.job_files import (
@@ -30,7 +31,6 @@ from receptor_runner.job_files import (
     role_as_play,
 )
 from receptor_runner.outside import Outside, translate_files
-from receptor_runner.stream.archive import MemoryFile
 
 ENV_FILES = ("envvars", "extravars", "passwords", "settings", "ssh_key", "cmdline")
 """Options that travel as files below `env/`, unless `suppress_env_files` is set."""

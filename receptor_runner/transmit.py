@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from receptor_runner.archive.pack import MemoryFile, PackedArchive, Tree, pack_trees
+from receptor_runner.archive.zip_format import DEFAULT_LEVEL
 from receptor_runner.artifacts import CERTIFICATE_NAME, RESERVED_NAMES
 from receptor_runner.env_files import read_settings
 from receptor_runner.errors import MissingInput
@@ -14,9 +16,7 @@ from receptor_runner.ignore import runner_ignore
 from receptor_runner.job import Job, check_ident
 from receptor_runner.relocation import Relocation, named_files, options_as_files
 from receptor_runner.store.policy import may_be_kept
-from receptor_runner.stream.archive import MemoryFile, PackedArchive, Tree, pack_trees
 from receptor_runner.stream.encoder import EOF_LINE, encode_archive, encode_line, encode_results_level
-from receptor_runner.stream.zip_format import DEFAULT_LEVEL
 
 _ISOLATION_ONLY = (
     "container_image",

@@ -159,9 +159,9 @@ def _run(
 ) -> Outcome:
     import uuid
 
+    from receptor_runner.archive.pack import pack
     from receptor_runner.execution.run import execute
     from receptor_runner.job import check_ident
-    from receptor_runner.stream.archive import pack
 
     ident = check_ident(job.ident or str(uuid.uuid4()))
     left_out = RESERVED_NAMES | _output_files(job, directory)

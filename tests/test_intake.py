@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from receptor_runner.archive.pack import pack
+from receptor_runner.archive.zip_format import SPOOL_MEMORY
 from receptor_runner.errors import ArchiveError, OutputFailed, StreamError
 from receptor_runner.intake import Received, extract_archives, receive
-from receptor_runner.stream.archive import pack
 from receptor_runner.stream.encoder import EOF_LINE, encode_archive, encode_line
-from receptor_runner.stream.zip_format import SPOOL_MEMORY
 from receptor_runner.system.cancel import CancelToken
 
 from tests.harness.in_process import file_size_limit

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from receptor_runner.archive.pack import pack
 from receptor_runner.artifacts import FILE_MODE
 from receptor_runner.errors import OutputFailed, StreamError, UsageError
 from receptor_runner.handlers import Handlers, runner_config
@@ -19,7 +20,6 @@ from receptor_runner.outcome import Outcome, Status
 from receptor_runner.process import Processor, process
 from receptor_runner.results.checkpoint import Checkpoint
 from receptor_runner.results.damage import BAD_LINE, NO_LINE
-from receptor_runner.stream.archive import pack
 from receptor_runner.stream.encoder import EOF_LINE, KEEPALIVE_LINE, encode_archive, encode_line
 
 from tests.harness import Commands, Finished, Project, wait_until

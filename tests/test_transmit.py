@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from receptor_runner.archive.zip_format import SPOOL_MEMORY
 from receptor_runner.errors import MissingInput, UsageError
 from receptor_runner.job import Job
 from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.messages import ArchiveData, ArchiveStart, Eof, Kwargs
-from receptor_runner.stream.zip_format import SPOOL_MEMORY
 from receptor_runner.transmit import prepare
 
 from tests.harness import Commands, Project

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from receptor_runner.ansible_cli.project import Project
+from receptor_runner.archive.pack import MemoryFile
 from receptor_runner.errors import MissingInput
 from receptor_runner.outside import Outside
-from receptor_runner.stream.archive import MemoryFile
 
 PROJECT = PurePosixPath("project")
 """Where the project is in the private data directory on the node."""

@@ -18,9 +18,9 @@ from receptor_runner.ansible_cli.project import Project, find_project
 from receptor_runner.ansible_cli.questions import questions
 from receptor_runner.ansible_cli.terminal import Terminal
 from receptor_runner.ansible_cli.vars_prompt import VarsPrompt, read_vars_prompts, variable_names
+from receptor_runner.archive.pack import MemoryFile
 from receptor_runner.job import Job
 from receptor_runner.outside import Outside
-from receptor_runner.stream.archive import MemoryFile
 
 ADHOC = "ansible"
 PLAYBOOK = "ansible-playbook"

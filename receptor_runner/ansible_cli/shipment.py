@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from receptor_runner.ansible_cli.places import PROJECT
 from receptor_runner.ansible_cli.plan import Plan
+from receptor_runner.archive.pack import Tree
 from receptor_runner.ignore import project_rule
-from receptor_runner.stream.archive import Tree
 from receptor_runner.transmit import Shipment, prepare_trees
 
 

@@ -114,7 +114,7 @@ def _current_directory() -> Path:
 
 def _list_files(plan: Plan, *, json_output: bool) -> int:
     from receptor_runner.ansible_cli.shipment import trees_of
-    from receptor_runner.stream.archive import list_files
+    from receptor_runner.archive.pack import list_files
 
     files = sorted(list_files(trees_of(plan, messages.note)))
     if json_output:

@@ -8,6 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from receptor_runner.archive.checks import ExtractionRules
+from receptor_runner.archive.extraction import extract
+from receptor_runner.archive.limits import ArchiveLimits
+from receptor_runner.archive.parallel import SharedWork
 from receptor_runner.artifacts import (
     RESERVED_NAMES,
     SPOOL_NAME,
@@ -20,10 +24,6 @@ from receptor_runner.artifacts import (
     writing,
 )
 from receptor_runner.results.checkpoint import Checkpoint
-from receptor_runner.stream.archive_checks import ExtractionRules
-from receptor_runner.stream.extraction import extract
-from receptor_runner.stream.limits import ArchiveLimits
-from receptor_runner.stream.parallel import SharedWork
 
 
 class ArtifactWriter:

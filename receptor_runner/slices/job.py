@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from receptor_runner.archive.pack import MemoryFile
 from receptor_runner.errors import IdentExists, MissingInput, UsageError
 from receptor_runner.receptor.jobs.submit import is_disposable
 from receptor_runner.receptor.nodes.destination import Destination
@@ -17,7 +18,6 @@ from receptor_runner.slices.packing import SharedShipment, limit_files
 from receptor_runner.slices.running import Observer, Requests, SliceRun
 from receptor_runner.slices.sliced_job import SlicedJob
 from receptor_runner.slices.slicing import cut
-from receptor_runner.stream.archive import MemoryFile
 from receptor_runner.transmit import Shipment
 
 Pack = Callable[[Mapping[str, MemoryFile], Collection[str], int | None], Shipment]

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import IO, cast
 
+from receptor_runner.archive.pack import MemoryFile, PackedArchive
 from receptor_runner.slices.index import SliceEntry
 from receptor_runner.slices.slicing import limit_lines
-from receptor_runner.stream.archive import MemoryFile, PackedArchive
 from receptor_runner.transmit import Shipment
 
 _LIMITS = ".slices"

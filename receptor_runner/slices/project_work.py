@@ -11,10 +11,10 @@ from receptor_runner.ansible_cli.options import Meaning
 from receptor_runner.ansible_cli.places import Places
 from receptor_runner.ansible_cli.plan import ADHOC, Plan
 from receptor_runner.ansible_cli.shipment import pack_plan
+from receptor_runner.archive.pack import MemoryFile
 from receptor_runner.slices.hosts import Question, list_hosts, refuse_dynamic
 from receptor_runner.slices.job import SlicedWork
 from receptor_runner.slices.slicing import names_localhost
-from receptor_runner.stream.archive import MemoryFile
 from receptor_runner.transmit import Shipment
 
 _CHOOSING = frozenset({"inventory", "vault_id", "vault_password_file"})

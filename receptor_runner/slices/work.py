@@ -7,6 +7,7 @@ import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from receptor_runner.archive.pack import MemoryFile
 from receptor_runner.errors import UsageError
 from receptor_runner.job import Job
 from receptor_runner.job_files import project_directory, relative_to
@@ -14,7 +15,6 @@ from receptor_runner.slices.hosts import Question, list_hosts, question_of, read
 from receptor_runner.slices.inventory import dynamic_sources, static_inventory
 from receptor_runner.slices.job import SlicedWork
 from receptor_runner.slices.slicing import names_localhost
-from receptor_runner.stream.archive import MemoryFile
 from receptor_runner.transmit import Shipment, prepare
 
 

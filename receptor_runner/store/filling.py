@@ -7,8 +7,8 @@ import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from receptor_runner.archive.kept_files import KeptFile
 from receptor_runner.store.blobs import Store
-from receptor_runner.stream.kept_files import KeptFile
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The wire between the phases: messages, a decoder and an encoder without IO, and the archive.
+"""The wire between the phases: messages, a decoder and an encoder, without IO.
 
 Both streams, transmit to worker and worker to process, are JSON objects one per line, with archives spliced in:
 a header line `{"zipfile": N}` and then the N bytes of a zip file in base64, without a line end. The format is that

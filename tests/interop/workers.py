@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from receptor_runner.archive.pack import pack
 from receptor_runner.job import Job
-from receptor_runner.stream.archive import pack
 from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.encoder import EOF_LINE, encode_archive, encode_line
 from receptor_runner.stream.messages import (

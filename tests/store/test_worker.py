@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from receptor_runner.archive.references import candidates, digests_of, refer
 from receptor_runner.job import Job
 from receptor_runner.store.blobs import Store
 from receptor_runner.stream.encoder import EOF_LINE, encode_question
-from receptor_runner.stream.references import candidates, digests_of, refer
 from receptor_runner.transmit import Shipment, prepare
 from tests.harness import BIN, Commands, Finished, Project
 

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from receptor_runner.archive.references import candidates, digests_of, refer
+from receptor_runner.archive.zip_reader import ZipEntry
 from receptor_runner.errors import RunnerError, StreamError
 from receptor_runner.receptor.control.protocol import Control
 from receptor_runner.receptor.control.retry import RetryPolicy
@@ -19,8 +21,6 @@ from receptor_runner.store.remembered import WorkerMemory, remembered
 from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.encoder import EOF_LINE, encode_question
 from receptor_runner.stream.messages import Unknown
-from receptor_runner.stream.references import candidates, digests_of, refer
-from receptor_runner.stream.zip_reader import ZipEntry
 from receptor_runner.transmit import Shipment
 
 log = logging.getLogger("receptor_runner.submit")

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from receptor_runner.archive.zip_format import FAST_LEVEL, SMALL_LEVEL
 from receptor_runner.receptor.control.connection import Tls
 from receptor_runner.receptor.control.protocol import Control, Deadlines
 from receptor_runner.receptor.control.retry import RetryPolicy
 from receptor_runner.receptor.jobs.record import Record
 from receptor_runner.receptor.nodes.embedded import EmbeddedNode
 from receptor_runner.receptor.nodes.locate import LocalNode, open_local_node
-from receptor_runner.stream.zip_format import FAST_LEVEL, SMALL_LEVEL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from receptor_runner.archive.references import candidates, digests_of
+from receptor_runner.archive.zip_format import REFERENCE
+from receptor_runner.archive.zip_reader import ZipReader
 from receptor_runner.errors import NodeUnavailable, RunnerError, StreamError
 from receptor_runner.job import Job
 from receptor_runner.receptor.jobs.reduction import Reduction, read_answer
@@ -14,9 +17,6 @@ from receptor_runner.receptor.jobs.routing import has_store
 from receptor_runner.receptor.nodes.preflight import Route
 from receptor_runner.store.remembered import WorkerMemory
 from receptor_runner.stream.encoder import EOF_LINE, encode_line
-from receptor_runner.stream.references import candidates, digests_of
-from receptor_runner.stream.zip_format import REFERENCE
-from receptor_runner.stream.zip_reader import ZipReader
 from receptor_runner.transmit import Shipment, prepare
 from tests.harness import Project
 

@@ -7,12 +7,12 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from receptor_runner.archive.checks import ExtractionRules
+from receptor_runner.archive.extraction import extract
+from receptor_runner.archive.limits import ArchiveLimits
+from receptor_runner.archive.zip_writer import Meta, ZipWriter
 from receptor_runner.errors import ArchiveError, ConfigError
-from receptor_runner.stream.archive_checks import ExtractionRules
-from receptor_runner.stream.extraction import extract
-from receptor_runner.stream.limits import ArchiveLimits
-from receptor_runner.stream.zip_writer import Meta, ZipWriter
-from tests.stream.test_zip_writer import FILE
+from tests.archive.test_zip_writer import FILE
 
 GIB = 1 << 30
 

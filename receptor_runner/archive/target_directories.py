@@ -8,8 +8,8 @@ import stat
 from pathlib import Path
 from typing import Self
 
-from receptor_runner.stream.archive_checks import in_the_way
-from receptor_runner.stream.small_files import enter
+from receptor_runner.archive.checks import in_the_way
+from receptor_runner.archive.small_files import enter
 
 _FULL_ACCESS = stat.S_IRWXU
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from receptor_runner.stream.zip_reader import ZipEntry
+from receptor_runner.archive.zip_reader import ZipEntry
 
 
 class KeptFile(NamedTuple):

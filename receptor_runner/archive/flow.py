@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from isal import isal_zlib
 
-from receptor_runner.stream.compression import Compression
-from receptor_runner.stream.zip_format import DEFLATED
+from receptor_runner.archive.compression import Compression
+from receptor_runner.archive.zip_format import DEFLATED
 
 
 class Body(NamedTuple):

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from receptor_runner.archive.limits import ArchiveLimits
+from receptor_runner.archive.zip_format import DEEPEST, DEFLATED, DIGEST_SIZE, REFERENCE, STORED
+from receptor_runner.archive.zip_reader import ZipEntry, ZipReader, damaged
 from receptor_runner.errors import ArchiveError
-from receptor_runner.stream.limits import ArchiveLimits
-from receptor_runner.stream.zip_format import DEEPEST, DEFLATED, DIGEST_SIZE, REFERENCE, STORED
-from receptor_runner.stream.zip_reader import ZipEntry, ZipReader, damaged
 
 _LONGEST_NAME = 255
 _LONGEST_LINK = 4095

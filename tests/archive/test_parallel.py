@@ -6,8 +6,8 @@ import threading
 from queue import Queue
 
 import pytest
-from receptor_runner.stream import parallel
-from receptor_runner.stream.parallel import Background, SharedWork
+from receptor_runner.archive import parallel
+from receptor_runner.archive.parallel import Background, SharedWork
 from tests.harness import wait_until
 
 

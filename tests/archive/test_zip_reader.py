@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from receptor_runner.archive.zip_format import SMALL_SIZE
+from receptor_runner.archive.zip_reader import ZipReader
+from receptor_runner.archive.zip_writer import Meta, ZipWriter
 from receptor_runner.errors import ArchiveError
-from receptor_runner.stream.zip_format import SMALL_SIZE
-from receptor_runner.stream.zip_reader import ZipReader
-from receptor_runner.stream.zip_writer import Meta, ZipWriter
-from tests.stream.test_zip_writer import FILE, FOUR_GIB, SparseFile, contents, four_gib, names
+from tests.archive.test_zip_writer import FILE, FOUR_GIB, SparseFile, contents, four_gib, names
 
 
 def contents_of(file: BytesIO) -> dict[bytes, bytes]:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from receptor_runner.stream.frames import encode_frame, read_frame, write_all
+from receptor_runner.archive.frames import encode_frame, read_frame, write_all
 
 
 @pytest.fixture

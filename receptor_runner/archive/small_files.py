@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from receptor_runner.stream.frames import read_frame, write_all
+from receptor_runner.archive.frames import read_frame, write_all
 
 File = tuple[tuple[str, ...], str, bytes, int, float]
 """Its directory below the target, name there, content, mode and time of modification."""

@@ -18,13 +18,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from receptor_runner.archive.checks import FROM_TRANSMIT, ExtractionRules
+from receptor_runner.archive.extraction import extract
+from receptor_runner.archive.pack import pack
+from receptor_runner.archive.zip_format import DEEPEST
 from receptor_runner.errors import ArchiveError
-from receptor_runner.stream.archive import pack
-from receptor_runner.stream.archive_checks import FROM_TRANSMIT, ExtractionRules
-from receptor_runner.stream.extraction import extract
-from receptor_runner.stream.zip_format import DEEPEST
+from tests.archive.conftest import seen, travel
 from tests.harness.in_process import file_size_limit
-from tests.stream.conftest import seen, travel
 
 FROM_WORKER = ExtractionRules(reserved=frozenset({"unit.json"}))
 REGULAR = stat.S_IFREG | 0o644
@@ -312,9 +312,9 @@ def test_a_time_field_that_is_cut_off_is_passed_over(target: Path) -> None:
 READ_ONLY = """
 import os, sys
 from pathlib import Path
-from receptor_runner.stream.archive import pack
-from receptor_runner.stream.archive_checks import FROM_TRANSMIT
-from receptor_runner.stream.extraction import extract
+from receptor_runner.archive.pack import pack
+from receptor_runner.archive.checks import FROM_TRANSMIT
+from receptor_runner.archive.extraction import extract
 b"x".decode("cp437")  # a codec that is imported when it is first used, which another user may not be able to
 if os.geteuid() == 0:
     os.setuid(65534)

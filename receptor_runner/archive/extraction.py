@@ -1,7 +1,7 @@
 """Zip archives to directories, safely.
 
 Every archive is treated as hostile: nothing is written outside of the target, no link is followed, modes come after
-contents, and nothing at all is written of an archive that is refused; `archive_checks` judges it.
+contents, and nothing at all is written of an archive that is refused; `checks` judges it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from receptor_runner.stream.archive_checks import (
+from receptor_runner.archive.checks import (
     Entry,
     ExtractionRules,
     check_blobs,
@@ -20,16 +20,16 @@ from receptor_runner.stream.archive_checks import (
     checked_entries,
     in_the_way,
 )
-from receptor_runner.stream.frames import write_all
-from receptor_runner.stream.kept_files import KeptFile, marked_files
-from receptor_runner.stream.parallel import Background, processors
-from receptor_runner.stream.small_files import create, finish, write_file
-from receptor_runner.stream.target_directories import TargetDirectories
-from receptor_runner.stream.writing_process import WritingProcess, batched
-from receptor_runner.stream.zip_reader import ZipReader, damaged, is_small
+from receptor_runner.archive.frames import write_all
+from receptor_runner.archive.kept_files import KeptFile, marked_files
+from receptor_runner.archive.parallel import Background, processors
+from receptor_runner.archive.small_files import create, finish, write_file
+from receptor_runner.archive.target_directories import TargetDirectories
+from receptor_runner.archive.writing_process import WritingProcess, batched
+from receptor_runner.archive.zip_reader import ZipReader, damaged, is_small
 
 if TYPE_CHECKING:
-    from receptor_runner.stream.small_files import Batch, File
+    from receptor_runner.archive.small_files import Batch, File
 
 _SMALL_SIZE = 256 * 1024
 """Up to this size a file is written at once; a larger one, in pieces, gains more by a thread than that costs."""

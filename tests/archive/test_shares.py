@@ -13,16 +13,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from receptor_runner.archive import helper_process, shares
+from receptor_runner.archive.compression import Compression
+from receptor_runner.archive.pack import PackedArchive, pack
+from receptor_runner.archive.packing_process import PackingProcess
+from receptor_runner.archive.shares import pack_found
+from receptor_runner.archive.zip_format import SMALL_SIZE
+from receptor_runner.archive.zip_writer import ZipWriter
 from receptor_runner.errors import MissingInput
-from receptor_runner.stream import helper_process, packing
-from receptor_runner.stream.archive import PackedArchive, pack
-from receptor_runner.stream.compression import Compression
-from receptor_runner.stream.packing import pack_found
-from receptor_runner.stream.packing_process import PackingProcess
-from receptor_runner.stream.zip_format import SMALL_SIZE
-from receptor_runner.stream.zip_writer import ZipWriter
+from tests.archive.conftest import seen, travel
 from tests.harness import wait_until
-from tests.stream.conftest import seen, travel
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -50,7 +50,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Have this process pack alone from now on."""
-    return lambda: monkeypatch.setattr(packing, "processors", lambda: 1)
+    return lambda: monkeypatch.setattr(shares, "processors", lambda: 1)
 
 
 def entries(packed: PackedArchive) -> list[tuple[object, ...]]:
@@ -73,7 +73,7 @@ def test_the_archive_is_the_same_however_many_pack(
     tree: Path, monkeypatch: pytest.MonkeyPatch, alone: Callable[[], None], level: int, processors: int
 ) -> None:
     """The same entries in the same order, at each level."""
-    monkeypatch.setattr(packing, "processors", lambda: processors)
+    monkeypatch.setattr(shares, "processors", lambda: processors)
     together = entries(pack(tree, level=level))
     alone()
     assert entries(pack(tree, level=level)) == together
@@ -88,7 +88,7 @@ def test_others_do_a_part_of_the_work(tree: Path, monkeypatch: pytest.MonkeyPatc
         pieces.append(receive(process))
         return pieces[-1]
 
-    monkeypatch.setattr(packing, "processors", lambda: 2)
+    monkeypatch.setattr(shares, "processors", lambda: 2)
     monkeypatch.setattr(PackingProcess, "piece", piece)
     pack(tree).close()
     assert pieces
@@ -97,7 +97,7 @@ def test_others_do_a_part_of_the_work(tree: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_all_of_it_arrives(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Content, modes, times and links."""
-    monkeypatch.setattr(packing, "processors", lambda: 3)
+    monkeypatch.setattr(shares, "processors", lambda: 3)
     packed = pack(tree)
     assert packed.skipped == ["6/fifo: a FIFO"]
     assert travel(packed, tmp_path / "target") == []
@@ -111,7 +111,7 @@ def test_a_process_that_cannot_start_is_not_missed(
     tree: Path, monkeypatch: pytest.MonkeyPatch, alone: Callable[[], None], executable: str
 ) -> None:
     """The archive is complete."""
-    monkeypatch.setattr(packing, "processors", lambda: 4)
+    monkeypatch.setattr(shares, "processors", lambda: 4)
     monkeypatch.setattr(sys, "executable", executable)
     without = entries(pack(tree))
     alone()
@@ -138,7 +138,7 @@ def test_a_process_that_is_killed_is_not_missed(
     receive = PackingProcess.piece
     alone()
     whole = entries(pack(tree))
-    monkeypatch.setattr(packing, "processors", lambda: 2)
+    monkeypatch.setattr(shares, "processors", lambda: 2)
     for number in (1, 2, 5, 9):
         come = iter(range(number))
 
@@ -157,7 +157,7 @@ def test_a_read_that_fails_is_an_error_whoever_meets_it(
     tree: Path, monkeypatch: pytest.MonkeyPatch, place: int
 ) -> None:
     """The error names the file, as that of a single process; not even root can read what is no memory."""
-    monkeypatch.setattr(packing, "processors", lambda: 2)
+    monkeypatch.setattr(shares, "processors", lambda: 2)
     with os.scandir(tree / "0" / "0é") as listing, os.scandir("/proc/self") as own:
         file = next(entry for entry in listing if entry.is_file())
         unreadable = next(entry for entry in own if entry.name == "mem")
@@ -170,17 +170,17 @@ def test_a_read_that_fails_is_an_error_whoever_meets_it(
 
 def test_files_that_vanish_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever process would have read them."""
-    monkeypatch.setattr(packing, "processors", lambda: 2)
+    monkeypatch.setattr(shares, "processors", lambda: 2)
     for number in range(1500):
         (tmp_path / f"{number:04}").write_text("content")
-    start = packing._Packing.start_processes
+    start = shares._Packing.start_processes
 
-    def remove(self: packing._Packing) -> None:
+    def remove(self: shares._Packing) -> None:
         for number in range(0, 1500, 10):
             (tmp_path / f"{number:04}").unlink(missing_ok=True)
         start(self)
 
-    monkeypatch.setattr(packing._Packing, "start_processes", remove)
+    monkeypatch.setattr(shares._Packing, "start_processes", remove)
     packed = pack(tmp_path)
     assert packed.skipped == [f"{number:04}: vanished" for number in range(0, 1500, 10)]
     packed.close()
@@ -217,7 +217,7 @@ def test_a_small_pipe_stops_nobody(
     for number in range(1500):
         (tmp_path / f"{number:0200}").write_bytes(os.urandom(6000))
     monkeypatch.setattr(helper_process, "_PIPE_SIZE", pipe_size)
-    monkeypatch.setattr(packing, "processors", lambda: 2)
+    monkeypatch.setattr(shares, "processors", lambda: 2)
     together = entries(pack(tmp_path))
     alone()
     assert entries(pack(tmp_path)) == together
@@ -228,7 +228,7 @@ def test_a_process_starts_light() -> None:
     heavy = {"typing", "re", "enum", "pathlib", "dataclasses", "tempfile", "subprocess"}
     program = (
         f"import sys; sys.path += {list(helper_process._PACKAGES)}; "
-        f"import receptor_runner.stream.packing_process; print({heavy} & set(sys.modules))"
+        f"import receptor_runner.archive.packing_process; print({heavy} & set(sys.modules))"
     )
     said = subprocess.run(
         [sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=True

@@ -6,7 +6,7 @@ import zlib
 
 from isal import isal_zlib
 
-from receptor_runner.stream.zip_format import DEFLATED, STORED
+from receptor_runner.archive.zip_format import DEFLATED, STORED
 
 TYPE_CHECKING = False  # the second process starts in half of the time without `typing`
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Self
 
-from receptor_runner.stream.file_reader import Listed, Piece, chunks, open_large, read_piece
-from receptor_runner.stream.packing_process import PackingProcess
-from receptor_runner.stream.parallel import processors
-from receptor_runner.stream.zip_writer import Meta, ZipWriter
+from receptor_runner.archive.file_reader import Listed, Piece, chunks, open_large, read_piece
+from receptor_runner.archive.packing_process import PackingProcess
+from receptor_runner.archive.parallel import processors
+from receptor_runner.archive.zip_writer import Meta, ZipWriter
 
 _SHARE = 64  # entries: a millisecond's work, if they are small
 _MANY_SHARES, _MANY_PIECES = 16, 4  # listed, or read: from then on there is enough to do for other processes

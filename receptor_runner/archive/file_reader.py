@@ -6,10 +6,10 @@ import errno
 import os
 import stat
 
+from receptor_runner.archive.compression import Compression
+from receptor_runner.archive.segment import Segment
+from receptor_runner.archive.zip_format import CHUNK_SIZE, SMALL_SIZE
 from receptor_runner.errors import MissingInput
-from receptor_runner.stream.compression import Compression
-from receptor_runner.stream.segment import Segment
-from receptor_runner.stream.zip_format import CHUNK_SIZE, SMALL_SIZE
 
 TYPE_CHECKING = False  # the second process starts in half of the time without `typing`
 if TYPE_CHECKING:

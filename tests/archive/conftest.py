@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from receptor_runner.stream.archive import PackedArchive
-from receptor_runner.stream.archive_checks import FROM_TRANSMIT, ExtractionRules
+from receptor_runner.archive.checks import FROM_TRANSMIT, ExtractionRules
+from receptor_runner.archive.extraction import extract
+from receptor_runner.archive.pack import PackedArchive
 from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.encoder import encode_archive
-from receptor_runner.stream.extraction import extract
 from receptor_runner.stream.messages import ArchiveData
 
 Tree = dict[str, tuple[Any, ...]]

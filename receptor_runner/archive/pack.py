@@ -12,10 +12,10 @@ from operator import attrgetter
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from receptor_runner.archive.shares import Found, pack_found
+from receptor_runner.archive.zip_format import CHUNK_SIZE, DEEPEST, DEFAULT_LEVEL, SPOOL_MEMORY
+from receptor_runner.archive.zip_writer import Meta, ZipWriter
 from receptor_runner.errors import MissingInput, OutputFailed
-from receptor_runner.stream.packing import Found, pack_found
-from receptor_runner.stream.zip_format import CHUNK_SIZE, DEEPEST, DEFAULT_LEVEL, SPOOL_MEMORY
-from receptor_runner.stream.zip_writer import Meta, ZipWriter
 
 
 def _everything(_name: str) -> bool:
@@ -51,7 +51,7 @@ class PackedArchive:
         """
         import hashlib
 
-        from receptor_runner.stream.zip_reader import ZipReader
+        from receptor_runner.archive.zip_reader import ZipReader
 
         entries = sorted(
             (entry.name, entry.checksum, entry.size, entry.attributes)

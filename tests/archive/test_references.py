@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from receptor_runner.archive.checks import FROM_TRANSMIT
+from receptor_runner.archive.extraction import extract
+from receptor_runner.archive.kept_files import KeptFile, marked_files
+from receptor_runner.archive.pack import MemoryFile, PackedArchive, pack
+from receptor_runner.archive.references import candidates, digests_of, refer
+from receptor_runner.archive.zip_format import SMALL_SIZE
+from receptor_runner.archive.zip_reader import ZipReader
 from receptor_runner.errors import ArchiveError
-from receptor_runner.stream.archive import MemoryFile, PackedArchive, pack
-from receptor_runner.stream.archive_checks import FROM_TRANSMIT
-from receptor_runner.stream.extraction import extract
-from receptor_runner.stream.kept_files import KeptFile, marked_files
-from receptor_runner.stream.references import candidates, digests_of, refer
-from receptor_runner.stream.zip_format import SMALL_SIZE
-from receptor_runner.stream.zip_reader import ZipReader
-from tests.stream.conftest import seen, travel
+from tests.archive.conftest import seen, travel
 
 
 @dataclass

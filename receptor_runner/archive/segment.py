@@ -6,8 +6,8 @@ import functools
 import struct
 import time
 
-from receptor_runner.stream.compression import Compression, packed_entry
-from receptor_runner.stream.zip_format import (
+from receptor_runner.archive.compression import Compression, packed_entry
+from receptor_runner.archive.zip_format import (
     DIGEST_FIELD,
     MAX_32,
     TIMESTAMP_FIELD,

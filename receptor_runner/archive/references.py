@@ -7,11 +7,11 @@ import stat
 import tempfile
 from collections.abc import Callable, Container, Iterator, Mapping
 
-from receptor_runner.stream.archive import PackedArchive
-from receptor_runner.stream.flow import Body
-from receptor_runner.stream.zip_format import SPOOL_MEMORY
-from receptor_runner.stream.zip_reader import ZipEntry, ZipReader, is_small
-from receptor_runner.stream.zip_writer import Meta, ZipWriter
+from receptor_runner.archive.flow import Body
+from receptor_runner.archive.pack import PackedArchive
+from receptor_runner.archive.zip_format import SPOOL_MEMORY
+from receptor_runner.archive.zip_reader import ZipEntry, ZipReader, is_small
+from receptor_runner.archive.zip_writer import Meta, ZipWriter
 
 
 def candidates(packed: PackedArchive, may_be_kept: Callable[[str, int], bool]) -> Iterator[ZipEntry]:

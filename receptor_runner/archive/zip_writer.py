@@ -17,11 +17,11 @@ from typing import IO, NamedTuple, Self
 
 from isal import isal_zlib
 
+from receptor_runner.archive.compression import Compression
+from receptor_runner.archive.flow import Body, Flow
+from receptor_runner.archive.segment import ZIP64_VERSION, Segment, headers
+from receptor_runner.archive.zip_format import CHUNK_SIZE, DEFAULT_LEVEL, MAX_32, REFERENCE
 from receptor_runner.errors import MissingInput
-from receptor_runner.stream.compression import Compression
-from receptor_runner.stream.flow import Body, Flow
-from receptor_runner.stream.segment import ZIP64_VERSION, Segment, headers
-from receptor_runner.stream.zip_format import CHUNK_SIZE, DEFAULT_LEVEL, MAX_32, REFERENCE
 
 _DIRECTORY_MEMORY = 4 * 1024 * 1024
 _ZIP64_SIZE = 1 << 30  # from here on 64-bit sizes are reserved: the file may grow while it is read

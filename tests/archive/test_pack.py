@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from receptor_runner.archive.pack import MemoryFile, pack
+from receptor_runner.archive.zip_format import DEEPEST
 from receptor_runner.errors import OutputFailed
-from receptor_runner.stream.archive import MemoryFile, pack
 from receptor_runner.stream.encoder import EOF_LINE, encode_archive
-from receptor_runner.stream.zip_format import DEEPEST
-from tests.stream.conftest import Tree, build, seen, travel
+from tests.archive.conftest import Tree, build, seen, travel
 
 MIXED: Tree = {
     "file": ("file", b"content", 0o644, 1_600_000_000),
@@ -114,9 +114,9 @@ def test_the_peer_extracts_ours_and_we_the_peers(tmp_path: Path) -> None:
 
 
 def _unpack_stream(stream: bytes, target: Path) -> None:
-    from receptor_runner.stream.archive_checks import FROM_TRANSMIT
+    from receptor_runner.archive.checks import FROM_TRANSMIT
+    from receptor_runner.archive.extraction import extract
     from receptor_runner.stream.decoder import Decoder
-    from receptor_runner.stream.extraction import extract
     from receptor_runner.stream.messages import ArchiveData
 
     data = b"".join(piece.data for piece in Decoder().feed(stream) if isinstance(piece, ArchiveData))
@@ -307,7 +307,7 @@ import os, sys
 from pathlib import Path
 from random import Random
 from receptor_runner.errors import MissingInput
-from receptor_runner.stream.archive import pack
+from receptor_runner.archive.pack import pack
 if os.geteuid() == 0:
     os.setuid(65534)
 for name in ("file", "directory"):
@@ -337,7 +337,7 @@ def test_what_is_unreadable_is_an_error_before_the_first_byte(short_dir: Path) -
 def test_a_full_temporary_disk_is_an_output_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the spool cannot be written, the error says that packing failed, not that an input is missing."""
     (tmp_path / "big").write_bytes(os.urandom(2_000_000))
-    monkeypatch.setattr("receptor_runner.stream.archive.SPOOL_MEMORY", 1000)
+    monkeypatch.setattr("receptor_runner.archive.pack.SPOOL_MEMORY", 1000)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     with pytest.raises(OutputFailed, match="packing failed"):
         pack(tmp_path)
@@ -354,11 +354,11 @@ BIG = """
 import resource, sys, tempfile
 from pathlib import Path
 from random import Random
-from receptor_runner.stream.archive import pack
+from receptor_runner.archive.pack import pack
 from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.encoder import encode_archive
-from receptor_runner.stream.archive_checks import FROM_TRANSMIT
-from receptor_runner.stream.extraction import extract
+from receptor_runner.archive.checks import FROM_TRANSMIT
+from receptor_runner.archive.extraction import extract
 from receptor_runner.stream.messages import ArchiveData
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 packed = pack(Path(sys.argv[1]))

@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from receptor_runner.stream import small_files
-from receptor_runner.stream.archive import pack
-from receptor_runner.stream.archive_checks import FROM_TRANSMIT, ExtractionRules
-from receptor_runner.stream.extraction import extract
-from receptor_runner.stream.frames import encode_frame
-from receptor_runner.stream.helper_process import HelperProcess
-from receptor_runner.stream.writing_process import WritingProcess, batched
+from receptor_runner.archive import small_files
+from receptor_runner.archive.checks import FROM_TRANSMIT, ExtractionRules
+from receptor_runner.archive.extraction import extract
+from receptor_runner.archive.frames import encode_frame
+from receptor_runner.archive.helper_process import HelperProcess
+from receptor_runner.archive.pack import pack
+from receptor_runner.archive.writing_process import WritingProcess, batched
+from tests.archive.conftest import seen
 from tests.harness import wait_until
 from tests.harness.in_process import file_size_limit
-from tests.stream.conftest import seen
 
 if TYPE_CHECKING:
-    from receptor_runner.stream.small_files import File
+    from receptor_runner.archive.small_files import File
 
 IN_TWO = ExtractionRules(links_stay_inside=False, keep_special_bits=True, in_two_processes=True)
 

@@ -13,8 +13,7 @@ from typing import IO, NamedTuple, cast
 
 from isal import isal_zlib
 
-from receptor_runner.errors import ArchiveError
-from receptor_runner.stream.zip_format import (
+from receptor_runner.archive.zip_format import (
     CHUNK_SIZE,
     DEFLATED,
     DIGEST_FIELD,
@@ -25,6 +24,7 @@ from receptor_runner.stream.zip_format import (
     UTF8_FLAG,
     ZIP64_FIELD,
 )
+from receptor_runner.errors import ArchiveError
 
 _InflateError = cast("type[Exception]", isal_zlib.error)  # its type hint says something else
 _END = struct.Struct("<IHHHHIIH")

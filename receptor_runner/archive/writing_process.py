@@ -7,12 +7,12 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Self
 
-from receptor_runner.stream import small_files
-from receptor_runner.stream.frames import encode_frame
-from receptor_runner.stream.helper_process import HelperProcess
+from receptor_runner.archive import small_files
+from receptor_runner.archive.frames import encode_frame
+from receptor_runner.archive.helper_process import HelperProcess
 
 if TYPE_CHECKING:
-    from receptor_runner.stream.small_files import Batch, File
+    from receptor_runner.archive.small_files import Batch, File
 
 _MOST_WAITING = 2
 _BATCH_SIZE = 1 << 16

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import isal
 
-from receptor_runner.stream.frames import write_all
+from receptor_runner.archive.frames import write_all
 
 _PROGRAM = Path(__file__).with_name("helper_program.py")
 _PACKAGES = (str(Path(__file__).parents[2]), str(Path(isal.__file__).parents[1]))

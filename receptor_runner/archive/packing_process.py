@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 from collections import deque
 
-from receptor_runner.stream.compression import Compression
-from receptor_runner.stream.file_reader import Listed, Piece, read_piece
-from receptor_runner.stream.frames import encode_frame, read_frame, write_all
-from receptor_runner.stream.segment import Segment
+from receptor_runner.archive.compression import Compression
+from receptor_runner.archive.file_reader import Listed, Piece, read_piece
+from receptor_runner.archive.frames import encode_frame, read_frame, write_all
+from receptor_runner.archive.segment import Segment
 
 TYPE_CHECKING = False  # the second process starts in half of the time without `typing`
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class PackingProcess:
     """
 
     def __init__(self, compression: Compression) -> None:
-        from receptor_runner.stream.helper_process import HelperProcess
+        from receptor_runner.archive.helper_process import HelperProcess
 
         self._compression = compression
         self._process = HelperProcess(__name__, compression.level)

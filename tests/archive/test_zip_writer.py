@@ -14,10 +14,10 @@ from typing import IO, Any, cast
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from receptor_runner.archive import zip_writer
+from receptor_runner.archive.segment import Segment
+from receptor_runner.archive.zip_writer import Meta, ZipWriter
 from receptor_runner.errors import MissingInput
-from receptor_runner.stream import zip_writer
-from receptor_runner.stream.segment import Segment
-from receptor_runner.stream.zip_writer import Meta, ZipWriter
 
 FILE = stat.S_IFREG | 0o640
 FOUR_GIB = 1 << 32
