@@ -57,6 +57,7 @@ class UploadMeter:
 
     def __init__(self) -> None:
         self._samples: deque[tuple[float, int]] = deque()
+        self._sent = self._size = 0
 
     def measure(self, sent: int, size: int, now: float) -> Upload:
         """Take how much is sent; return the progress.
@@ -70,8 +71,18 @@ class UploadMeter:
         samples.append((now, sent))
         while now - samples[0][0] > RATE_WINDOW_S and len(samples) > 2:
             samples.popleft()
-        since, before = samples[0]
-        return Upload(sent=sent, size=size, rate=(sent - before) / (now - since) if now > since else 0.0)
+        self._sent, self._size = sent, size
+        return self.progress(now)
+
+    def progress(self, now: float) -> Upload:
+        """Return the progress at a moment; the rate of an upload that stands still falls.
+
+        Args:
+            now: seconds of a monotonic clock.
+        """
+        since, before = self._samples[0]
+        rate = (self._sent - before) / (now - since) if now > since else 0.0
+        return Upload(sent=self._sent, size=self._size, rate=rate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,16 +146,15 @@ class RunView:
     task: str = ""
     failures: list[tuple[str, str]] = field(default_factory=list)
     _hosts: dict[str, HostState] = field(default_factory=dict)
-    _upload: Upload | None = None
     _meter: UploadMeter = field(default_factory=UploadMeter)
     _trouble: str = ""
     _trouble_since: float = 0.0
 
     def take_upload(self, sent: int, size: int, now: float) -> Upload:
         """Take how many bytes of how many are sent; return the progress."""
-        self._upload = self._meter.measure(sent, size, now)
+        upload = self._meter.measure(sent, size, now)
         self.phase = Phase.UPLOADING if sent < size else Phase.WAITING
-        return self._upload
+        return upload
 
     def take_status(self, data: Mapping[str, Any]) -> None:
         """Take a status line of the stream."""
@@ -223,7 +233,7 @@ class RunView:
             elapsed_s=max(now - self.began, 0.0),
             trouble=self._trouble,
             trouble_s=max(now - self._trouble_since, 0.0) if self._trouble else 0.0,
-            upload=self._upload if self.phase is Phase.UPLOADING else None,
+            upload=self._meter.progress(now) if self.phase is Phase.UPLOADING else None,
         )
 
 

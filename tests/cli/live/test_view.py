@@ -123,3 +123,12 @@ def test_the_rate_is_that_of_the_last_seconds() -> None:
     last = [meter.measure(20 + 50 * n, 1000, 20.0 + n) for n in range(1, 11)][-1]
     assert last.rate == pytest.approx(50, rel=0.01)
     assert last.left_s == pytest.approx(480 / 50, rel=0.01)
+
+
+def test_the_rate_of_an_upload_that_stands_still_falls() -> None:
+    """What is left does not take as long as it would have taken: nobody reads any more."""
+    view = RunView(began=0.0)
+    view.take_upload(0, 1000, 1.0)
+    view.take_upload(500, 1000, 2.0)
+    shown = [view.line(now).upload for now in (2.0, 6.0, 51.0)]
+    assert [upload and (upload.rate, upload.left_s) for upload in shown] == [(500, 1), (100, 5), (10, 50)]

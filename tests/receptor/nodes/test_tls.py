@@ -19,10 +19,11 @@ NOBODY = Control("/nowhere.sock")
 ONE = "- node: {id: ctl}\n- tls-client: {name: mesh-client, cert: c, key: k}\n"
 TWO = ONE + "- tls-client: {name: other}\n"
 LISTENER = """
-import socket, sys
+import os, socket, sys
 listener = socket.socket(socket.AF_UNIX)
-listener.bind(sys.argv[1])
+listener.bind(sys.argv[1] + ".new")
 listener.listen()
+os.rename(sys.argv[1] + ".new", sys.argv[1])  # whoever sees it can connect
 while True:
     connection, _ = listener.accept()
     connection.sendall(b"Receptor Control, node ctl\\n")
