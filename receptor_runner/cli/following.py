@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from receptor_runner.receptor.jobs.follow import Following
     from receptor_runner.receptor.nodes.destination import Destination
 
-_EARLY_CONNECTIONS = 5  # of a single job, for whose first sign somebody waits
 _CHECK_FIRST = "it may have run, or still be running: check there before you repeat the command with --rerun"
 _RERUN = "the command that submitted it, with --rerun, runs it again"
 
@@ -69,12 +68,8 @@ class JobFollowing:
 
         file = RecordFile(private_data_dir, ident)
         self._display.follows(file.require(), file.artifact_dir)
-        following = self._following()
         following = dataclasses.replace(
-            following,
-            policy=dataclasses.replace(following.policy, early_connections=_EARLY_CONNECTIONS),
-            handlers=self._display.handlers(),
-            on_trouble=self._display.trouble,
+            self._following(), handlers=self._display.handlers(), on_trouble=self._display.trouble
         )
         try:
             outcome = follow(private_data_dir, ident, self.destination, following)

@@ -23,10 +23,6 @@ class Results:
         # Read-ahead of the header: polling the socket does not show these bytes.
         self._early: bytes = file.read1(len(head)) if (head := file.peek(1)) else b""
 
-    def fileno(self) -> int:
-        """Return a descriptor that is readable when something has arrived."""
-        return self._stream.fileno()
-
     def read(self, wait_s: float, size: int = 256 * 1024) -> bytes | None:
         """Return the next bytes, b"" at the end, or None if nothing arrived in time.
 

@@ -27,8 +27,6 @@ class FollowPolicy:
         unknown_grace_s: how long the node may not know the unit: a node that has just started may not have found its
             units yet.
         start_grace_s: how long a unit that is about to start is given before its results are asked for.
-        early_connections: over how many connections the first results of a unit of the local node are read. A daemon
-            looks at the output of a unit four times a second for each of them, so that more of them show it sooner.
         late_results_s: how long results of an ended unit may take before a person is told. A daemon asks the target
             node for the status and for the results in turn, once a second each, so the end is known first.
         poll_s: how often a requested cancel or detach is looked for.
@@ -45,7 +43,6 @@ class FollowPolicy:
     expiry_grace_s: float = 10.0
     unknown_grace_s: float = 3.0
     start_grace_s: float = 0.5
-    early_connections: int = 1
     late_results_s: float = 4.0
     poll_s: float = 0.2
     status_interval_s: float = 2.0

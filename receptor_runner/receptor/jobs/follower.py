@@ -34,8 +34,8 @@ START_POLL_S = 0.03
 class FollowedUnit(ReadableUnit, CancelableUnit, Protocol):
     """What following needs of a unit."""
 
-    def early_results(self, connections: int, /) -> ResultsReader:
-        """Open its results from their beginning on, over several connections at first."""
+    def early_output(self, status: UnitStatus, /) -> ResultsReader | None:
+        """Open its results from their beginning on, so that the first come at once; None if they cannot."""
 
     def canceled_by(self) -> str | None:
         """Return who canceled it with this tool, None if nobody did."""
@@ -127,13 +127,15 @@ class Follower:
         return self._retry.call(step, what, self._cancel, self._detach)
 
     def _open(self) -> ResultsReader:
-        received, connections = self._processor.received, self._policy.early_connections
-        if not received and self._policy.start_grace_s and self._await_output() and connections > 1:
-            return self._unit.early_results(connections)
+        received = self._processor.received
+        if not received and self._policy.start_grace_s:
+            status = self._await_output()
+            if output := self._unit.early_output(status):
+                return output
         return self._unit.results(received)
 
-    def _await_output(self) -> bool:
-        """Give the unit a moment to start, so that the file with its output exists; return whether it will run here.
+    def _await_output(self) -> UnitStatus:
+        """Give the unit a moment to start, so that the file with its output exists; return its status.
 
         Source: the daemon looks for that file when results are asked for, and then only twice a second. A command
         runner says that nothing is started yet, creates the file, and only 250 ms later says that the unit runs.
@@ -144,7 +146,7 @@ class Follower:
             if self._cancel.requested or self._detach.wait(START_POLL_S):
                 break
             status = self._unit.status()
-        return not status.remote_node and not status.state.is_final
+        return status
 
     def _read(self, results: ResultsReader) -> Outcome | None:
         while True:
