@@ -114,8 +114,10 @@ def test_the_file_is_found_by_the_process_that_writes_it(
     processes = NodeProcesses(Control(str(short_dir / "c.sock")))
     monkeypatch.setattr(processes, "_are_visible", lambda: True)
     unit = path.parent.name
-    script = f"import sys, time; file = open({str(path)!r}, 'ab'); print('open', flush=True); time.sleep(600)"
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as runner:
+    script = f"file = open({str(path)!r}, 'ab'); print('open', flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as runner:
         assert runner.stdout
         assert runner.stdout.readline() == b"open\n"
         append(path, b"output")
