@@ -100,27 +100,6 @@ def standard_stream(pid: int, descriptor: int) -> str:
     return os.readlink(f"/proc/{pid}/fd/{descriptor}").removesuffix(" (deleted)")
 
 
-def open_file(pid: int, end: str) -> str | None:
-    """Return a path that leads to a file which a process has open, None if it has no such file open.
-
-    Args:
-        pid: the process.
-        end: how the path of the file ends.
-
-    Raises:
-        OSError: the process cannot be seen.
-    """
-    directory = f"/proc/{pid}/fd"
-    for name in os.listdir(directory):  # noqa: PTH208 - pathlib is slow to import
-        path = f"{directory}/{name}"
-        try:
-            if os.readlink(path).endswith(end):
-                return path
-        except FileNotFoundError:  # it has closed that one
-            continue
-    return None
-
-
 def working_directories() -> dict[str, int]:
     """Return where processes stand, as far as that can be seen, each with the pid of one of them."""
     found = {}

@@ -5,13 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import time
 
 from receptor_runner.errors import NodeUnavailable
 from receptor_runner.receptor.control.protocol import Control
-from receptor_runner.system.processes import is_alive, open_file, shares_pid_namespace, standard_stream
-
-_OPEN_ATTEMPTS, _OPEN_PAUSE_S = 5, 0.01
+from receptor_runner.system.processes import is_alive, shares_pid_namespace, standard_stream
 
 
 class NodeProcesses:
@@ -23,27 +20,6 @@ class NodeProcesses:
     def lives(self, pid: int) -> bool | None:
         """Return whether a process on the node's machine is alive; None where that cannot be seen from here."""
         return is_alive(pid) if self._are_visible() else None
-
-    def open_output(self, unit_id: str, runner: int) -> int | None:
-        """Open the file in which a command runner collects the output of a unit; return its descriptor.
-
-        Args:
-            unit_id: the unit.
-            runner: the process of its command runner.
-
-        Returns:
-            None if the file cannot be seen, or not be read: it belongs to the user of the node.
-        """
-        if not self._are_visible():
-            return None
-        for _attempt in range(_OPEN_ATTEMPTS):
-            try:
-                if path := open_file(runner, f"/{unit_id}/stdout"):
-                    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            except OSError:
-                return None
-            time.sleep(_OPEN_PAUSE_S)  # it has only just begun
-        return None
 
     def interrupt_worker(self, unit_id: str, pid: int) -> None:
         """Send SIGINT to a unit's worker without its node.

@@ -12,9 +12,6 @@ from typing import Any
 
 _WORKER = re.compile(r"Running: PID (\d+)")
 
-_LAUNCHED = "Not started yet"
-"""What a command runner says before it starts the worker; before that the daemon says something else."""
-
 _NO_EXPIRATION = datetime(1, 1, 2, tzinfo=UTC)
 
 
@@ -56,11 +53,6 @@ class UnitStatus:
     stdout_size: int
     work_type: str
     extra: dict[str, Any] | None
-
-    @property
-    def is_launched(self) -> bool:
-        """Whether a command runner has taken it over, or had: from then on there is a file with its output."""
-        return self.state is not UnitState.PENDING or self.detail == _LAUNCHED
 
     @property
     def worker_pid(self) -> int | None:

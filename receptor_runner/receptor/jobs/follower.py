@@ -12,7 +12,7 @@ from receptor_runner.errors import ContactLost, NeverStarted, UnknownUnit, Unrea
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.process import Processor
 from receptor_runner.receptor.control.retry import RetryPolicy
-from receptor_runner.receptor.control.unit import UnitStatus
+from receptor_runner.receptor.control.unit import UnitState, UnitStatus
 from receptor_runner.receptor.jobs.cancel_thread import CancelableUnit, CancelThread
 from receptor_runner.receptor.jobs.follow_policy import FollowPolicy
 from receptor_runner.receptor.jobs.liveness import Evidence, Liveness
@@ -33,9 +33,6 @@ START_POLL_S = 0.03
 
 class FollowedUnit(ReadableUnit, CancelableUnit, Protocol):
     """What following needs of a unit."""
-
-    def early_output(self, status: UnitStatus, /) -> ResultsReader | None:
-        """Open its results from their beginning on, so that the first come at once; None if they cannot."""
 
     def canceled_by(self) -> str | None:
         """Return who canceled it with this tool, None if nobody did."""
@@ -127,26 +124,20 @@ class Follower:
         return self._retry.call(step, what, self._cancel, self._detach)
 
     def _open(self) -> ResultsReader:
-        received = self._processor.received
-        if not received and self._policy.start_grace_s:
-            status = self._await_output()
-            if output := self._unit.early_output(status):
-                return output
-        return self._unit.results(received)
+        if not self._processor.received:
+            self._await_output()
+        return self._unit.results(self._processor.received)
 
-    def _await_output(self) -> UnitStatus:
-        """Give the unit a moment to start, so that the file with its output exists; return its status.
+    def _await_output(self) -> None:
+        """Give the unit a moment to start, so that the file with its output exists.
 
-        Source: the daemon looks for that file when results are asked for, and then only twice a second. A command
-        runner says that nothing is started yet, creates the file, and only 250 ms later says that the unit runs.
+        Source: the daemon looks for that file when results are asked for, and then only twice a second. The command
+        runner creates it before it reports that the unit runs.
         """
         deadline = time.monotonic() + self._policy.start_grace_s
-        status = self._unit.status()
-        while time.monotonic() < deadline and not status.is_launched:
+        while time.monotonic() < deadline and self._unit.status().state is UnitState.PENDING:
             if self._cancel.requested or self._detach.wait(START_POLL_S):
-                break
-            status = self._unit.status()
-        return status
+                return
 
     def _read(self, results: ResultsReader) -> Outcome | None:
         while True:

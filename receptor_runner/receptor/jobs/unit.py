@@ -10,7 +10,6 @@ from receptor_runner.receptor.control.processes import NodeProcesses
 from receptor_runner.receptor.control.protocol import Control
 from receptor_runner.receptor.control.results import Results
 from receptor_runner.receptor.control.unit import UnitState, UnitStatus
-from receptor_runner.receptor.jobs.early_output import EarlyOutput
 
 log = logging.getLogger("receptor_runner.unit")
 
@@ -51,16 +50,6 @@ class Unit:
             NodeUnavailable: the node does not answer.
         """
         return self._control.results(self.unit_id, offset)
-
-    def early_output(self, status: UnitStatus) -> EarlyOutput | None:
-        """Open the unit's results from their beginning on, so that the first come at once; None if they cannot.
-
-        Args:
-            status: the unit's status, which names its command runner.
-        """
-        runner = status.runner_pid
-        descriptor = None if runner is None else self._processes.open_output(self.unit_id, runner)
-        return None if descriptor is None else EarlyOutput(descriptor, self.results)
 
     def runner_lives(self, pid: int) -> bool | None:
         """Return whether the process of a command runner is alive; None where that cannot be seen from here."""
@@ -125,14 +114,11 @@ class Unit:
     def discard_and_wait(self, *, within_s: float = _GONE_WITHIN_S) -> bool:
         """Discard the unit and wait until the local node has forgotten it; return whether it has.
 
-        Source: the release of a remote unit is answered before the unit is gone, that of a local one afterwards. For
-        each question about a unit that it does not know the daemon logs an error, so only remote ones are asked about.
+        Source: the release of a remote unit is answered before the unit is gone.
         """
-        is_remote = self._await_end()
+        self._await_end()
         if not self.discard():
             return False
-        if not is_remote:
-            return True
         deadline = time.monotonic() + within_s
         try:
             while time.monotonic() < deadline:
@@ -144,11 +130,8 @@ class Unit:
             log.warning("unit %s is released, but its node does not answer: %s", self.unit_id, error)
         return False
 
-    def _await_end(self) -> bool:
+    def _await_end(self) -> None:
         """Give a local unit whose stream has ended a moment to end by itself: its worker is removing its directory.
-
-        Returns whether it is a remote unit, or may be.
-
 
         A release interrupts it, and what the job left running on purpose should not meet that. How a remote unit stands
         is known a second later at best, so it is not asked.
@@ -158,11 +141,10 @@ class Unit:
             while time.monotonic() < deadline:
                 status = self.status()
                 if status.state.is_final or status.remote_node:
-                    return bool(status.remote_node)
+                    return
                 time.sleep(_END_POLL_S)
         except NodeUnavailable:
-            return True  # the release tells
-        return False
+            return  # the release tells
 
     def interrupt_abandoned_worker(self, status: UnitStatus) -> None:
         """Interrupt a worker whose command runner is dead: cancel and release do not reach it."""

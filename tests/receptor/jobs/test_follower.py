@@ -76,8 +76,6 @@ class ScriptedUnit:
     done: list[str] = field(default_factory=list)
     runner_is_alive: bool | None = None
     canceler: str | None = None
-    early: Script | None = None
-    seen_first: UnitStatus | None = None
 
     def results(self, offset: int, /) -> Script:
         """Open the next connection."""
@@ -88,11 +86,6 @@ class ScriptedUnit:
         if isinstance(connection, Exception):
             raise connection
         return connection
-
-    def early_output(self, status: UnitStatus, /) -> Script | None:
-        """Open the next connection in another way, if the script has one."""
-        self.seen_first = status
-        return self.early
 
     def status(self) -> UnitStatus:
         """Return the next status."""
@@ -188,24 +181,6 @@ def test_results_are_asked_for_once_the_unit_runs(following: Following) -> None:
     following.policy = dataclasses.replace(POLICY, start_grace_s=60)
     assert following.follow(unit).status is Status.SUCCESSFUL
     assert unit.statuses == [state("Running")]
-
-
-def test_the_first_output_is_read_once_a_command_runner_has_begun(following: Following) -> None:
-    """It says that nothing is started, and creates the file with the output; that it runs it says much later."""
-    launching, launched = state("Pending"), state("Pending", detail="Not started yet")
-    unit = ScriptedUnit([], [launching, launched, state("Succeeded")], early=Script([WHOLE]))
-    following.policy = dataclasses.replace(POLICY, start_grace_s=60)
-    assert following.follow(unit).status is Status.SUCCESSFUL
-    assert unit.statuses == [state("Succeeded")]
-    assert unit.seen_first == launched
-
-
-def test_a_first_output_that_breaks_off_is_resumed(following: Following) -> None:
-    """What is missing comes from the node."""
-    unit = ScriptedUnit([Script([WHOLE[30:]])], [state("Running", 30)], early=Script([WHOLE[:30]]))
-    following.policy = dataclasses.replace(POLICY, start_grace_s=60)
-    assert following.follow(unit).status is Status.SUCCESSFUL
-    assert unit.offsets == [30]
 
 
 def test_results_of_a_unit_that_does_not_start_are_asked_for_after_a_moment(following: Following) -> None:
