@@ -236,13 +236,13 @@ def test_ctrl_c_detaches_from_an_attached_job(open_terminal: Open, project: Proj
     assert open_terminal("submit", project.path, "-p", "test.yml", "-i", "job").finish() == 0
     gate.await_job()
     terminal = open_terminal("attach", "-i", "job", columns=200)
-    assert "1 ok" in terminal.await_last_line("Wait at the gate")
+    assert "Wait at the gate" in terminal.await_last_line("1 ok")
     terminal.press(b"\x03")
     assert terminal.finish() == 130
     assert "error: detached; the job goes on" in terminal.text
     assert "receptor-runner cancel" in terminal.lines[-1]
     again = open_terminal("attach", "-i", "job")
-    assert "1 ok" in again.await_last_line("Wait at the gate")
+    assert "Wait at the gate" in again.await_last_line("1 ok")
     gate.open()
     assert again.finish() == 2
     assert gate.runs == 1
