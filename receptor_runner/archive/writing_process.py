@@ -58,10 +58,9 @@ class WritingProcess:
             pass
         if not self._process.is_running or len(self._waiting) == _MOST_WAITING:
             return False
+        # If the process is gone, the batch stays among those that are not confirmed.
         self._waiting.append(batch)
-        self._process.request(
-            encode_frame(batch)
-        )  # if it is gone, the batch stays among those that are not confirmed
+        self._process.request(encode_frame(batch))
         return True
 
     def finish(self) -> list[Batch]:

@@ -46,7 +46,6 @@ ENGINE_INTERRUPT_LIMIT_S = 5.0
 ENGINE_LIMIT_S = 30.0
 CLIENT_LIMIT_S = 20.0
 REMOVE_AGAIN_S = 5.0
-REMOVE_PAUSE_S = 0.2
 MONITOR_GRACE_S = 1.0
 ORPHAN_GRACE_S = 0.5
 SNAPSHOTS = 3
@@ -136,6 +135,8 @@ def is_shared(pid: int) -> bool:
 class Ladder:
     """Stops a job in stages: interrupt it as Ctrl-C does, terminate its whole tree, kill what is left."""
 
+    undone: tuple[str, ...] = ()  # as for `ContainerLadder`; here there is no container
+
     def __init__(self, now: float, below: str | None = None) -> None:
         self.stage = 0
         self.deadline = now
@@ -202,7 +203,6 @@ class ContainerLadder:
         self._next: Callable[[float, int | None, set[int]], bool]
         self._next = self._interrupt if graceful else self._remove
         self._deadline = 0.0
-        self._again_at = 0.0
 
     def step(self, now: float, job: int | None, tree: set[int]) -> bool:
         """Take the next step if it is due; return whether the job is stopped."""
@@ -249,18 +249,11 @@ class ContainerLadder:
         """Remove it again until the engine says that it is gone."""
         assert self.command
         if self.command.status and now < self._deadline:
-            self._again_at = now + REMOVE_PAUSE_S
-            self._next = self._remove_again
+            self._remove_now(now)
         else:
             self.undone = self._commands["remove"] if self.command.status else []
             self._deadline = now + MONITOR_GRACE_S
             self._next = self._kill_rest
-        return False
-
-    def _remove_again(self, now: float, _job: int | None, _tree: set[int]) -> bool:
-        if now >= self._again_at:
-            self._remove_now(now)
-            self._next = self._confirm
         return False
 
     def _kill_rest(self, now: float, _job: int | None, tree: set[int]) -> bool:
@@ -396,9 +389,8 @@ class Guardian:
         job = next((pid for pid, name in self._names.items() if name == JOB), None)
         tree = self._tree() - self._helpers()
         if self._ladder.step(time.monotonic(), job, tree):
-            undone = self._ladder.undone if isinstance(self._ladder, ContainerLadder) else []
+            self._report(stopped=True, left=sorted(tree), undone=self._ladder.undone)
             self._ladder = None
-            self._report(stopped=True, left=sorted(tree), undone=undone)
 
     def _end_helpers(self) -> None:
         helpers = self._helpers()

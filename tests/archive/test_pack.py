@@ -350,25 +350,14 @@ def test_a_directory_that_is_gone_gives_an_empty_archive(tmp_path: Path) -> None
     packed.close()
 
 
+ROOT = Path(__file__).parents[2]
 BIG = """
-import resource, sys, tempfile
+import resource, sys
 from pathlib import Path
-from random import Random
 from receptor_runner.archive.pack import pack
-from receptor_runner.stream.decoder import Decoder
-from receptor_runner.stream.encoder import encode_archive
-from receptor_runner.archive.checks import FROM_TRANSMIT
-from receptor_runner.archive.extraction import extract
-from receptor_runner.stream.messages import ArchiveData
+from tests.archive.conftest import travel
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-packed = pack(Path(sys.argv[1]))
-decoder = Decoder()
-with tempfile.TemporaryFile() as spool:
-    for block in encode_archive(packed.size, packed.chunks()):
-        for message in decoder.feed(block):
-            if isinstance(message, ArchiveData):
-                spool.write(message.data)
-    extract(spool, Path(sys.argv[2]), FROM_TRANSMIT)
+travel(pack(Path(sys.argv[1])), Path(sys.argv[2]))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
@@ -380,7 +369,7 @@ def test_memory_stays_flat(tmp_path: Path) -> None:
     with (source / "big").open("wb") as file:
         file.seek(180_000_000)
         file.write(os.urandom(20_000_000))
-    grown_kb = int(subprocess.check_output([sys.executable, "-c", BIG, str(source), str(target)]))
+    grown_kb = int(subprocess.check_output([sys.executable, "-c", BIG, source, target], cwd=ROOT))
     assert grown_kb < 40_000
     assert (target / "big").stat().st_size == 200_000_000
     (target / "big").unlink()
