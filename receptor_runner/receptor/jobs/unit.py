@@ -114,11 +114,14 @@ class Unit:
     def discard_and_wait(self, *, within_s: float = _GONE_WITHIN_S) -> bool:
         """Discard the unit and wait until the local node has forgotten it; return whether it has.
 
-        Source: the release of a remote unit is answered before the unit is gone.
+        Source: the release of a remote unit is answered before the unit is gone, that of a local one afterwards. The
+        daemon logs errors for each question about a unit that it does not know, so a local one is not asked about.
         """
-        self._await_end()
+        has_ended_here = self._await_end()
         if not self.discard():
             return False
+        if has_ended_here:
+            return True
         deadline = time.monotonic() + within_s
         try:
             while time.monotonic() < deadline:
@@ -130,21 +133,24 @@ class Unit:
             log.warning("unit %s is released, but its node does not answer: %s", self.unit_id, error)
         return False
 
-    def _await_end(self) -> None:
-        """Give a local unit whose stream has ended a moment to end by itself: its worker is removing its directory.
+    def _await_end(self) -> bool:
+        """Give a local unit whose stream has ended a moment to end by itself; return whether it has.
 
-        A release interrupts it, and what the job left running on purpose should not meet that. How a remote unit stands
-        is known a second later at best, so it is not asked.
+        Its worker is removing its directory. A release interrupts it, and what the job left running on purpose should
+        not meet that. How a remote unit stands is known a second later at best, so it is not asked.
         """
         deadline = time.monotonic() + _ENDS_WITHIN_S
         try:
             while time.monotonic() < deadline:
                 status = self.status()
-                if status.state.is_final or status.remote_node:
-                    return
+                if status.remote_node:
+                    return False
+                if status.state.is_final:
+                    return True
                 time.sleep(_END_POLL_S)
         except NodeUnavailable:
-            return  # the release tells
+            pass  # the release tells
+        return False
 
     def interrupt_abandoned_worker(self, status: UnitStatus) -> None:
         """Interrupt a worker whose command runner is dead: cancel and release do not reach it."""

@@ -30,7 +30,16 @@ def test_a_unit_runs_its_payload(node: ServedNode) -> None:
     unit = Unit(control, unit_id)
     wait_until(lambda: unit.status().state.is_complete, "the unit has ended")
     assert unit.status().state is UnitState.SUCCEEDED
+
+
+def test_a_unit_that_has_ended_here_is_gone_once_it_is_released(node: ServedNode) -> None:
+    """It is not asked about again: the daemon logs errors for questions about units that it does not know."""
+    control = Control(str(node.socket))
+    unit = Unit(control, upload(control, ORDER, [], lambda _created: None))
     assert unit.discard_and_wait()
+    assert "ERROR" not in node.log.read_text()
+    with pytest.raises(UnknownUnit):
+        unit.status()
 
 
 def test_a_torn_payload_never_runs(node: ServedNode) -> None:
