@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from receptor_runner.artifacts import last_output
 from receptor_runner.errors import NodeUnavailable, StreamError
 from receptor_runner.outcome import Outcome
-from receptor_runner.process import Processor
 from receptor_runner.receptor.control.unit import UnitStatus
+
+if TYPE_CHECKING:
+    from receptor_runner.process import Processor
 
 _TAIL_SIZE = 1000
 _TAIL_WITHIN_S = 2.0
