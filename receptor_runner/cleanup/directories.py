@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from receptor_runner.cleanup.claims import unclaimed
+from receptor_runner.cleanup.containers import ContainerCleanup
 from receptor_runner.cleanup.in_use import mount_below, user_of
 from receptor_runner.cleanup.matching import Match, find
 from receptor_runner.cleanup.options import Cleanup
@@ -41,6 +42,7 @@ class DirectoryCleanup:
         self._wanted = wanted
         self._report = report
         self._report_line = report_line
+        self._containers = ContainerCleanup(wanted, report, report_line)
         self._verb = "Would remove" if wanted.dry_run else "Removed"
 
     @cached_property
@@ -58,6 +60,7 @@ class DirectoryCleanup:
             self._judge(match)
         if count := self._report.removed:
             self._report_line(f"{self._verb} {count} private data dir(s) in pattern {pattern}")
+        self._containers.remove_gone()
 
     def _note(self, name: str, fate: Fate, reason: str = "") -> None:
         self._report.directories.append(Found(name=name, fate=fate, reason=reason))
@@ -98,6 +101,7 @@ class DirectoryCleanup:
             self._note(match.name, Fate.RUNNING, f"in use by {user}")
             self._report_line(f"Excluding running project {match.name} from cleanup")
             return
+        self._containers.remove_of(match.path)  # first: what runs in them may still write there
         for directory in _registry_auth_of(match.path):
             self._remove_registry_auth(directory)
         self._remove(match.path)

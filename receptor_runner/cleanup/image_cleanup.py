@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from receptor_runner.cleanup.images import Engine
+from receptor_runner.cleanup.engine import Engine
 from receptor_runner.cleanup.options import Cleanup
 from receptor_runner.cleanup.report import Report
 from receptor_runner.errors import MissingInput, RunnerError

@@ -40,6 +40,7 @@ class Report:
         dry_run: nothing was removed.
         directories: the private data directories that were found.
         registry_auth: the directories with registry credentials of jobs that ran in those.
+        containers: the names of the containers of dead jobs that were removed.
         images: how many image names were removed.
         pruned: images without a name were removed.
         store_bytes: how much was removed from the store.
@@ -49,6 +50,7 @@ class Report:
     dry_run: bool = False
     directories: list[Found] = field(default_factory=list)
     registry_auth: list[Found] = field(default_factory=list)
+    containers: list[str] = field(default_factory=list)
     images: int = 0
     pruned: bool = False
     store_bytes: int = 0
@@ -66,7 +68,8 @@ class Report:
     @property
     def changed(self) -> bool:
         """Whether anything was removed."""
-        return not self.dry_run and bool(self.removed or self.images or self.pruned or self.store_bytes)
+        removed = self.removed or self.containers or self.images or self.pruned or self.store_bytes
+        return not self.dry_run and bool(removed)
 
     def failure(self) -> RunnerError | None:
         """Return one error for all failures, or None."""

@@ -33,7 +33,7 @@ def cleanup(options: CleanupOptions, json_output: bool) -> int:
     A directory is removed if a worker created it, or if it is at least two levels deep and the last part of GLOB
     contains a letter or digit. It is kept while a job or another process uses it. Links, files and mounted filesystems
     are kept. If GLOB matches a system or home directory, the current directory, or a parent of one of these, nothing is
-    removed at all.
+    removed at all. With a directory go the containers that its job left.
 
     The last line is `(changed: True)` or `(changed: False)`. One failure does not stop the rest; the exit code is then
     74 if a directory could not be removed, 66 if the container engine is missing, 76 if it failed.
@@ -76,6 +76,7 @@ def _describe(report: Report) -> dict[str, Any]:
         "dry_run": report.dry_run,
         "removed": [found.name for found in report.directories if found.fate is Fate.REMOVED],
         "registry_auth": [found.name for found in report.registry_auth if found.fate is Fate.REMOVED],
+        "containers": report.containers,
         "running": listed(Fate.RUNNING),
         "skipped": listed(Fate.SKIPPED),
         "failed": listed(Fate.FAILED),

@@ -164,6 +164,7 @@ def test_a_dry_run_as_json_tells_all_and_changes_nothing(command_line: CommandLi
         "dry_run": True,
         "removed": [f"{litter}/{name}" for name in ("awx_1_a", "awx_2_b", "awx_3_c", "awx_4_d")],
         "registry_auth": [],
+        "containers": [],
         "running": [],
         "skipped": [
             {"path": f"{litter}/awx_6_link", "reason": "it is a symbolic link, or reached through one"}
@@ -258,6 +259,7 @@ def test_the_parameters_of_awx_work_through_a_node(
     assert [line for line in told.splitlines() if line in lines] == lines
     assert left(litter) == ["awx_2_b", "awx_3_c", "awx_5_file"]
     assert (engine.parent.parent / "words").read_text().splitlines() == [
+        "ps --all --quiet --no-trunc --filter label=receptor-runner.private-data-dir",
         "images --format={{.Repository}}:{{.Tag}} q.io/a:1",
         "untag q.io/a:1 q.io/a:1",
         "images --format={{.Repository}}:{{.Tag}} q.io/b:2",

@@ -204,6 +204,7 @@ class Container:
         host_cwd = self._wanted.host_cwd
         return ContainerSpec(
             name=self._wanted.name,
+            directory=self._private_data_dir,
             image=self._wanted.image,
             options=self._wanted.options,
             host_mounts=(f"{host_cwd}/:{host_cwd}/",) if host_cwd else (),

@@ -13,6 +13,9 @@ from typing import Any, Self
 
 from receptor_runner.errors import ConfigError
 
+DIRECTORY_LABEL = "receptor-runner.private-data-dir"
+"""The label that says which job a container belongs to: what is left of dead jobs is found by it."""
+
 _USER_OPTIONS = ("--user", "-u", "--userns", "--uidmap", "--gidmap")
 _PULL_POLICIES = ("always", "missing", "never", "newer")
 
@@ -23,6 +26,7 @@ class ContainerSpec:
 
     Attributes:
         name: the name of the container.
+        directory: the private data directory of its job.
         image: its image.
         options: further options of the caller.
         host_mounts: mounts that come before the working directory.
@@ -32,12 +36,18 @@ class ContainerSpec:
     """
 
     name: str
+    directory: Path
     image: str
     options: tuple[str, ...]
     host_mounts: tuple[str, ...]
     workdir: Path
     mounts: tuple[str, ...]
     command: tuple[str, ...]
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """The options that say which container this is."""
+        return ("--label", f"{DIRECTORY_LABEL}={self.directory}", "--name", self.name)
 
     @property
     def placement(self) -> tuple[str, ...]:

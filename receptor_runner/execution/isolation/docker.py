@@ -27,7 +27,7 @@ class Docker:
     def run(self, spec: ContainerSpec) -> tuple[str, ...]:
         """Return the command that runs a container.
 
-        Source: ansible-runner's, in its order, but for the environment, the login and what follows the name.
+        Source: ansible-runner's, in its order, but for the environment, the login, the label and what follows the name.
         """
         user = () if spec.names_user else (f"--user={os.getuid()}",)
         return (
@@ -35,7 +35,8 @@ class Docker:
             *("run", "--rm", "--tty", "--interactive"),
             *spec.placement,
             *user,
-            *("--log-driver=none", "--pull=never", "--name", spec.name),
+            *("--log-driver=none", "--pull=never"),
+            *spec.identity,
             *spec.target,
         )
 

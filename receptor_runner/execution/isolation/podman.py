@@ -27,7 +27,7 @@ class Podman:
     def run(self, spec: ContainerSpec) -> tuple[str, ...]:
         """Return the command that runs a container.
 
-        Source: ansible-runner's, in its order, but for the environment, the login and what follows the name.
+        Source: ansible-runner's, in its order, but for the environment, the login, the label and what follows the name.
         """
         # Images of ansible-builder run as uid 1000, which in a rootless container may not read the worker's files:
         # root in there is the user of the worker.
@@ -37,7 +37,8 @@ class Podman:
             *("run", "--rm", "--tty", "--interactive"),
             *spec.placement,
             *user,
-            *("--quiet", "--log-driver=none", "--pull=never", "--name", spec.name),
+            *("--quiet", "--log-driver=none", "--pull=never"),
+            *spec.identity,
             *spec.target,
         )
 

@@ -1,17 +1,25 @@
-"""Removing the names of container images, and images without a name."""
+"""What a clean-up asks a container engine: to remove names of images, images without a name, and containers of jobs."""
 
 from __future__ import annotations
 
 import fnmatch
+import json
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from receptor_runner.errors import MissingInput, RunnerError, WorkerFailed
+from receptor_runner.execution.isolation.container_spec import DIRECTORY_LABEL
+from receptor_runner.execution.isolation.docker import Docker
+from receptor_runner.execution.isolation.podman import Podman
 
 _NAMES = "--format={{.Repository}}:{{.Tag}}"
 _NO_NAME = "<none>"
 _NOTHING_PRUNED = {"", "Total reclaimed space: 0B"}
+_LABEL = f'(index .Config.Labels "{DIRECTORY_LABEL}")'
+_CONTAINER = "[{{json .Name}}, {{json .State.Status}}, {{json " + _LABEL + "}}]"
+_OVER = {"exited", "dead"}
 
 
 def _is_meant(name: str, wanted: str) -> bool:
@@ -21,6 +29,21 @@ def _is_meant(name: str, wanted: str) -> bool:
         whole.split("/", start)[-1] for whole in (name, repository) for start in range(name.count("/") + 1)
     ]
     return any(fnmatch.fnmatchcase(tail, wanted) for tail in tails)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobContainer:
+    """The container of a job.
+
+    Attributes:
+        name: its name.
+        directory: the private data directory of the job.
+        is_over: whether nothing runs in it any more.
+    """
+
+    name: str
+    directory: Path
+    is_over: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +97,39 @@ class Engine:
             RunnerError: the engine is missing, or failed.
         """
         return self._run("image", "prune", "-f") not in _NOTHING_PRUNED
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether it is on this machine."""
+        return shutil.which(self.executable) is not None
+
+    def job_containers(self) -> list[JobContainer]:
+        """Return the containers of this tool's jobs; the engine takes them away when a job ends.
+
+        Raises:
+            RunnerError: the engine is missing, or failed.
+        """
+        listed = self._run("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={DIRECTORY_LABEL}")
+        return [found for name in listed.split() if (found := self._inspect(name))]
+
+    def _inspect(self, container: str) -> JobContainer | None:
+        """Return what a container is, or None if it is gone by now."""
+        try:
+            name, state, directory = json.loads(
+                self._run("container", "inspect", "--format", _CONTAINER, container)
+            )
+        except WorkerFailed:
+            return None
+        return JobContainer(name=name.removeprefix("/"), directory=Path(directory), is_over=state in _OVER)
+
+    def remove_container(self, name: str) -> None:
+        """End and remove a container, whatever state it is in.
+
+        Raises:
+            RunnerError: the engine is missing, or failed.
+        """
+        kind = Podman if Path(self.executable).name == "podman" else Docker
+        self._run(*kind(executable=self.executable).remove(name)[1:])
 
     def _run(self, *words: str) -> str:
         """Run the engine; return what it prints."""
