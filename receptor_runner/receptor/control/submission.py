@@ -23,7 +23,7 @@ class Submission:
 
     Attributes:
         unit_id: the unit's id, which never changes again.
-        started: whether the end of the payload is sent, so that the unit may run.
+        started: whether the end of the payload may be sent, so that the unit may run.
     """
 
     def __init__(
@@ -46,12 +46,15 @@ class Submission:
         Source: the payload has no length. The daemon starts whatever has arrived when the sending half is closed.
         """
         with self._translating():
-            sent = 0
+            sent, held_back = 0, b""
             for chunk in payload:
-                self._connection.send(chunk)
+                self._connection.send(held_back)
                 sent += len(chunk)
-            # Before the half-close, not after it: from the close on the unit may run, whatever fails then.
+                held_back = chunk
+            # The last piece holds the end of the payload, and whatever makes the payload has returned now. Once that
+            # piece is sent the unit may run, whatever fails then, even if only the connection is closed.
             self.started = True
+            self._connection.send(held_back)
             self._connection.reply_within(self._payload_deadline_s(sent))
             self._connection.end_sending()
             reply = self._connection.readstr()

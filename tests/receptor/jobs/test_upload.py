@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from receptor_runner.errors import UnknownUnit
+from receptor_runner.job import Job
 from receptor_runner.receptor.control.protocol import Control
 from receptor_runner.receptor.control.unit import UnitState, WorkOrder
+from receptor_runner.receptor.jobs.never_ran import ran_nothing
 from receptor_runner.receptor.jobs.unit import Unit
 from receptor_runner.receptor.jobs.upload import upload
+from receptor_runner.transmit import prepare
 from tests.harness import ServedNode, wait_until
 
 ORDER = WorkOrder(work_type="receptor-runner", params="--worker-info")
@@ -36,8 +41,9 @@ def test_a_unit_that_has_ended_here_is_gone_once_it_is_released(node: ServedNode
     """It is not asked about again: the daemon logs errors for questions about units that it does not know."""
     control = Control(str(node.socket))
     unit = Unit(control, upload(control, ORDER, [], lambda _created: None))
+    logged = node.log.read_text()
     assert unit.discard_and_wait()
-    assert "ERROR" not in node.log.read_text()
+    assert "ERROR" not in node.log.read_text().removeprefix(logged)
     with pytest.raises(UnknownUnit):
         unit.status()
 
@@ -53,6 +59,35 @@ def test_a_torn_payload_never_runs(node: ServedNode) -> None:
     assert removed == [True]
     with pytest.raises(UnknownUnit):
         control.unit_status(created[0])
+
+
+def test_what_fails_behind_the_last_piece_fails_before_it_is_sent(
+    node: ServedNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job cannot run, even if its unit cannot be released: the node starts it, but on a torn payload."""
+    (tmp_path / "project").mkdir()
+    play = f"- hosts: localhost\n  gather_facts: false\n  tasks: [{{file: {{path: {tmp_path}/ran, state: touch}}}}]\n"
+    (tmp_path / "project" / "site.yml").write_text(play)
+    shipment = prepare(Job(playbook="site.yml", ident="1"), tmp_path)
+    size = sum(map(len, shipment.chunks()))
+
+    def interrupt(sent: int, _size: int) -> None:
+        if sent == size:
+            raise KeyboardInterrupt
+
+    def interrupt_again(_unit: Unit) -> bool:
+        raise KeyboardInterrupt
+
+    shipment.on_sent = interrupt
+    monkeypatch.setattr(Unit, "discard", interrupt_again)
+    control = Control(str(node.socket))
+    created: list[str] = []
+    with contextlib.closing(shipment), pytest.raises(KeyboardInterrupt):
+        upload(control, WorkOrder(work_type="receptor-runner"), shipment.chunks(), created.append)
+    unit = Unit(control, created[0])
+    wait_until(lambda: unit.status().state.is_final, "the unit has ended")
+    assert ran_nothing(unit, unit.status())
+    assert not (tmp_path / "ran").exists()
 
 
 def test_an_id_that_cannot_be_written_down_never_runs(node: ServedNode) -> None:
