@@ -72,11 +72,15 @@ class Plan:
         index: the index.
         numbers: the slices that run.
         replaced: those of them whose earlier jobs are replaced.
+        is_rerun: whether it replaces a whole job.
+        dropped: slices of that job which this one does not have.
     """
 
     index: Index
     numbers: tuple[int, ...]
     replaced: frozenset[int] = frozenset()
+    is_rerun: bool = False
+    dropped: tuple[SliceEntry, ...] = ()
 
 
 def run_in_slices(
@@ -120,6 +124,7 @@ def run_in_slices(
         level = dataclasses.replace(destination, node=next(filter(None, lanes), None)).level()
         shipment = work.pack(files, [entry.ident for entry in index.slices], level)
         with contextlib.closing(SharedShipment(shipment)) as shipments:
+            _forget_earlier(sliced, plan)
             # durable: the plan is what leads to the slices, whatever dies from here on
             sliced.write(index, durable=True)
             on_plan(dataclasses.replace(plan, index=index), shipment)
@@ -174,14 +179,24 @@ def _fresh(sliced: SlicedJob, work: SlicedWork, slicing: Slicing, earlier: Index
     hosts = cut(work.find_hosts(), slicing.count or len(slicing.lanes) or 1)
     index = Index.planned(sliced.ident, work.title, hosts, with_localhost=work.with_localhost)
     numbers = tuple(entry.number for entry in index.slices)
-    if slicing.rerun:
+    return Plan(
+        index=index,
+        numbers=numbers,
+        replaced=frozenset(numbers if slicing.rerun else ()),
+        is_rerun=slicing.rerun,
+        dropped=earlier.slices[len(numbers) :] if earlier else (),
+    )
+
+
+def _forget_earlier(sliced: SlicedJob, plan: Plan) -> None:
+    """Remove what is left of the job that is replaced; its other slices go when the new ones are submitted."""
+    if plan.is_rerun:
         sliced.clear()
-        for entry in (earlier.slices if earlier else ())[len(numbers) :]:
-            # a slice that the new job does not have: its artifacts would look like a part of it
-            file = sliced.record_of(entry)
-            file.remove()
-            file.clear()
-    return Plan(index=index, numbers=numbers, replaced=frozenset(numbers if slicing.rerun else ()))
+    for entry in plan.dropped:  # its artifacts would look like a part of the new job
+        file = sliced.record_of(entry)
+        file.remove()
+        file.forget_cancel()
+        file.clear()
 
 
 def _again(sliced: SlicedJob, numbers: Sequence[int]) -> Plan:

@@ -22,13 +22,21 @@ class SliceQueue:
         self._waiting = deque(waiting)
         self._open = len(waiting) + started
         self._lanes = lanes
+        self._is_closed = False
         self._changed = threading.Condition()
 
     def take(self) -> int | None:
         """Return the next slice for a lane; wait for one that may come back; None once none is left."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or not self._open)
+            self._changed.wait_for(lambda: self._waiting or self._is_closed or not self._open)
             return self._waiting.popleft() if self._waiting else None
+
+    def close(self) -> None:
+        """Hand out nothing any more, and let no lane wait."""
+        with self._changed:
+            self._is_closed = True
+            self._waiting.clear()
+            self._changed.notify_all()
 
     def settle(self) -> None:
         """Take note that a slice which was handed out has ended."""

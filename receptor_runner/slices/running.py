@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from receptor_runner.errors import NodeUnavailable, RunnerError
+from receptor_runner.errors import NodeUnavailable, OutputFailed, RunnerError
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.receptor.jobs.follow import Following, follow
 from receptor_runner.receptor.jobs.record import Record
@@ -94,6 +94,8 @@ class SliceRun:
         self._requests = requests
         self._replaced = replaced
         self._lock = threading.Lock()
+        self._is_unwritten = False
+        self._failure: BaseException | None = None
 
     def run(self, numbers: Sequence[int], lanes: Sequence[str | None]) -> Index:
         """Run slices; return the index as it stands then.
@@ -103,19 +105,26 @@ class SliceRun:
         Args:
             numbers: the slices.
             lanes: the node of each lane; a node that occurs twice runs two slices at once.
+
+        Raises:
+            OutputFailed: the index cannot be written.
         """
         firsts, others = assign([self._index.entry(number) for number in numbers], lanes)
         queue = SliceQueue(others, len(firsts), len(lanes))
         threads = [
             # a daemon: after a second Ctrl-C the process may leave while an upload hangs
             threading.Thread(
-                target=self._work, args=(node, queue, firsts.get(lane)), name=f"lane-{lane}", daemon=True
+                target=self._run_lane, args=(node, queue, firsts.get(lane)), name=f"lane-{lane}", daemon=True
             )
             for lane, node in enumerate(lanes)
         ]
         for thread in threads:
             thread.start()
         self._wait(threads, queue)
+        if self._failure:
+            raise self._failure
+        if self._is_unwritten:
+            self._index = self._job.write(self._index)
         return self._index
 
     def _wait(self, threads: Sequence[threading.Thread], queue: SliceQueue) -> None:
@@ -133,6 +142,13 @@ class SliceRun:
                     left_at = left_at or time.monotonic()
                     if time.monotonic() - left_at > _LEAVE_WITHIN_S:
                         return
+
+    def _run_lane(self, node: str | None, queue: SliceQueue, first: int | None) -> None:
+        try:
+            self._work(node, queue, first)
+        except BaseException as failure:  # `run` raises it
+            self._failure = self._failure or failure
+            queue.close()  # the other lanes would wait for the slice of this one for ever
 
     def _work(self, node: str | None, queue: SliceQueue, first: int | None) -> None:
         number = queue.take() if first is None else first
@@ -203,8 +219,15 @@ class SliceRun:
         self._observer.ended(entry)
 
     def _update(self, entry: SliceEntry) -> None:
+        """Take over how a slice stands; what cannot be written now is written with the next one, or at the end."""
         with self._lock:
-            self._index = self._job.write(self._index.with_entry(entry))
+            self._index = self._index.with_entry(entry)
+            try:
+                self._index = self._job.write(self._index)
+                self._is_unwritten = False
+            except OutputFailed as error:
+                self._is_unwritten = True
+                log.warning("slice %d: %s", entry.number, error)
 
 
 def assign(entries: Sequence[SliceEntry], lanes: Sequence[str | None]) -> tuple[dict[int, int], list[int]]:

@@ -24,6 +24,7 @@ from receptor_runner.artifacts import (
     RECORD_NAME,
     make_directory,
     write_atomically,
+    writing,
 )
 from receptor_runner.errors import MissingInput, NeverStarted, OutputFailed
 from receptor_runner.job import check_ident
@@ -244,14 +245,19 @@ class RecordFile:
         return any((self.artifact_dir / name).exists() for name in ("status", "rc", "job_events"))
 
     def clear(self) -> None:
-        """Remove what an earlier job of this ident left, its fact cache aside."""
-        for entry in self.artifact_dir.iterdir() if self.artifact_dir.is_dir() else ():
-            if entry.name in {"fact_cache", LOCK_NAME}:
-                continue
-            if entry.is_dir() and not entry.is_symlink():
-                remove_tree(entry, check=True)
-            else:
-                entry.unlink()
+        """Remove what an earlier job of this ident left, its fact cache and the note of a cancel aside.
+
+        Raises:
+            OutputFailed: something cannot be removed.
+        """
+        with writing(self.artifact_dir):
+            for entry in self.artifact_dir.iterdir() if self.artifact_dir.is_dir() else ():
+                if entry.name in {"fact_cache", LOCK_NAME, CANCEL_NAME}:
+                    continue
+                if entry.is_dir() and not entry.is_symlink():
+                    remove_tree(entry, check=True)
+                else:
+                    entry.unlink()
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

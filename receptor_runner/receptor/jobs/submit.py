@@ -78,9 +78,12 @@ def start(
 
 def is_disposable(private_data_dir: Path, ident: str) -> bool:
     """Return whether a job's artifacts may be rotated away: with the record of a unit its last trace would go."""
+    file = RecordFile(private_data_dir, ident)
     try:
-        record = RecordFile(private_data_dir, ident).read()
+        record = file.read()
     except RunnerError:
+        return False
+    if file.is_held():  # it is being submitted, perhaps before there is a record
         return False
     return record is None or (not record.is_active and (record.released or record.unit_id is None))
 
@@ -95,13 +98,12 @@ def _check_artifact_dir(artifact_dir: str | None) -> None:
 
 
 def _active(file: RecordFile, digest: str, destination: Destination, *, rerun: bool) -> Record | None:
-    """Return the record of the same job if it is active, else None.
+    """Return the record of the same job if it is active, else None: then this one may take its place.
 
     A job that provably ran nothing makes room for this one; one that ended does so only on request.
     """
     record = file.read()
     if record and (record.ran_nothing or _upload_was_interrupted(file, record, destination)):
-        _forget(file, record, destination)
         return None
     if record and record.is_active and record.unit_id:
         if record.digest != digest:
@@ -109,10 +111,9 @@ def _active(file: RecordFile, digest: str, destination: Destination, *, rerun: b
                 f"{file.way_back}, or use another ident"
             )
         return record
-    if (record and not record.is_active) or (record is None and file.has_artifacts()):
-        if not rerun:
-            raise _taken(file, "a job that has ended")
-        _forget(file, record, destination)
+    has_ended = not record.is_active if record else file.has_artifacts()
+    if has_ended and not rerun:
+        raise _taken(file, "a job that has ended")
     return None
 
 
@@ -132,11 +133,14 @@ def _taken(file: RecordFile, by: str) -> IdentExists:
     )
 
 
-def _forget(file: RecordFile, record: Record | None, destination: Destination) -> None:
+def _forget_earlier(file: RecordFile, destination: Destination) -> None:
     """Remove what is left of an earlier job of this ident, its unit included."""
+    record = file.read()
     if record and record.unit_id and not record.released:
         Unit(destination.control(reach(record)), record.unit_id).discard()
-    file.clear()
+    if record or file.has_artifacts():
+        file.forget_cancel()
+        file.clear()
 
 
 def _submit(
@@ -152,6 +156,7 @@ def _submit(
     control = destination.control(local)
     route = choose_route(control, destination)
     order = work_order(destination, route, control)
+    _forget_earlier(file, destination)  # not before it is known that the node can take this job
     record = file.write(
         Record(
             ident=file.ident,
