@@ -130,8 +130,6 @@ def _guarded(directory: WorkerDirectory, guardian: GuardianClient) -> Iterator[P
     try:
         with claimed(private_data_dir):
             yield private_data_dir
-        # Nobody waits for the removal: whoever kills this process during it must not hit what the job left running.
-        guardian.job_is_over()
     finally:
         directory.close(private_data_dir)
 
@@ -166,6 +164,9 @@ def _run(
     ident = check_ident(job.ident or str(uuid.uuid4()))
     left_out = RESERVED_NAMES | _output_files(job, directory)
     outcome = execute(job, directory, ident=ident, sink=stream, stop=stop, guardian=guardian)
+    # Nobody waits for what follows the end of the stream: whoever kills this process then must not hit what the job
+    # left running on purpose.
+    guardian.job_is_over()
     artifacts = artifact_directory(directory, job.artifact_dir, ident)
     packed = pack(artifacts, wanted=lambda name: name not in left_out, level=level)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -458,6 +459,40 @@ def test_the_end_is_said_before_the_directory_is_removed(
         )
     assert len(output.left_at_end) == 1
     assert list(bench.temporary.iterdir()) == []
+
+
+class DeathAtTheEnd:
+    """An output with whose last bytes the worker dies, as far as its guardian can see."""
+
+    def __init__(self, guardian: GuardianClient) -> None:
+        self._guardian = guardian
+
+    def write(self, data: bytes, /) -> None:
+        """Take bytes of the stream."""
+        if data.endswith(EOF_LINE):
+            self._guardian._socket.shutdown(socket.SHUT_RDWR)
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+
+def test_what_a_job_left_running_survives_a_worker_that_is_killed_right_after_the_end(bench: Bench) -> None:
+    """A unit is released, and its worker interrupted, as soon as the stream is whole, whatever the worker still does."""
+    started = bench.temporary / "started"
+    name = bench.project.playbook(
+        f"- shell: echo $$ > {started}; exec sleep 600\n  async: 300\n  poll: 0\n- wait_for: path={started}"
+    )
+    with GuardianClient() as guardian:
+        work(
+            iter([bench.transmit("-p", name, "-i", "1")]),
+            ResultStream(DeathAtTheEnd(guardian)),
+            directory=WorkerDirectory(private_data_dir=bench.temporary / "pdd"),
+            stop=CancelToken(),
+            guardian=guardian,
+        )
+    left = psutil.Process(int(started.read_text()))
+    assert left.status() != psutil.STATUS_ZOMBIE
+    left.kill()
 
 
 def test_a_signal_after_the_end_leaves_the_removal_to_the_guardian(bench: Bench) -> None:
