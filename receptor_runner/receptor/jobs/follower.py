@@ -232,7 +232,10 @@ class Follower:
             return None
         if ended.status is Status.ERROR:
             # What counts as never started must not start later: the daemon goes on trying unless it is released.
-            self._unit.discard(force=True)
+            if not self._unit.discard(force=True) and not status.state.is_final:
+                raise ContactLost(
+                    "the job has not started, and could not be taken back", cause=ended.explanation
+                )
             raise NeverStarted("the job never started", cause=ended.explanation, hint=hint_of(status))
         self._unit.interrupt_abandoned_worker(status)
         return explained(self._unit, self._processor, ended)

@@ -139,13 +139,20 @@ def _may_run(seen: Evidence) -> bool:
 def failed_start(status: UnitStatus) -> Outcome | None:
     """Return how a remote unit ended that its target node did not start, else None.
 
-    Source: once the target node has named its unit, a start that was not confirmed may still have happened.
+    Source: once the target node has named its unit, a start that was not confirmed may still have happened. A cancel
+    then ends the transfer of the payload, which as a rule is torn, so that the worker there runs nothing of it; its unit
+    is left.
     """
     if status.state is not UnitState.FAILED or not status.remote_node or status.remote_started:
         return None
+    unit_id = status.remote_unit_id
     if status.detail == _CANCELED_BEFORE_START:
-        return Outcome(status=Status.CANCELED, rc=RC_STOPPED, explanation="it was canceled before it started")
-    if unit_id := status.remote_unit_id:
+        what = "it was canceled before it started"
+        if unit_id:
+            where = f"node `{status.remote_node}`"
+            what = f"it was canceled before {where} confirmed the start of its unit {unit_id}, which is left there"
+        return Outcome(status=Status.CANCELED, rc=RC_STOPPED, explanation=what)
+    if unit_id:
         what = (
             f"node `{status.remote_node}` did not confirm the start of its unit {unit_id} ({status.detail})"
         )

@@ -76,6 +76,7 @@ class ScriptedUnit:
     done: list[str] = field(default_factory=list)
     runner_is_alive: bool | None = None
     canceler: str | None = None
+    is_removable: bool = True
 
     def results(self, offset: int, /) -> Script:
         """Open the next connection."""
@@ -106,7 +107,7 @@ class ScriptedUnit:
     def discard(self, *, force: bool) -> bool:
         """Note the release."""
         self.done.append("discard by force" if force else "discard")
-        return True
+        return self.is_removable
 
     def interrupt_abandoned_worker(self, _status: UnitStatus, /) -> None:
         """Note the interrupt."""
@@ -221,6 +222,14 @@ def test_a_unit_that_never_starts_is_taken_back(following: Following) -> None:
     with pytest.raises(NeverStarted, match="never started"):
         following.follow(unit)
     assert unit.done == ["discard by force"]
+
+
+def test_a_unit_that_cannot_be_taken_back_may_still_start(following: Following) -> None:
+    """Then the job is not called one that never started: the same command would run it a second time."""
+    waiting = state("Pending", detail="Waiting for Input Data")
+    unit = ScriptedUnit([Script([]) for _ in range(100)], [waiting], is_removable=False)
+    with pytest.raises(ContactLost, match="could not be taken back"):
+        following.follow(unit)
 
 
 def test_a_unit_that_its_node_forgets_is_lost(following: Following) -> None:

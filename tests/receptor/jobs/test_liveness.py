@@ -64,8 +64,16 @@ def test_a_start_that_was_not_confirmed_may_have_happened() -> None:
 
 def test_a_cancel_before_the_start() -> None:
     """The daemon calls it a failure; it is a cancel."""
-    status, _ = Clock().at(0, remote("Failed", "Locally Cancelled")) or pytest.fail()
+    status, explanation = Clock().at(0, remote("Failed", "Locally Cancelled")) or pytest.fail()
+    assert (status, explanation) == (Status.CANCELED, "it was canceled before it started")
+
+
+def test_a_cancel_during_the_transfer_names_the_unit_that_is_left() -> None:
+    """The daemon releases only what the target node has confirmed."""
+    canceled = remote("Failed", "Locally Cancelled", RemoteUnitID="abc")
+    status, explanation = Clock().at(0, canceled) or pytest.fail()
     assert status is Status.CANCELED
+    assert "its unit abc, which is left there" in explanation
 
 
 def test_a_job_that_failed_by_itself_is_not_judged() -> None:
