@@ -477,7 +477,7 @@ class DeathAtTheEnd:
 
 
 def test_what_a_job_left_running_survives_a_worker_that_is_killed_right_after_the_end(bench: Bench) -> None:
-    """A unit is released, and its worker interrupted, as soon as the stream is whole, whatever the worker still does."""
+    """A unit is released, and its worker interrupted, as soon as the stream is whole."""
     started = bench.temporary / "started"
     name = bench.project.playbook(
         f"- shell: echo $$ > {started}; exec sleep 600\n  async: 300\n  poll: 0\n- wait_for: path={started}"

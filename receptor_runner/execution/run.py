@@ -113,13 +113,16 @@ def prepare(job: Job, private_data_dir: Path, ident: str) -> Prepared:
     placed = write_input_files(inputs.job, private_data_dir)
     inputs = replace(read_inputs(placed, private_data_dir), settings=inputs.settings)
     check_target(inputs)
+    answers = Answers(
+        inputs.passwords
+    )  # before the plan: whatever may fail comes before directories are made
     plan, agent = _plan(inputs, private_data_dir, artifact_dir, isolation)
     return Prepared(
         ident=ident,
         inputs=inputs,
         plan=plan,
         artifact_dir=artifact_dir,
-        answers=Answers(inputs.passwords),
+        answers=answers,
         agent=agent,
         isolation=isolation,
     )
@@ -139,9 +142,11 @@ def _plan(
     cwd = build_cwd(inputs, env, private_data_dir)
     command = build_command(seen, inside(private_data_dir))
     check_arguments(command, env)
-    home = temporary_home(env) if isolation.shares_paths else None
-    env |= {"HOME": str(home)} if home else {}
     with ExitStack() as undone:
+        home = temporary_home(env) if isolation.shares_paths else None
+        if home:
+            undone.callback(remove_tree, home)
+            env |= {"HOME": str(home)}
         programs = env if isolation.shares_paths else os.environ
         agent = SshAgent(programs, artifact_dir / CERTIFICATE_NAME) if inputs.ssh_key else None
         if agent:

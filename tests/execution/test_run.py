@@ -5,11 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 import stat
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 from receptor_runner.errors import ConfigError
+from receptor_runner.execution.run import prepare
+from receptor_runner.job import Job
 from receptor_runner.outcome import Status
 from tests.execution.conftest import IDENT, Workplace
 
@@ -144,6 +147,25 @@ def test_a_job_that_cannot_be_run_tells_nothing(workplace: Workplace, options: d
         assert ran.outcome
     assert ran.told.statuses == []
     assert not ran.artifacts.exists()
+
+
+def test_a_job_that_cannot_be_run_leaves_no_directories(
+    workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the copy of its project, nor the directory of its SSH agent, nor its temporary home."""
+    base = tmp_path / "base"
+    base.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(base))
+    monkeypatch.setenv("HOME", "/nonexistent")
+    job = Job(
+        playbook=workplace.playbook(HELLO),
+        passwords={"[unclosed": "x"},
+        ssh_key="KEY",
+        directory_isolation_base_path=str(base),
+    )
+    with pytest.raises(ConfigError):
+        prepare(job, workplace.path, IDENT)
+    assert list(base.iterdir()) == []
 
 
 def test_json_mode_keeps_events_in_the_output_file(workplace: Workplace) -> None:

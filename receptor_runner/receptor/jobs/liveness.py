@@ -140,8 +140,8 @@ def failed_start(status: UnitStatus) -> Outcome | None:
     """Return how a remote unit ended that its target node did not start, else None.
 
     Source: once the target node has named its unit, a start that was not confirmed may still have happened. A cancel
-    then ends the transfer of the payload, which as a rule is torn, so that the worker there runs nothing of it; its unit
-    is left.
+    then ends the transfer of the payload. As a rule that leaves it torn, so that the worker there runs nothing of it;
+    the unit there stays.
     """
     if status.state is not UnitState.FAILED or not status.remote_node or status.remote_started:
         return None
