@@ -336,6 +336,17 @@ def test_contradictions_are_warnings(
     assert (outcome.exit_code == 0) is (status == "successful" and files["rc"] == "0")
 
 
+@pytest.mark.parametrize(("status", "old"), [("error", "0"), ("successful", "2")])
+def test_the_return_code_of_an_earlier_job_does_not_count(tmp_path: Path, status: str, old: str) -> None:
+    """A stream without an archive brings none, whatever is in the directory; the peer's runner has None as well."""
+    artifacts = tmp_path / "pdd" / "artifacts" / "1"
+    artifacts.mkdir(parents=True)
+    (artifacts / "rc").write_text(old)
+    outcome = worked_off(STARTING + verdict(status) + EOF_LINE, tmp_path / "pdd")
+    assert (outcome.status, outcome.rc, outcome.warnings) == (status, None, ())
+    assert (outcome.exit_code == 0) is (status == "successful")
+
+
 def test_an_archive_beyond_a_limit_is_an_error(
     stream: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ class Checkpoint:
         position: the place in the stream.
         counter: the last event's counter.
         stdout_size: bytes of the artifact `stdout` written so far, or None once the worker's own has come.
+        has_artifacts: whether the worker's archive has come.
         status: the latest status.
         explanation: what came with it.
         damaged: how many messages were damaged so far.
@@ -26,6 +27,7 @@ class Checkpoint:
     position: Position = field(default_factory=Position)
     counter: int = 0
     stdout_size: int | None = 0
+    has_artifacts: bool = False
     status: str | None = None
     explanation: str | None = None
     damaged: int = 0

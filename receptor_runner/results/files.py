@@ -34,12 +34,16 @@ class ArtifactWriter:
         start: where an earlier writer of the same files stopped.
         keeps_stdout: whether `stdout` is written while the job runs.
 
+    Attributes:
+        are_whole: whether the worker's archive has come; until then other files may be those of an earlier job.
+
     Raises:
         OutputFailed: the files cannot be written; so do all methods.
         ConfigError: the environment sets a limit on archives that is not a number.
     """
 
     def __init__(self, artifact_dir: Path, start: Checkpoint, *, keeps_stdout: bool) -> None:
+        self.are_whole = start.has_artifacts
         self._artifact_dir = artifact_dir
         self._rules = ExtractionRules(
             reserved=RESERVED_NAMES,
@@ -57,11 +61,6 @@ class ArtifactWriter:
             self._spool: IO[bytes] | None = None
             if start.position.archive_size is not None:
                 self._spool = open_at(artifact_dir / SPOOL_NAME, start.position.archive_received)
-
-    @property
-    def keeps_stdout(self) -> bool:
-        """Whether `stdout` is still ours: the archive of the worker brings its own."""
-        return self._stdout is not None
 
     def save(self) -> int | None:
         """Write out everything; return the size of `stdout` in bytes, or None if it is not ours."""
@@ -124,6 +123,7 @@ class ArtifactWriter:
             with self._writing:
                 self._spool.flush()
                 left_out = list(extract(self._spool, self._artifact_dir, self._rules))
+            self.are_whole = True
             self.give_up_stdout()
             return left_out
         finally:

@@ -113,6 +113,7 @@ class JobResults:
             position=position,
             counter=self.events.counter,
             stdout_size=self.files.save(),
+            has_artifacts=self.files.are_whole,
             status=self._status.last,
             explanation=self._status.explanation,
             damaged=self.damage.count,
@@ -133,8 +134,8 @@ class JobResults:
             StreamError: the stream has no verdict.
         """
         status = self._status.verdict(self.progress(), offset)
-        rc = read_rc(self._artifact_dir)
-        if not self.files.keeps_stdout:  # the worker's archive has come, and brought these files
+        rc = read_rc(self._artifact_dir) if self.files.are_whole else None
+        if self.files.are_whole:
             for contradiction in contradictions(status, rc, read_status(self._artifact_dir)):
                 self._warn(contradiction)
         self.files.write_status(status.value)
