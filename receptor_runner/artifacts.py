@@ -77,20 +77,37 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = False, mode:
         durable: whether it must also survive a power cut (fsync of file and directory).
         mode: who may read it; by default only this user.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    draft = draft_of(path)
     try:
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
-            os.fchmod(file.fileno(), mode)  # the umask may have cut it down
-            file.write(content)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
+        write_draft(draft, content, durable=durable, mode=mode)
         draft.replace(path)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
     if durable:
         sync_directory(path.parent)
+
+
+def draft_of(path: Path) -> Path:
+    """Return where this process writes a file that is to take the place of `path`."""
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def write_draft(draft: Path, content: bytes, *, durable: bool, mode: int) -> None:
+    """Write a file that is to take the place of another; a link in its way is refused.
+
+    Args:
+        draft: the file.
+        content: all of it.
+        durable: whether it must be on disk then.
+        mode: who may read it.
+    """
+    with open(os.open(draft, _WRITE_FLAGS, FILE_MODE), "wb") as file:
+        file.write(content)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
+        os.fchmod(file.fileno(), mode)  # the umask may have cut it down
 
 
 def sync_directory(path: Path) -> None:

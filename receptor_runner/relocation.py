@@ -189,12 +189,16 @@ class Relocation:
             self._set(cmdline=shlex.join(translated))
 
     def _file_of_cmdline(self, name: str) -> str:
-        """Return a file as it is named from the directory in which the worker runs Ansible."""
-        path = self._outside_path(name)
-        if path is None:
+        """Return a file as it is named from the directory in which the worker runs Ansible.
+
+        A project directory outside is one of the worker's own machine: no path leads from there to what is shipped, and
+        the name, as ansible-runner sends it, may be right there.
+        """
+        path, project = self._outside_path(name), self.job.project_dir
+        is_elsewhere = bool(project and not self.job.module and relative_to(project, self.root) is None)
+        if path is None or is_elsewhere:
             return name
-        directory = self.job.project_dir or ("project" if (self.root / "project").is_dir() else ".")
-        start = "." if self.job.module else relative_to(directory, self.root) or "."
+        start = "." if self.job.module else project_directory(self.job, self.root)
         return os.path.relpath(self.outside.place(path), start)
 
     def _outside_path(self, text: str) -> Path | None:

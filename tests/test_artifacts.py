@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from receptor_runner.artifacts import (
+    draft_of,
     make_directory,
     open_at,
     open_directory,
@@ -78,6 +79,17 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="directory"):
         write_atomically(tmp_path / "file", b"x")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_link_in_the_way_of_a_write_is_refused(tmp_path: Path) -> None:
+    """Whoever may write to the directory could choose which file is overwritten."""
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    draft_of(tmp_path / "file").symlink_to(precious)
+    with pytest.raises(OSError, match="Too many levels of symbolic links"):
+        write_atomically(tmp_path / "file", b"content")
+    assert precious.read_text() == "mine"
+    assert not (tmp_path / "file").exists()
 
 
 def test_going_on_in_a_file(tmp_path: Path) -> None:

@@ -254,6 +254,17 @@ def test_files_of_the_command_line_travel(send: Send, tmp_path: Path, given: str
     assert ("outside/0/file" in job.files) is ("outside" in job.kwargs["cmdline"])
 
 
+def test_files_of_the_command_line_stay_beside_a_project_elsewhere(send: Send, tmp_path: Path) -> None:
+    """Ansible runs in that directory, which the worker has: from there no path leads to what is shipped."""
+    file = tmp_path / "file"
+    file.write_text("x: 1")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    options = {"cmdline": f"-e @{file}", "project_dir": str(elsewhere), "suppress_env_files": True}
+    assert send(playbook="p", **options).kwargs["cmdline"] == f"-e @{file}"
+    assert send(module="ping", **options).kwargs["cmdline"] == "-e @outside/0/file"
+
+
 def test_a_vars_file_outside_travels(send: Send, tmp_path: Path) -> None:
     """`extravars` may be the name of a file."""
     (tmp_path / "vars.yml").write_text("x: 1")

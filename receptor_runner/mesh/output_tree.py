@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from receptor_runner.artifacts import sync_directory
+from receptor_runner.artifacts import draft_of, sync_directory, write_draft
 from receptor_runner.errors import OutputFailed
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ def write_tree(directory: Path, files: Mapping[str, File]) -> tuple[str, ...]:
         The paths that were written, in order.
 
     Raises:
-        OutputFailed: one cannot be written; then every file is as it was.
+        OutputFailed: one cannot be written; then every file is as it was. Or one cannot take its place, although it is
+            written: then those before it are new.
     """
     # Through links: a person may keep the authority's key on another disk, where it then stays.
     targets = {name: Path(os.path.realpath(directory / name)) for name in files}
@@ -87,11 +88,24 @@ def write_tree(directory: Path, files: Mapping[str, File]) -> tuple[str, ...]:
     except BaseException:
         _undo(drafts, made)
         raise
-    for path, draft in drafts.items():
-        draft.replace(path)
-    for parent in {path.parent for path in drafts}:
-        sync_directory(parent)
+    _put_in_place(directory, drafts)
     return tuple(changed)
+
+
+def _put_in_place(directory: Path, drafts: dict[Path, Path]) -> None:
+    left, parents = dict(drafts), {path.parent for path in drafts}
+    try:
+        for path, draft in drafts.items():
+            draft.replace(path)
+            del left[path]
+        for parent in parents:
+            sync_directory(parent)
+    except OSError as failure:
+        old = ", ".join(str(path) for path in left) or "none"
+        what = f"not all files in {directory} are new"
+        raise OutputFailed(what, cause=f"{_cause(failure)}; as before: {old}") from failure
+    finally:
+        _undo(left, [])
 
 
 def _is_there(path: Path, file: File) -> bool:
@@ -111,13 +125,8 @@ def _write_draft(path: Path, file: File, drafts: dict[Path, Path], made: list[Pa
             made.append(parent)
     if path.is_dir():  # noticed only now, the replacing would fail half-way
         raise IsADirectoryError(errno.EISDIR, "a directory is in the way", str(path))
-    draft = drafts[path] = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    with open(os.open(draft, flags, PRIVATE), "wb") as target:
-        target.write(file.content)
-        target.flush()
-        os.fsync(target.fileno())
-        os.fchmod(target.fileno(), file.mode)
+    draft = drafts[path] = draft_of(path)
+    write_draft(draft, file.content, durable=True, mode=file.mode)
 
 
 def _undo(drafts: Mapping[Path, Path], made: list[Path]) -> None:

@@ -45,6 +45,27 @@ def test_failure_leaves_everything(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "wall"]
 
 
+def test_what_cannot_take_its_place_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files before it are new, those behind it as before, and no draft is left."""
+    write_tree(tmp_path, dict.fromkeys("abc", File(content=b"old")))
+    replace = Path.replace
+
+    def fail_at_b(draft: Path, target: Path) -> Path:
+        if target.name == "b":
+            raise OSError(5, "Input/output error", str(target))
+        return replace(draft, target)
+
+    monkeypatch.setattr(Path, "replace", fail_at_b)
+    with pytest.raises(OutputFailed, match="not all files in") as caught:
+        write_tree(tmp_path, dict.fromkeys("abc", File(content=b"new")))
+    assert f"as before: {tmp_path / 'b'}, {tmp_path / 'c'}" in str(caught.value.cause)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        "a": b"new",
+        "b": b"old",
+        "c": b"old",
+    }
+
+
 def test_one_run_at_a_time(tmp_path: Path) -> None:
     """A second run is refused while the first one is at it, and welcome afterwards."""
     with (
