@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from receptor_runner.artifacts import RESERVED_NAMES, artifact_directory
-from receptor_runner.cleanup.claims import claimed
 from receptor_runner.errors import ArchiveError, RunnerError
 from receptor_runner.outcome import RC_STOPPED, Outcome, Status
+from receptor_runner.system.claims import claimed
 from receptor_runner.system.pipes import output_failed
 
 if TYPE_CHECKING:

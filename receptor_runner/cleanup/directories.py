@@ -12,17 +12,17 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 
-from receptor_runner.cleanup.claims import unclaimed
 from receptor_runner.cleanup.containers import ContainerCleanup
 from receptor_runner.cleanup.in_use import mount_below, user_of
 from receptor_runner.cleanup.matching import Match, find
 from receptor_runner.cleanup.options import Cleanup
-from receptor_runner.cleanup.protected import Protected
 from receptor_runner.cleanup.report import Fate, Found, Report
 from receptor_runner.execution.isolation.podman import Podman
+from receptor_runner.system.claims import unclaimed
 from receptor_runner.system.directories import holds_embedded_node
 from receptor_runner.system.files import remove_tree
 from receptor_runner.system.processes import working_directories
+from receptor_runner.system.protected import Protected
 
 _RECLAIM_LIMIT_S = 60.0
 _AUTH_PREFIX = "ansible_runner_registry_"

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from receptor_runner.cleanup.claims import is_marked
+from receptor_runner.system.claims import is_marked
 
 _WILDCARD = re.compile(r"\[!?\]?[^]]*\]|[*?]")
 _WORD = re.compile(r"[^\W_]")

@@ -13,7 +13,7 @@ from receptor_runner.cli.commands import Command
 from receptor_runner.cli.node_options import ConnectionOptions, SocketOptions, TlsOptions, destination
 
 if TYPE_CHECKING:
-    from receptor_runner.receptor.nodes.facts import WorkerReport
+    from receptor_runner.receptor.jobs.facts import WorkerReport
     from receptor_runner.receptor.nodes.mesh import MeshNode
 
 EPILOG = """\b
@@ -47,12 +47,12 @@ def nodes(
     A work type that requires signed work is marked `(signed)`. `last seen` is when the node last advertised what it
     offers, by its own clock. Nodes do so once a minute, so little is known yet of a node that has just joined.
     """
-    from receptor_runner.receptor.nodes.facts import list_nodes, read_reports
+    from receptor_runner.receptor.jobs.facts import read_reports
 
     where = destination(connection, local, tls)
     with where.local_node() as node:
         control = where.control(node)
-        found = list_nodes(control, where)
+        found = where.nodes(control)
         reports = read_reports(control, where, found, within_s=timeout) if info else None
     if json_output:
         output.data({"schema": 1, "nodes": [_describe(node, reports) for node in found]})

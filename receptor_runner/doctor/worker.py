@@ -16,7 +16,7 @@ from receptor_runner.doctor.machine import installed_versions
 from receptor_runner.doctor.verdict import Fault, Verdict, failed, failed_by, ok, skipped, warning
 from receptor_runner.doctor.view import NodeView
 from receptor_runner.errors import NeverStarted, NodeUnavailable, RunnerError, Unreachable
-from receptor_runner.receptor.nodes.facts import read_facts
+from receptor_runner.receptor.jobs.facts import read_facts
 
 DEFAULT_ENGINE = "podman"
 """The engine of a worker that names none."""

@@ -12,9 +12,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from receptor_runner.artifacts import CERTIFICATE_NAME, KEY_NAME
-from receptor_runner.cleanup.claims import claimed
 from receptor_runner.errors import MissingInput, WorkerFailed
 from receptor_runner.execution.guardian_client import GuardianClient, Program
+from receptor_runner.system.claims import claimed
 from receptor_runner.system.directories import PREFIX
 from receptor_runner.system.files import remove_tree
 from receptor_runner.system.sockets import MAX_ADDRESS_BYTES

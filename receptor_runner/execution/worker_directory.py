@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from receptor_runner.artifacts import DIRECTORY_MODE
-from receptor_runner.cleanup.claims import mark
-from receptor_runner.cleanup.protected import Protected
 from receptor_runner.errors import OutputFailed, UsageError
+from receptor_runner.system.claims import mark
 from receptor_runner.system.directories import PREFIX
 from receptor_runner.system.files import remove_tree
+from receptor_runner.system.protected import Protected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

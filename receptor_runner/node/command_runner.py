@@ -21,12 +21,11 @@ from receptor_runner.node.unit_status import (
     StoredUnitStatus,
     measure_stdout,
 )
-from receptor_runner.system.processes import command_line, descendants
+from receptor_runner.system.processes import adopt_orphans, command_line, descendants
 
 STATUS_PERIOD_S = 0.25
 _GUARDIAN = "/execution/guardian.py"
 INTERRUPT_TIMEOUT_S = 10.0
-_SET_CHILD_SUBREAPER = 36
 _STOPPING = {signal.SIGINT, signal.SIGTERM}
 _WATCHED = {signal.SIGCHLD, *_STOPPING}
 _DEFAULT_FOR_CHILD = [signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD]
@@ -43,7 +42,7 @@ def main(argv: list[str]) -> int:
     """
     unit_dir, command = argv
     signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
-    _become_subreaper()
+    adopt_orphans()
     status_file = StatusFile(unit_dir)
     claimed = _claim(status_file)
     if claimed is None:
@@ -54,12 +53,6 @@ def main(argv: list[str]) -> int:
         _finish(status_file, StoredUnitState.FAILED, _describe_start_error(error))
         return 255
     return _attend(status_file, child)
-
-
-def _become_subreaper() -> None:
-    import ctypes
-
-    ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _claim(status_file: StatusFile) -> StoredUnitStatus | None:

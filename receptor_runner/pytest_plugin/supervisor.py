@@ -7,7 +7,6 @@ where the nodes are or why they do not start; and stops everything once the sock
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import select
@@ -27,10 +26,9 @@ from receptor_runner.receptor.control.protocol import Control, Deadlines
 from receptor_runner.receptor.jobs.unit import Unit
 from receptor_runner.system.directories import PREFIX
 from receptor_runner.system.files import remove_tree
-from receptor_runner.system.processes import descendants
+from receptor_runner.system.processes import adopt_orphans, descendants
 from receptor_runner.system.signals import STOPPING
 
-_PR_SET_CHILD_SUBREAPER = 36
 _REAP_S = 1.0
 _START_ABORT_S = 5.0
 _TERMINATE_S = 2.0
@@ -47,7 +45,7 @@ def main(argv: list[str]) -> int:
         argv: the process id of pytest.
     """
     # Orphans become children of this process, so that everything below a node is found when it is time to kill.
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    adopt_orphans()
     with _wakeup() as woken, _watched(int(argv[0])) as parent, socket.socket(fileno=os.dup(0)) as client:
         _close_standard_input()
         request = json.loads(client.makefile("rb").readline() or b"null")

@@ -9,11 +9,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from receptor_runner.cleanup.claims import claimed, mark
 from receptor_runner.cleanup.cleanup import clean_up
 from receptor_runner.cleanup.options import Cleanup
 from receptor_runner.cleanup.report import Fate, Report
 from receptor_runner.errors import UsageError
+from receptor_runner.system.claims import claimed, mark
 from tests.harness import wait_until
 
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from receptor_runner.cleanup.claims import claimed
 from receptor_runner.cleanup.cleanup import clean_up
 from receptor_runner.cleanup.options import Cleanup
 from receptor_runner.cleanup.report import Report
 from receptor_runner.execution.isolation.container_spec import DIRECTORY_LABEL
+from receptor_runner.system.claims import claimed
 from tests.harness.containers import IMAGE, PodmanStore, podman_store, session_store
 
 __all__ = ["podman_store", "session_store"]

@@ -80,7 +80,6 @@ def _ask(
     members: Members, local: SocketOptions, connection: ConnectionOptions
 ) -> Mapping[str, MeshNode] | None:
     """Return the nodes that a control node knows; None if no node is on this machine."""
-    from receptor_runner.receptor.nodes.facts import list_nodes
     from receptor_runner.receptor.nodes.locate import USUAL_SOCKETS, locate
 
     own = (Path(members.socket),) if members.socket else ()
@@ -89,7 +88,7 @@ def _ask(
         messages.note("no control node on this machine: reach is unknown; name a socket with --socket")
         return None
     where = destination(connection, SocketOptions(socket=found.socket))
-    return {node.node: node for node in list_nodes(where.control(found), where)}
+    return {node.node: node for node in where.nodes(where.control(found))}
 
 
 def _cells(state: NodeState, now: datetime, *, is_known: bool) -> list[str]:

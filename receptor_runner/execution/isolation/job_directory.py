@@ -13,12 +13,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from receptor_runner.cleanup.claims import mark
 from receptor_runner.errors import ConfigError
 from receptor_runner.execution.command import CALLBACK_DIRECTORY, CALLBACK_NAME
 from receptor_runner.execution.event_channel import EventChannel
 from receptor_runner.execution.guardian_client import GuardianClient
 from receptor_runner.execution.terminal import Terminal
+from receptor_runner.system.claims import mark
 from receptor_runner.system.directories import PREFIX
 
 _START_SCRIPT = Path(__file__).with_name("inside") / "start.py"

@@ -6,14 +6,15 @@ import re
 import subprocess
 from contextlib import suppress
 
-KINDS = ("podman", "docker", "bwrap")
+from receptor_runner.execution.isolation.choose import KNOWN
+
 _VERSION = re.compile(r"\d+(\.\d+)+[\w.+-]*")
 _LIMIT_S = 5.0
 
 
 def engine_versions() -> dict[str, str]:
     """Return the version of each engine that is installed and answers, by the engine's name."""
-    running = {kind: process for kind in KINDS if (process := _ask(kind)) is not None}
+    running = {kind: process for kind in KNOWN if (process := _ask(kind)) is not None}
     answers = {kind: _answer(process) for kind, process in running.items()}
     return {kind: found[0] for kind, text in answers.items() if (found := _VERSION.search(text))}
 

@@ -26,11 +26,11 @@ from receptor_runner.process import Processor
 from receptor_runner.receptor.jobs.follow_policy import FollowPolicy
 from receptor_runner.receptor.jobs.follower import Follower
 from receptor_runner.receptor.jobs.index import JobPlace
-from receptor_runner.receptor.jobs.job_unit import JobUnit
+from receptor_runner.receptor.jobs.job_unit import JobUnit, reach
 from receptor_runner.receptor.jobs.never_ran import interrupted_upload_ran_nothing
 from receptor_runner.receptor.jobs.record import Record, RecordFile, Stage
 from receptor_runner.receptor.jobs.unit import Unit
-from receptor_runner.receptor.nodes.destination import Destination, reach
+from receptor_runner.receptor.nodes.destination import Destination
 from receptor_runner.receptor.nodes.locate import LocalNode
 from receptor_runner.system.cancel import CancelToken
 from receptor_runner.system.sync import sync_filesystem

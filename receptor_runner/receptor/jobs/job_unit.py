@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from receptor_runner.receptor.jobs.record import RecordFile
+from pathlib import Path
+
+from receptor_runner.receptor.jobs.record import Record, RecordFile
 from receptor_runner.receptor.jobs.unit import Unit
-from receptor_runner.receptor.nodes.destination import Destination, reach
+from receptor_runner.receptor.nodes.destination import Destination
+from receptor_runner.receptor.nodes.embedded import EmbeddedNode
+from receptor_runner.receptor.nodes.locate import LocalNode
 
 
 class JobUnit(Unit):
@@ -30,3 +34,16 @@ class JobUnit(Unit):
     def canceled_by(self) -> str | None:
         """Return who canceled the job with this tool, None if nobody did."""
         return self._file.canceled_by()
+
+
+def reach(record: Record) -> LocalNode:
+    """Return the node to which a job was submitted. An embedded one is started again only if its unit may be there.
+
+    Raises:
+        NodeUnavailable: the directory of an embedded node belongs to another user.
+    """
+    embedded = None
+    if record.node_directory and not record.released:
+        embedded = EmbeddedNode(Path(record.node_directory))
+        embedded.check_owner()
+    return LocalNode(socket=record.socket, source="the job's record", embedded=embedded)

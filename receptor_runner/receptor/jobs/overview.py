@@ -11,8 +11,9 @@ from receptor_runner.errors import RunnerError
 from receptor_runner.outcome import Status
 from receptor_runner.receptor.control.protocol import Deadlines
 from receptor_runner.receptor.control.unit import UnitState, UnitStatus
+from receptor_runner.receptor.jobs.job_unit import reach
 from receptor_runner.receptor.jobs.record import Record, RecordedJob, RecordFile
-from receptor_runner.receptor.nodes.destination import Destination, reach
+from receptor_runner.receptor.nodes.destination import Destination
 
 _AT_ONCE = 16
 _DEADLINES = Deadlines(connect_s=2.0, reply_s=5.0)

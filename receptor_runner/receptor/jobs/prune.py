@@ -11,10 +11,11 @@ from receptor_runner.errors import IdentExists, NodeUnavailable, UnknownUnit
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.receptor.control.protocol import Control
 from receptor_runner.receptor.jobs.index import JobPlace
+from receptor_runner.receptor.jobs.job_unit import reach
 from receptor_runner.receptor.jobs.never_ran import got_no_payload
 from receptor_runner.receptor.jobs.record import Record, RecordedJob, RecordFile, Stage
 from receptor_runner.receptor.jobs.unit import Unit
-from receptor_runner.receptor.nodes.destination import Destination, reach
+from receptor_runner.receptor.nodes.destination import Destination
 
 _FOUND_WITHIN_S = 1.0
 _POLL_S = 0.1

@@ -13,14 +13,14 @@ from receptor_runner.outcome import Outcome, Status
 from receptor_runner.receptor.control.protocol import Control
 from receptor_runner.receptor.control.unit import WorkOrder
 from receptor_runner.receptor.jobs import index
-from receptor_runner.receptor.jobs.job_unit import JobUnit
+from receptor_runner.receptor.jobs.job_unit import JobUnit, reach
 from receptor_runner.receptor.jobs.never_ran import interrupted_upload_ran_nothing
 from receptor_runner.receptor.jobs.record import Record, RecordFile, Stage
 from receptor_runner.receptor.jobs.routing import choose_route, has_store
 from receptor_runner.receptor.jobs.unit import Unit
 from receptor_runner.receptor.jobs.upload import upload
 from receptor_runner.receptor.jobs.work_order import work_order
-from receptor_runner.receptor.nodes.destination import Destination, reach
+from receptor_runner.receptor.nodes.destination import Destination
 from receptor_runner.receptor.nodes.locate import LocalNode
 from receptor_runner.receptor.nodes.preflight import Route
 from receptor_runner.rotation import rotate_artifacts

@@ -11,9 +11,8 @@ from receptor_runner.archive.zip_format import FAST_LEVEL, SMALL_LEVEL
 from receptor_runner.receptor.control.connection import Tls
 from receptor_runner.receptor.control.protocol import Control, Deadlines
 from receptor_runner.receptor.control.retry import RetryPolicy
-from receptor_runner.receptor.jobs.record import Record
-from receptor_runner.receptor.nodes.embedded import EmbeddedNode
 from receptor_runner.receptor.nodes.locate import LocalNode, open_local_node
+from receptor_runner.receptor.nodes.mesh import MESH_FIELDS, MeshNode, read_nodes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,15 +81,14 @@ class Destination:
         revive = local.embedded.ensure_running if local.embedded else None
         return Control(local.socket, deadlines=self.deadlines, tls=self.tls, revive=revive)
 
+    def nodes(self, control: Control) -> list[MeshNode]:
+        """Return the nodes of the mesh, the local node first.
 
-def reach(record: Record) -> LocalNode:
-    """Return the node to which a job was submitted. An embedded one is started again only if its unit may be there.
+        Args:
+            control: the local node.
 
-    Raises:
-        NodeUnavailable: the directory of an embedded node belongs to another user.
-    """
-    embedded = None
-    if record.node_directory and not record.released:
-        embedded = EmbeddedNode(Path(record.node_directory))
-        embedded.check_owner()
-    return LocalNode(socket=record.socket, source="the job's record", embedded=embedded)
+        Raises:
+            NodeUnavailable: it does not answer.
+        """
+        status = self.retry.call(lambda: control.status(*MESH_FIELDS), "reading the mesh status")
+        return list(read_nodes(status).values())

@@ -10,14 +10,14 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from receptor_runner.cleanup.claims import claimed, is_marked, mark, unclaimed
 from receptor_runner.errors import OutputFailed
+from receptor_runner.system.claims import claimed, is_marked, mark, unclaimed
 from tests.harness import wait_until
 
 HOLD = """
 import signal, sys
 from pathlib import Path
-from receptor_runner.cleanup.claims import claimed
+from receptor_runner.system.claims import claimed
 with claimed(Path(sys.argv[1])):
     print("claimed", flush=True)
     signal.pause()

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from receptor_runner.cleanup.protected import Protected
 from receptor_runner.errors import UsageError
+from receptor_runner.system.protected import Protected
 
 SYSTEM = [
     "/",
@@ -99,7 +99,7 @@ def test_the_directory_of_the_commands_own_output_is_protected(tmp_path: Path) -
     """A unit that cleans up does not remove the unit directory it writes to, nor what is above."""
     unit = tmp_path / "node" / "unit"
     unit.mkdir(parents=True)
-    code = "import sys; from pathlib import Path; from receptor_runner.cleanup.protected import Protected\n"
+    code = "import sys; from pathlib import Path; from receptor_runner.system.protected import Protected\n"
     code += "print([Protected().reason(Path(word)) for word in sys.argv[1:]])"
     with open(unit / "stdout", "wb") as output:
         words = [str(unit), str(unit.parent), str(unit.parent / "other")]

@@ -18,7 +18,7 @@ from receptor_runner.receptor.jobs.command_unit import run_unit
 from receptor_runner.receptor.jobs.follow_policy import FollowPolicy
 from receptor_runner.receptor.jobs.work_order import work_order
 from receptor_runner.receptor.nodes.destination import Destination
-from receptor_runner.receptor.nodes.mesh import MESH_FIELDS, MeshNode, read_nodes
+from receptor_runner.receptor.nodes.mesh import MeshNode
 from receptor_runner.receptor.nodes.preflight import Route, route_to
 
 _AT_ONCE = 16
@@ -39,16 +39,6 @@ class WorkerReport:
 
     facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     error: str | None = None
-
-
-def list_nodes(control: Control, destination: Destination) -> list[MeshNode]:
-    """Return the nodes of the mesh, the local node first.
-
-    Raises:
-        NodeUnavailable: the local node does not answer.
-    """
-    status = destination.retry.call(lambda: control.status(*MESH_FIELDS), "reading the mesh status")
-    return list(read_nodes(status).values())
 
 
 def read_reports(
