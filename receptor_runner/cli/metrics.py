@@ -88,11 +88,9 @@ def _recorded(directories: tuple[Path, ...]) -> list[RecordedJob]:
 
 def _ends_of_configs(configs: tuple[Path, ...]) -> Iterator[CertificateEnd]:
     from receptor_runner.receptor_config.certificate_ends import certificate_ends
-    from receptor_runner.receptor_config.certificates import need_reader
     from receptor_runner.receptor_config.parse import parse
 
     for path in configs:
-        need_reader()
         try:
             yield from certificate_ends(parse(path.read_text(), file=str(path)))
         except (OSError, ValueError) as error:
@@ -104,10 +102,8 @@ def _ends_of_configs(configs: tuple[Path, ...]) -> Iterator[CertificateEnd]:
 
 def _ends_of_files(paths: tuple[Path, ...]) -> Iterator[CertificateEnd]:
     from receptor_runner.receptor_config.certificate_ends import certificate_end
-    from receptor_runner.receptor_config.certificates import need_reader
 
     for path in paths:
-        need_reader()
         try:
             yield certificate_end(path)
         except (OSError, ValueError) as error:

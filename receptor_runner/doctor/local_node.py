@@ -19,7 +19,6 @@ from receptor_runner.doctor.view import LocalView
 from receptor_runner.errors import ConfigError
 from receptor_runner.receptor.nodes.local_config import find_config, read_config
 from receptor_runner.receptor.nodes.mesh import MESH_FIELDS, read_nodes
-from receptor_runner.receptor_config import certificates
 from receptor_runner.receptor_config.certificate_ends import certificate_ends
 from receptor_runner.receptor_config.findings import Severity
 from receptor_runner.receptor_config.linter import check_files
@@ -149,8 +148,6 @@ def _config(view: LocalView) -> Verdict:
 def _certificates(view: LocalView) -> Verdict:
     if view.document is None:
         return skipped(_UNKNOWN_CONFIG)
-    if not certificates.can_read():
-        return skipped("the package cryptography is not installed", "pip install 'receptor-runner[tls]'")
     try:
         ends = list(certificate_ends(view.document))
     except (OSError, ValueError) as error:

@@ -105,8 +105,7 @@ def _judge_key(view: NodeView, signing: Block) -> Verdict:
     path = Path(signing.text("privatekey"))
     facts = {"key": str(path), "token_expiration": signing.text("tokenexpiration")}
     try:
-        if certificates.can_read():
-            certificates.read_signing_key(path)
+        certificates.read_signing_key(path)
     except PermissionError:
         return ok(f"required; {path} is closed to this user, `worker` shows whether it is accepted", facts)
     except (OSError, ValueError) as error:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
-from receptor_runner.receptor_config.certificates import NODE_ID_OID, need_reader
+from receptor_runner.receptor_config.certificates import NODE_ID_OID
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,11 +68,7 @@ class Authority:
             lifetime: how long from now.
             now: the moment it is made; by default the present one.
             earlier: certificates of earlier authorities that nodes still trust.
-
-        Raises:
-            ConfigError: the package `cryptography` is not installed.
         """
-        need_reader()
         from cryptography import x509
         from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -92,10 +88,8 @@ class Authority:
         """Read an authority back.
 
         Raises:
-            ConfigError: the package `cryptography` is not installed.
             ValueError: these are no certificates, no elliptic curve key, or they do not belong together.
         """
-        need_reader()
         from cryptography import x509
         from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
@@ -162,12 +156,7 @@ class Authority:
 
 
 def make_signing_pair() -> KeyPair:
-    """Make the pair that signs and verifies work; the daemon takes RSA only.
-
-    Raises:
-        ConfigError: the package `cryptography` is not installed.
-    """
-    need_reader()
+    """Make the pair that signs and verifies work; the daemon takes RSA only."""
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     key = rsa.generate_private_key(public_exponent=65537, key_size=_SIGNING_BITS)

@@ -23,7 +23,6 @@ from receptor_runner.mesh.settings import (
     Places,
 )
 from receptor_runner.mesh.systemd import SERVICE, SYSCTL, SYSCTL_TEXT, service_text
-from receptor_runner.receptor_config.certificates import need_reader
 from receptor_runner.receptor_config.findings import Severity
 from receptor_runner.receptor_config.linter import check_documents
 from receptor_runner.receptor_config.parse import parse
@@ -95,13 +94,11 @@ def render_bundle(
             an inventory.
 
     Raises:
-        ConfigError: the daemon would refuse a config, a key cannot be used, or `cryptography` is not installed.
+        ConfigError: the daemon would refuse a config, or a key cannot be used.
         OutputFailed: the directory cannot be written, or another run uses it.
     """
     configs = _configs(description, places)
     _check(configs)
-    if description.tls or description.signed:
-        need_reader()
     with exclusive(directory):
         keys = _Keys(description, directory)
         certificates = keys.certificates(validity or Validity()) if description.tls else None

@@ -89,9 +89,6 @@ def renew(
         authority: the one there is, if any.
         held: the certificates and keys there are, by the name of the node.
         validity: lifetimes.
-
-    Raises:
-        ConfigError: the package `cryptography` is not installed.
     """
     reasons: dict[str, str] = {}
     current, issuer = _authority(description, authority, validity, reasons)

@@ -12,7 +12,7 @@ from receptor_runner.mesh.bundle import authority_certificate, default_directory
 from receptor_runner.mesh.inventory import read_roles
 from receptor_runner.mesh.reading import load_mesh
 from receptor_runner.mesh.settings import CERTIFICATE, CONFIG
-from receptor_runner.receptor_config.certificates import SOON, need_reader, read_certificate
+from receptor_runner.receptor_config.certificates import SOON, read_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -124,9 +124,6 @@ def read_states(members: Members, seen: Mapping[str, MeshNode]) -> tuple[NodeSta
     Args:
         members: the nodes of the mesh.
         seen: the nodes that a control node knows.
-
-    Raises:
-        ConfigError: the package `cryptography` is not installed.
     """
     rendered = members.directory if read_authority(members) else None
     return tuple(
@@ -141,11 +138,7 @@ def read_states(members: Members, seen: Mapping[str, MeshNode]) -> tuple[NodeSta
 
 
 def read_authority(members: Members) -> CertificateState | None:
-    """Return the certificate of the authority; None if the mesh has none.
-
-    Raises:
-        ConfigError: the package `cryptography` is not installed.
-    """
+    """Return the certificate of the authority; None if the mesh has none."""
     if members.directory is None:
         return None
     path = authority_certificate(members.directory)
@@ -153,7 +146,6 @@ def read_authority(members: Members) -> CertificateState | None:
 
 
 def _state(path: Path) -> CertificateState:
-    need_reader()
     try:
         return CertificateState(path=path, not_after=read_certificate(path).not_after)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Reads certificates and keys with the optional package `cryptography`.
+"""Reads certificates and keys with the package `cryptography`.
 
 A certificate carries its node's id as a subjectAltName: an otherName of type 1.3.6.1.4.1.2312.19.1 that holds a UTF-8
 string. The daemon compares it with node.id when it starts, and its peers compare it when it connects.
@@ -6,12 +6,9 @@ string. The daemon compares it with node.id when it starts, and its peers compar
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
-
-from receptor_runner.errors import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,25 +37,6 @@ class CertificateFacts:
     not_before: datetime
     not_after: datetime
     public_key: bytes
-
-
-def can_read() -> bool:
-    """Return whether the package that reads certificates is installed."""
-    return importlib.util.find_spec("cryptography") is not None
-
-
-def need_reader() -> None:
-    """Check that certificates can be read and written.
-
-    Raises:
-        ConfigError: the package `cryptography` is not installed.
-    """
-    if not can_read():
-        raise ConfigError(
-            "cannot read or write certificates and keys",
-            cause="the package cryptography is not installed",
-            hint="pip install 'receptor-runner[tls]'",
-        )
 
 
 def read_certificate(path: Path) -> CertificateFacts:

@@ -22,7 +22,7 @@ from receptor_runner.receptor_config.checks.node import check_node
 from receptor_runner.receptor_config.checks.proxies import check_proxies
 from receptor_runner.receptor_config.checks.signing import check_signing, check_signing_together
 from receptor_runner.receptor_config.checks.tls import check_tls
-from receptor_runner.receptor_config.checks.tls_files import check_tls_files, check_unchecked
+from receptor_runner.receptor_config.checks.tls_files import check_tls_files
 from receptor_runner.receptor_config.checks.work import check_work
 from receptor_runner.receptor_config.document import Document
 from receptor_runner.receptor_config.findings import Finding, Severity, error
@@ -95,5 +95,4 @@ def _check_one(document: Document, context: Context) -> Iterator[Finding]:
 
 def _check_all(documents: tuple[Document, ...], context: Context) -> Iterator[tuple[Document, Finding]]:
     yield from check_signing_together(documents, context)
-    yield from check_unchecked(documents, context)
     yield from check_mesh(documents)

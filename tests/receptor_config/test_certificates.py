@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from receptor_runner.errors import ConfigError
 from receptor_runner.mesh.authority import Authority
 from receptor_runner.receptor_config.certificates import (
-    need_reader,
     read_certificate,
     read_private_key,
     read_signing_key,
@@ -95,12 +92,3 @@ def _locked_key() -> bytes:
 
     key = ec.generate_private_key(ec.SECP256R1())
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
-
-
-def test_without_the_package_there_is_a_way_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where cryptography is missing, the error names the extra that brings it."""
-    monkeypatch.setitem(sys.modules, "cryptography", None)
-
-    with pytest.raises(ConfigError) as caught:
-        need_reader()
-    assert caught.value.hint == "pip install 'receptor-runner[tls]'"

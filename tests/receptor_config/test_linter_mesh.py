@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -117,21 +116,6 @@ def test_paths_are_not_looked_at_elsewhere() -> None:
         "file-missing",
         "file-missing",
     ]
-
-
-def test_without_cryptography_there_is_a_note(
-    tmp_path: Path, assets: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where certificates cannot be read, that is said once for all files, with the way to change it."""
-    monkeypatch.setitem(sys.modules, "cryptography", None)
-    text = (
-        "- node: {id: ID, datadir: /var/lib/x}\n- tcp-listener: {port: 1, tls: s}\n"
-        f"- tls-server: {{name: s, cert: {assets}/old.crt, key: {assets}/n1.key}}\n"
-    )
-    [finding] = check(tmp_path, PLAIN, text.replace("ID", "n1"), text.replace("ID", "n2"))
-
-    assert told([finding]) == [("f1", "certificates-unchecked", Severity.NOTE)]
-    assert finding.hint == "pip install 'receptor-runner[tls]'"
 
 
 def seen_by_nobody(text: str, assets: Path) -> list[tuple[str, int]]:

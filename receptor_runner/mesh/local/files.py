@@ -27,7 +27,7 @@ def write_files(description: MeshDescription, directory: Path, daemons: Sequence
         daemons: one for each node, in the same order.
 
     Raises:
-        ConfigError: the daemon would refuse a config, or the package for keys is not installed.
+        ConfigError: the daemon would refuse a config.
         OutputFailed: the directory cannot be written.
     """
     mesh = _on_loopback(description)

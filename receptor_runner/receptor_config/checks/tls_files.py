@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from receptor_runner.receptor_config import certificates
 from receptor_runner.receptor_config.checks.files import check_readable, check_secrecy, first_line
-from receptor_runner.receptor_config.findings import Finding, Severity, error, note, warning
+from receptor_runner.receptor_config.findings import Finding, Severity, error, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,26 +30,14 @@ def check_tls_files(document: Document, context: Context) -> Iterator[Finding]:
             reported.add(fact)
 
 
-def check_unchecked(documents: tuple[Document, ...], context: Context) -> Iterator[tuple[Document, Finding]]:
-    """Yield one finding for all files if certificates could not be checked, with the first file it matters to."""
-    kinds = ("tls-server", "tls-client", "work-signing", "work-verification")
-    found = next(((document, block) for document in documents for block in document.all(*kinds)), None)
-    if found and context.on_this_machine and not certificates.can_read():
-        document, block = found
-        message = "certificates and keys were not checked: the package cryptography is not installed"
-        hint = "pip install 'receptor-runner[tls]'"
-        yield document, note("certificates-unchecked", block.line, message, hint)
-
-
 def _check_files(document: Document, block: Block, context: Context) -> Iterator[Finding]:
     for name in ("cert", "key", "clientcas", "rootcas"):
         if block.text(name):
             yield from check_readable(block.text(name), block.line_of(name))
     yield from check_secrecy(block.text("key"), block.line_of("key"))
-    if certificates.can_read():
-        for name in ("clientcas", "rootcas"):
-            yield from _check_authority(block, name, context)
-        yield from _check_certificate(document, block, context)
+    for name in ("clientcas", "rootcas"):
+        yield from _check_authority(block, name, context)
+    yield from _check_certificate(document, block, context)
 
 
 def _check_authority(block: Block, name: str, context: Context) -> Iterator[Finding]:

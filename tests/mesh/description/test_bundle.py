@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import stat
 import subprocess
@@ -372,13 +371,3 @@ def test_nothing_that_is_rendered_is_shared_by_accident(out: Path) -> None:
 
     assert len(keys) == 5
     assert isinstance(render_bundle(described(), out), Rendered)
-
-
-def test_missing_package_is_named(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys need `cryptography`, and the error says how to get it; a mesh without keys does not."""
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
-
-    with pytest.raises(ConfigError) as caught:
-        render_bundle(described(), out)
-    assert caught.value.hint == "pip install 'receptor-runner[tls]'"
-    render_bundle(described("tls: false\nsigned: false\n" + FIVE), tmp_path / "plain")
