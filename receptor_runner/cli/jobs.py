@@ -16,7 +16,7 @@ import click
 from receptor_runner.cli import job_choice, job_list, job_view, messages, output, parameters
 from receptor_runner.cli.commands import Command
 from receptor_runner.cli.node_options import ConnectionOptions, SocketOptions, destination
-from receptor_runner.cli.slices_rows import merged_rows
+from receptor_runner.cli.slices_rows import merged_rows, row_key
 
 if TYPE_CHECKING:
     from receptor_runner.receptor.jobs.overview import JobView
@@ -111,7 +111,7 @@ def _find_prunable(
         with where.local_node() as node:
             found += orphaned_units([*jobs, *read_indexed()], where.control(node), prune=prune)
     if prune:
-        forget_vanished()
+        forget_vanished(private_data_dir)
     return found
 
 
@@ -149,8 +149,13 @@ class _Listing:
         return views
 
     def _chosen(self, jobs: list[RecordedJob]) -> list[RecordedJob]:
-        older = jobs[: -self.newest] if self.newest else []
-        return [*(job for job in older if job.record.is_active), *jobs[len(older) :]]
+        """Return the newest jobs, and the active ones; a sliced job counts once, and is shown whole or not at all."""
+        if not self.newest:
+            return jobs
+        keys = [row_key(job.place.private_data_dir, job.place.ident) for job in jobs]
+        newest = list(dict.fromkeys(reversed(keys)))[: self.newest]
+        shown = {*newest, *(key for key, job in zip(keys, jobs, strict=True) if job.record.is_active)}
+        return [job for key, job in zip(keys, jobs, strict=True) if key in shown]
 
     def watch(self, interval_s: float) -> list[JobView]:
         """Show the list until no job is active; return what was shown last."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from receptor_runner.artifacts import sliced_job_ident
 from receptor_runner.errors import MissingInput
@@ -19,22 +19,27 @@ def merged_rows(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     Args:
         rows: jobs as `job_view.describe_view` returns them.
     """
-    merged: dict[tuple[str, str, bool], list[dict[str, Any]]] = {}
+    merged: dict[RowKey, list[dict[str, Any]]] = {}
     for row in rows:
-        sliced = _sliced_job_of(row)
-        key = (row["private_data_dir"], sliced or row["ident"], sliced is not None)
-        merged.setdefault(key, []).append(row)
-    return [
-        _merged(ident, parts) if is_sliced else parts[0]
-        for (_directory, ident, is_sliced), parts in merged.items()
-    ]
+        merged.setdefault(row_key(Path(row["private_data_dir"]), row["ident"]), []).append(row)
+    return [_merged(key.ident, parts) if key.is_sliced else parts[0] for key, parts in merged.items()]
 
 
-def _sliced_job_of(row: dict[str, Any]) -> str | None:
+class RowKey(NamedTuple):
+    """What makes one row: a job, or a sliced job with all of its slices."""
+
+    private_data_dir: Path
+    ident: str
+    is_sliced: bool
+
+
+def row_key(private_data_dir: Path, ident: str) -> RowKey:
+    """Return the row to which a job belongs, as a slice or as the job itself."""
     from receptor_runner.slices.sliced_job import SlicedJob
 
-    ident = sliced_job_ident(row["ident"])
-    return ident if ident and SlicedJob(Path(row["private_data_dir"]), ident).exists() else None
+    sliced = sliced_job_ident(ident)
+    is_sliced = sliced is not None and SlicedJob(private_data_dir, sliced).exists()
+    return RowKey(private_data_dir, sliced if sliced and is_sliced else ident, is_sliced)
 
 
 def _merged(ident: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -42,7 +47,6 @@ def _merged(ident: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
     nodes = sorted({row["node"] for row in rows})
     active = any(row["active"] for row in rows)
     waiting = _waiting(ident, rows)
-    durations = [row["duration_s"] for row in rows if row["duration_s"] is not None]
     return {
         **max(rows, key=lambda row: row["age_s"]),
         "ident": ident,
@@ -51,12 +55,18 @@ def _merged(ident: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
         "status": _status(rows, waiting, active=active),
         "active": active,
         "rc": None,
-        "duration_s": max(durations, default=None),
+        "duration_s": _duration_s(rows),
         "hosts": _sum(rows, "hosts"),
         "hosts_failed": _sum(rows, "hosts_failed"),
         "waiting": waiting,
         "slices": rows,
     }
+
+
+def _duration_s(rows: list[dict[str, Any]]) -> float | None:
+    """Return how long it took from the start of the first slice to the end of the last one, as far as that is known."""
+    ends = [row["age_s"] - row["duration_s"] for row in rows if row["duration_s"] is not None]
+    return max(row["age_s"] for row in rows) - min(ends) if ends else None
 
 
 def _waiting(ident: str, rows: list[dict[str, Any]]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from receptor_runner.cli.slices_rows import merged_rows
+from receptor_runner.cli.slices_rows import merged_rows, row_key
 from receptor_runner.slices.index import Index
 from receptor_runner.slices.sliced_job import SlicedJob
 
@@ -18,14 +18,14 @@ def row(directory: Path, ident: str, **facts: Any) -> dict[str, Any]:
 
 
 def test_slices_are_one_row(tmp_path: Path) -> None:
-    """Hosts add up, the longest slice counts, nodes are counted; other jobs stay as they are, in their order."""
+    """Hosts add up, it took from the first start to the last end, nodes are counted; other jobs stay as they are."""
     sliced = SlicedJob(tmp_path, "job")
     sliced.write(Index.planned("job", "x", [("a",), ("b",), ("c",)], with_localhost=False))
     rows = [
         row(tmp_path, "before"),
         row(tmp_path, "job-slice-1"),
         row(tmp_path, "other-slice-1"),
-        row(tmp_path, "job-slice-2", node="b", status="failed", hosts_failed=1, duration_s=9.0),
+        row(tmp_path, "job-slice-2", node="b", status="failed", hosts_failed=1, age_s=2.5, duration_s=1.5),
     ]
     before, merged, other = merged_rows(rows)
     assert (before, other) == (rows[0], rows[2])
@@ -35,7 +35,7 @@ def test_slices_are_one_row(tmp_path: Path) -> None:
         4,
         1,
     )
-    assert (merged["duration_s"], merged["waiting"], merged["status"]) == (9.0, 1, "2/3 ended")
+    assert (merged["duration_s"], merged["waiting"], merged["status"]) == (4.0, 1, "2/3 ended")
     assert [part["ident"] for part in merged["slices"]] == ["job-slice-1", "job-slice-2"]
 
 
@@ -51,3 +51,10 @@ def test_the_status_of_a_whole(tmp_path: Path) -> None:
     assert status({}, {}) == "successful"
     assert status({}, {"status": "lost"}) == "lost"
     assert status({}, {"status": "running", "active": True}) == "1/2 ended"
+
+
+def test_a_slice_and_its_job_are_the_same_row(tmp_path: Path) -> None:
+    """As far as there is such a sliced job: the ident of any other job may look like that of a slice."""
+    SlicedJob(tmp_path, "job").write(Index.planned("job", "x", [("a",)], with_localhost=False))
+    assert row_key(tmp_path, "job-slice-1") == row_key(tmp_path, "job-slice-2") == (tmp_path, "job", True)
+    assert row_key(tmp_path, "other-slice-1") == (tmp_path, "other-slice-1", False)

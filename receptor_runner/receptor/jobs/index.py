@@ -42,15 +42,23 @@ class JobPlace:
 def add(place: JobPlace) -> None:
     """Note a job."""
     content = {"private_data_dir": str(place.private_data_dir), "ident": place.ident}
-    for state in state_directories():
-        try:
-            make_directory(state / _NAME)
-            write_atomically(state / _NAME / _file_name(place), json.dumps(content).encode())
-            _drop_oldest(state / _NAME)
-        except OSError as error:
-            log.debug("the job %s cannot be noted in %s: %s", place.ident, state, error)
-        else:
-            return
+    if (directory := _directory()) is None:
+        return
+    try:
+        make_directory(directory)
+        write_atomically(directory / _file_name(place), json.dumps(content).encode())
+        _drop_oldest(directory)
+    except OSError as error:
+        log.debug("the job %s cannot be noted in %s: %s", place.ident, directory, error)
+
+
+def _directory() -> Path | None:
+    """Return the one directory that is read and written, None if no place can be written.
+
+    Not the others too: with another HOME or XDG_STATE_HOME somebody wants a state apart from the usual one.
+    """
+    state = next(state_directories(), None)
+    return state / _NAME if state else None
 
 
 def _drop_oldest(directory: Path) -> None:
@@ -64,14 +72,15 @@ def _drop_oldest(directory: Path) -> None:
 
 def remove(place: JobPlace) -> None:
     """Forget a job."""
-    for state in state_directories():
+    if directory := _directory():
         with contextlib.suppress(OSError):
-            (state / _NAME / _file_name(place)).unlink(missing_ok=True)
+            (directory / _file_name(place)).unlink(missing_ok=True)
 
 
 def places() -> list[JobPlace]:
     """Return all jobs, by directory and ident; files that cannot be read are left out."""
-    return sorted({place for state in state_directories() for place in _read_all(state / _NAME)})
+    directory = _directory()
+    return sorted(set(_read_all(directory))) if directory else []
 
 
 def _file_name(place: JobPlace) -> str:

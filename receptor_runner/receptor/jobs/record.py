@@ -306,10 +306,18 @@ def _recorded(files: Iterable[RecordFile]) -> list[RecordedJob]:
     return sorted(found, key=lambda job: job.record.created)
 
 
-def forget_vanished() -> None:
-    """Remove from the index what has no record any more."""
+def forget_vanished(private_data_dir: Path | None = None) -> None:
+    """Remove from the index what has no record any more.
+
+    Args:
+        private_data_dir: only jobs of this directory.
+    """
+    where = None if private_data_dir is None else Path(os.path.abspath(private_data_dir))
     for place in index.places():
-        if not RecordFile(place.private_data_dir, place.ident).exists():
+        if (
+            where in {None, place.private_data_dir}
+            and not RecordFile(place.private_data_dir, place.ident).exists()
+        ):
             index.remove(place)
 
 

@@ -57,12 +57,27 @@ def test_a_directory_that_is_gone_hides_its_jobs_until_it_is_back(tmp_path: Path
 
 
 def test_pruning_forgets_what_is_gone(tmp_path: Path) -> None:
-    """An entry whose record is gone goes when jobs are pruned; others stay."""
+    """An entry whose record is gone goes when jobs are pruned, or those of its directory; others stay."""
     recorded(tmp_path / "a", "one")
     recorded(tmp_path / "b", "two")
     shutil.rmtree(tmp_path / "a")
+    forget_vanished(tmp_path / "b")
+    assert [place.ident for place in index.places()] == ["one", "two"]
     forget_vanished()
     assert [place.ident for place in index.places()] == ["two"]
+
+
+def test_only_the_preferred_state_directory_counts(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever sets another HOME keeps those jobs apart: nothing of the usual ones is shown or pruned."""
+    recorded(tmp_path / "a", "usual")
+    shutil.rmtree(tmp_path / "a")
+    monkeypatch.setattr(index, "state_directories", lambda: iter([tmp_path / "apart", state]))
+    assert index.places() == []
+    forget_vanished()
+    monkeypatch.setattr(index, "state_directories", lambda: iter([state]))
+    assert [place.ident for place in index.places()] == ["usual"]
 
 
 def test_a_job_that_is_forgotten_leaves_the_index(tmp_path: Path) -> None:
