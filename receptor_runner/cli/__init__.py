@@ -52,6 +52,7 @@ def _run(words: list[str]) -> int:
 def _show(error: Exception | KeyboardInterrupt) -> int:
     """Show why a command failed; return its exit code."""
     from receptor_runner.cli import messages
+    from receptor_runner.cli.system_errors import explained
 
     match error:
         case KeyboardInterrupt():
@@ -64,5 +65,7 @@ def _show(error: Exception | KeyboardInterrupt) -> int:
             # Of stdout, to which click prints help by itself.
             output.give_up_stdout()
             return messages.error(output.cannot_write(error))
+        case OSError() if (failure := explained(error)) is not None:
+            return messages.error(failure.with_traceback(error.__traceback__))
         case _:
             return messages.bug(error)

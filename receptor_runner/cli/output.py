@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
 
 from receptor_runner.errors import OutputFailed
@@ -53,8 +54,18 @@ def cannot_write(failure: OSError) -> OutputFailed:
 
 
 def is_output_failure(failure: OSError) -> bool:
-    """Return whether an error of click's own printing says that stdout takes no more."""
+    """Return whether an error of click's own printing says that stdout takes no more; a pipe's disk is never full."""
+    if failure.errno == errno.ENOSPC and not _is_on_disk(sys.stdout):
+        return False
     return failure.errno in _CANNOT_WRITE and failure.filename is None
+
+
+def _is_on_disk(stream: Any) -> bool:
+    """Whether writing to a stream may find the disk full: a file, or the device that always says so."""
+    try:
+        return not (stream.isatty() or stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode))
+    except (OSError, ValueError):
+        return False
 
 
 def line(text: str) -> None:

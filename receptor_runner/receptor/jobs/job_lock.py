@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from receptor_runner.artifacts import FILE_MODE, LOCK_NAME, make_directory
+from receptor_runner.artifacts import FILE_MODE, LOCK_NAME, make_directory, writing
 from receptor_runner.errors import IdentExists, OutputFailed
 
 
@@ -82,5 +82,6 @@ class JobLock:
                 cause=f"process {holder} submits or follows it",
                 hint=f"tail -f {self._artifact_dir}/stdout",
             ) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        with writing(self._artifact_dir):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)

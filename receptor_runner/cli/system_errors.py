@@ -1,0 +1,47 @@
+"""What the system says about a file or directory that nobody asked about before, as an error of ours."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+from pathlib import Path
+
+from receptor_runner.errors import MissingInput, OutputFailed, RunnerError
+
+_UNUSABLE = frozenset(
+    {errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
+)
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+
+
+def explained(failure: OSError) -> RunnerError | None:
+    """Return the error for what the system said, None for what can only be a bug.
+
+    Args:
+        failure: an error that no other part of the program has explained.
+    """
+    if isinstance(failure.filename, str | bytes) and failure.filename:
+        return _about(os.fsdecode(failure.filename), failure)
+    if failure.errno == errno.ENOENT and not _has_current_directory():
+        return MissingInput("the current directory does not exist any more", hint="cd to one that does")
+    if failure.errno in _FULL:
+        return OutputFailed("cannot write a file", cause=failure.strerror, hint="df -h")
+    return None
+
+
+def _about(name: str, failure: OSError) -> RunnerError | None:
+    parent = shlex.quote(str(Path(name).parent))
+    if failure.errno in _UNUSABLE:
+        return MissingInput(f"cannot use {name}", cause=failure.strerror, hint=f"ls -ld {parent}")
+    if failure.errno in _FULL:
+        return OutputFailed(f"cannot write {name}", cause=failure.strerror, hint=f"df -h {parent}")
+    return None
+
+
+def _has_current_directory() -> bool:
+    try:
+        os.getcwd()  # noqa: PTH109 - whether there is one, not its path
+    except OSError:
+        return False
+    return True
