@@ -68,9 +68,36 @@ class RunnerError(Exception):
         return shown
 
 
+def pasteable(*words: object) -> str:
+    """Return a command line for a hint: pasted into a shell it has these words, whatever is in them.
+
+    Args:
+        words: the words; paths and numbers too.
+    """
+    return " ".join(_quoted(str(word)) for word in words)
+
+
+def _quoted(word: str) -> str:
+    import shlex
+
+    if word.isprintable():
+        return shlex.quote(word)
+    import os
+
+    # A hint is one line of printable text, so what is not is written as bash, zsh and ksh read it.
+    escapes = (
+        char
+        if char.isprintable() and char not in "'\\"
+        else "".join(f"\\x{byte:02x}" for byte in os.fsencode(char))
+        for char in word
+    )
+    return f"$'{''.join(escapes)}'"
+
+
 def _one_line(text: str) -> str:
     """Return a text as one line that is safe to show: a worker's words may hold control characters."""
-    return "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
+    line = " ".join(part for piece in text.splitlines() if (part := piece.strip()))
+    return "".join(char if char.isprintable() else " " if char == "\t" else "?" for char in line)
 
 
 class UsageError(RunnerError):

@@ -11,7 +11,7 @@ from receptor_runner.archive.pack import MemoryFile, PackedArchive, Tree, pack_t
 from receptor_runner.archive.zip_format import DEFAULT_LEVEL
 from receptor_runner.artifacts import CERTIFICATE_NAME, RESERVED_NAMES
 from receptor_runner.env_files import read_settings
-from receptor_runner.errors import MissingInput
+from receptor_runner.errors import MissingInput, pasteable
 from receptor_runner.ignore import runner_ignore
 from receptor_runner.job import Job, check_ident
 from receptor_runner.relocation import Relocation, named_files, options_as_files
@@ -156,9 +156,9 @@ def _existing(private_data_dir: Path) -> Path:
     root = Path(os.path.abspath(private_data_dir))
     if root.exists() and not root.is_dir():
         what = f"private data directory {private_data_dir} is not a directory"
-        raise MissingInput(what, hint=f"ls -ld {root}")
+        raise MissingInput(what, hint=pasteable("ls", "-ld", root))
     if not root.is_dir():
-        hint = f"mkdir -p {private_data_dir}/project"
+        hint = pasteable("mkdir", "-p", private_data_dir / "project")
         raise MissingInput(f"private data directory {private_data_dir} does not exist", hint=hint)
     return root
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import subprocess
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from receptor_runner import errors
-from receptor_runner.errors import Interrupted, RunnerError, StreamError
+from receptor_runner.errors import Interrupted, RunnerError, StreamError, UsageError, pasteable
 
 CODES = {
     "RunnerError": 70,
@@ -90,3 +92,16 @@ def test_another_hint_changes_nothing_else() -> None:
     )
     assert error.hint == "old"
     assert Interrupted("stop", signal_number=15).with_hint("new").exit_code == 143
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["plain", "two words", "$(touch pwned)", "it's", "two  blanks", "line\nbreak", "tab\t'\\\\", "\udcff"],
+)
+def test_a_command_in_a_hint_can_be_pasted(name: str) -> None:
+    """A shell takes it for the same words, and it is one printable line."""
+    hint = UsageError("what", hint=pasteable("printf", "%s", name)).lines()[1]
+    line = hint.removeprefix("  hint: ")
+    assert line.isprintable()
+    done = subprocess.run(["bash", "-c", line], capture_output=True, check=True)
+    assert done.stdout == os.fsencode(name)

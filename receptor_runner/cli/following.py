@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from receptor_runner.cli import verdict
 from receptor_runner.cli.interrupts import Interrupts
-from receptor_runner.errors import ContactLost, Interrupted
+from receptor_runner.errors import ContactLost, Interrupted, pasteable
 from receptor_runner.outcome import Outcome, Status
 
 if TYPE_CHECKING:
@@ -100,4 +100,4 @@ class JobFollowing:
 
 
 def _cancel(private_data_dir: Path, ident: str) -> str:
-    return f"receptor-runner cancel {private_data_dir} -i {ident}"
+    return pasteable("receptor-runner", "cancel", private_data_dir, "-i", ident)

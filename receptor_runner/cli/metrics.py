@@ -12,7 +12,7 @@ import click
 
 from receptor_runner.cli import completions, job_choice, output
 from receptor_runner.cli.commands import Command
-from receptor_runner.errors import ConfigError, OutputFailed
+from receptor_runner.errors import ConfigError, OutputFailed, pasteable
 
 if TYPE_CHECKING:
     from receptor_runner.receptor.jobs.record import RecordedJob
@@ -94,7 +94,7 @@ def _ends_of_configs(configs: tuple[Path, ...]) -> Iterator[CertificateEnd]:
         try:
             yield from certificate_ends(parse(path.read_text(), file=str(path)))
         except (OSError, ValueError) as error:
-            hint = f"receptor-runner config check {path}"
+            hint = pasteable("receptor-runner", "config", "check", path)
             raise ConfigError(
                 f"the certificates of {path} cannot be read", cause=str(error), hint=hint
             ) from error
@@ -117,5 +117,5 @@ def _write(path: Path, text: str) -> None:
         write_atomically(path, text.encode(), mode=_READABLE)
     except OSError as error:
         raise OutputFailed(
-            f"cannot write {path}", cause=error.strerror, hint=f"ls -ld {path.parent}"
+            f"cannot write {path}", cause=error.strerror, hint=pasteable("ls", "-ld", path.parent)
         ) from error

@@ -12,7 +12,7 @@ import click
 from receptor_runner.cli import messages, parameters, verdict
 from receptor_runner.cli.commands import Command
 from receptor_runner.cli.job_output import JobOutput
-from receptor_runner.errors import Interrupted, UsageError
+from receptor_runner.errors import Interrupted, UsageError, pasteable
 from receptor_runner.system.cancel import CancelToken
 
 REMAINING_OUTPUT_S = 12.0
@@ -39,7 +39,7 @@ def process(private_data_dir: Path, ident: str | None, quiet: bool) -> int:
     if sys.stdin.isatty():
         raise UsageError(
             "refusing to read a worker's stream from a terminal",
-            hint=f"... | receptor-runner worker | receptor-runner process {private_data_dir}",
+            hint=f"... | receptor-runner worker | {pasteable('receptor-runner', 'process', private_data_dir)}",
         )
     display = JobOutput()
     config = runner_config(private_data_dir, ident)

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from receptor_runner.cli import messages
-from receptor_runner.errors import Interrupted
+from receptor_runner.errors import Interrupted, pasteable
 
 if TYPE_CHECKING:
     from receptor_runner.cli.live.display import JobDisplay
@@ -108,6 +108,6 @@ def _aborted(private_data_dir: Path, ident: str, number: int) -> Interrupted:
 
     record = RecordFile(private_data_dir, ident).read()
     if record and record.is_active and record.unit_id:
-        hint = f"receptor-runner attach {private_data_dir} -i {ident}"
+        hint = pasteable("receptor-runner", "attach", private_data_dir, "-i", ident)
         return Interrupted("interrupted; the job may be running", signal_number=number, hint=hint)
     return Interrupted("interrupted; nothing of the job has run", signal_number=number)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-import shlex
 from pathlib import Path
 
-from receptor_runner.errors import MissingInput, OutputFailed, RunnerError
+from receptor_runner.errors import MissingInput, OutputFailed, RunnerError, pasteable
 
 _UNUSABLE = frozenset(
     {errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
@@ -31,11 +30,13 @@ def explained(failure: OSError) -> RunnerError | None:
 
 
 def _about(name: str, failure: OSError) -> RunnerError | None:
-    parent = shlex.quote(str(Path(name).parent))
+    parent = Path(name).parent
     if failure.errno in _UNUSABLE:
-        return MissingInput(f"cannot use {name}", cause=failure.strerror, hint=f"ls -ld {parent}")
+        return MissingInput(f"cannot use {name}", cause=failure.strerror, hint=pasteable("ls", "-ld", parent))
     if failure.errno in _FULL:
-        return OutputFailed(f"cannot write {name}", cause=failure.strerror, hint=f"df -h {parent}")
+        return OutputFailed(
+            f"cannot write {name}", cause=failure.strerror, hint=pasteable("df", "-h", parent)
+        )
     return None
 
 

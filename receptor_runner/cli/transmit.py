@@ -13,7 +13,7 @@ import click
 from receptor_runner.cli import early_checks, messages, parameters
 from receptor_runner.cli.commands import Command
 from receptor_runner.cli.job_options import JobOptions
-from receptor_runner.errors import UsageError
+from receptor_runner.errors import UsageError, pasteable
 
 if TYPE_CHECKING:
     from receptor_runner.cli.live.display import JobDisplay
@@ -74,7 +74,7 @@ def transmit(
     if sys.stdout.isatty():
         raise UsageError(
             "refusing to write a stream to a terminal",
-            hint=f"receptor-runner transmit {private_data_dir} ... | receptor-runner worker",
+            hint=f"{pasteable('receptor-runner', 'transmit', private_data_dir)} ... | receptor-runner worker",
         )
     wanted = job.job(json_mode=json_mode, quiet=quiet)
     if not only_kwargs:  # else the worker's own directory counts

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from receptor_runner.doctor.verdict import Fault, Verdict, failed, ok, warning
+from receptor_runner.errors import pasteable
 from receptor_runner.receptor_config.certificate_ends import CertificateEnd
 from receptor_runner.receptor_config.certificates import SOON
 
@@ -22,7 +22,7 @@ def judge_ends(ends: Sequence[CertificateEnd], config: str, now: datetime) -> Ve
     facts = {"certificates": [_describe(end, now) for end in ends]}
     first = min(ends, key=lambda end: end.not_after)
     left = first.not_after - now
-    hint = f"issue a new one and restart the node: receptor-runner config check {shlex.quote(config)}"
+    hint = f"issue a new one and restart the node: {pasteable('receptor-runner', 'config', 'check', config)}"
     if left <= timedelta(0):
         return failed(f"{first.path} expired on {first.not_after:%Y-%m-%d}", Fault.MISCONFIGURED, hint, facts)
     if left < SOON:

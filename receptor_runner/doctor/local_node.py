@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import grp
 import os
-import shlex
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ from receptor_runner.doctor.machine import installed_versions, nearest_directory
 from receptor_runner.doctor.steps import Step
 from receptor_runner.doctor.verdict import Fault, Verdict, failed, failed_by, ok, skipped, warning
 from receptor_runner.doctor.view import LocalView
-from receptor_runner.errors import ConfigError
+from receptor_runner.errors import ConfigError, pasteable
 from receptor_runner.receptor.nodes.local_config import find_config, read_config
 from receptor_runner.receptor.nodes.mesh import MESH_FIELDS, read_nodes
 from receptor_runner.receptor_config.certificate_ends import certificate_ends
@@ -63,7 +62,7 @@ def _socket(view: LocalView) -> Verdict:
     try:
         mode = view.path.stat().st_mode
     except PermissionError as error:
-        hint = f"namei -l {shlex.quote(str(view.path))}"
+        hint = pasteable("namei", "-l", view.path)
         return failed(f"{view.path}: {error.strerror}", Fault.MISCONFIGURED, hint, facts)
     except OSError as error:
         hint = f"{_START}, or name its socket with --socket"
@@ -134,7 +133,7 @@ def _config(view: LocalView) -> Verdict:
         return failed_by(error, hint) if view.destination.config else skipped(str(error), hint)
     found = [finding for finding in check_files([path]) if finding.code not in _DATED]
     facts = {"path": str(path), "findings": [finding.as_dict() for finding in found]}
-    check = f"receptor-runner config check {shlex.quote(str(path))}"
+    check = pasteable("receptor-runner", "config", "check", path)
     for severity in (Severity.ERROR, Severity.WARNING):
         messages = [finding.message for finding in found if finding.severity is severity]
         if messages:
@@ -151,7 +150,7 @@ def _certificates(view: LocalView) -> Verdict:
     try:
         ends = list(certificate_ends(view.document))
     except (OSError, ValueError) as error:
-        hint = f"receptor-runner config check {shlex.quote(view.document.file)}"
+        hint = pasteable("receptor-runner", "config", "check", view.document.file)
         return failed(f"a certificate cannot be read: {error}", Fault.MISCONFIGURED, hint)
     return (
         judge_ends(ends, view.document.file, datetime.now(UTC)) if ends else ok("none: the node uses no TLS")

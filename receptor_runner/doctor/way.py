@@ -6,7 +6,7 @@ from pathlib import Path
 
 from receptor_runner.doctor.verdict import Fault, Verdict, failed, failed_by, ok
 from receptor_runner.doctor.view import NodeView
-from receptor_runner.errors import NodeUnavailable, Unreachable
+from receptor_runner.errors import NodeUnavailable, Unreachable, pasteable
 from receptor_runner.receptor.nodes.preflight import Route, choose_work_type, route_to
 from receptor_runner.receptor.nodes.tls import find_tls_client
 from receptor_runner.receptor_config import certificates
@@ -109,6 +109,6 @@ def _judge_key(view: NodeView, signing: Block) -> Verdict:
     except PermissionError:
         return ok(f"required; {path} is closed to this user, `worker` shows whether it is accepted", facts)
     except (OSError, ValueError) as error:
-        hint = f"openssl rsa -check -noout -in {path}"
+        hint = pasteable("openssl", "rsa", "-check", "-noout", "-in", path)
         return failed(f"the signing key {path} cannot be used: {error}", Fault.MISCONFIGURED, hint, facts)
     return ok(f"required; signed with {path}", facts)

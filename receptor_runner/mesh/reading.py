@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from receptor_runner.errors import ConfigError, MissingInput
+from receptor_runner.errors import ConfigError, MissingInput, pasteable
 from receptor_runner.mesh.checks import check_description
 from receptor_runner.mesh.description import MeshDescription
 from receptor_runner.mesh.entries import Entries
@@ -69,7 +69,7 @@ def _unusable(path: Path, reading: Reading) -> ConfigError:
     return ConfigError(
         f"{path} has errors",
         cause=f"line {first.line}: {first.message}{more}",
-        hint=f"receptor-runner mesh check {path}",
+        hint=pasteable("receptor-runner", "mesh", "check", path),
     )
 
 
@@ -82,7 +82,7 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as fault:
-        hint = f"receptor-runner mesh init {path}"
+        hint = pasteable("receptor-runner", "mesh", "init", path)
         raise MissingInput(f"{path} does not exist", hint=hint) from fault
     except OSError as fault:
         raise MissingInput(f"cannot read {path}", cause=fault.strerror or str(fault)) from fault

@@ -8,7 +8,7 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
-from receptor_runner.errors import ConfigError, NodeUnavailable
+from receptor_runner.errors import ConfigError, NodeUnavailable, pasteable
 from receptor_runner.system.sockets import short_address
 
 if TYPE_CHECKING:
@@ -87,7 +87,9 @@ def _remove_stale(path: Path) -> None:
         path.unlink(missing_ok=True)
     elif path.exists() or path.is_symlink():
         raise ConfigError(
-            f"cannot open the socket {path}", cause="there is something else", hint=f"ls -ld {path}"
+            f"cannot open the socket {path}",
+            cause="there is something else",
+            hint=pasteable("ls", "-ld", path),
         )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from receptor_runner.archive.pack import MemoryFile
-from receptor_runner.errors import IdentExists, MissingInput, UsageError
+from receptor_runner.errors import IdentExists, MissingInput, UsageError, pasteable
 from receptor_runner.receptor.jobs.submit import is_disposable
 from receptor_runner.receptor.nodes.destination import Destination
 from receptor_runner.rotation import rotate_artifacts
@@ -164,7 +164,7 @@ def _plan(sliced: SlicedJob, work: SlicedWork, slicing: Slicing) -> Plan:
         return _fresh(sliced, work, slicing, index)
     if not unfinished:
         raise _taken(sliced, "a job that has ended").with_hint(
-            f"{sliced.way_back}, or the same command with --rerun or --rerun-slice"
+            f"replace it by the same command with --rerun or --rerun-slice, or look at it: {sliced.way_back}"
         )
     return Plan(index=index, numbers=unfinished)
 
@@ -203,7 +203,7 @@ def _again(sliced: SlicedJob, numbers: Sequence[int]) -> Plan:
     if not sliced.exists():
         raise MissingInput(
             f"no job `{sliced.ident}` in slices in {sliced.private_data_dir}",
-            hint=f"receptor-runner jobs {sliced.private_data_dir} --slices",
+            hint=pasteable("receptor-runner", "jobs", sliced.private_data_dir, "--slices"),
         )
     index = sliced.read()
     for number in numbers:
@@ -219,7 +219,7 @@ def _taken(sliced: SlicedJob, by: str, cause: str | None = None) -> IdentExists:
     return IdentExists(
         f"the ident `{sliced.ident}` belongs to {by}",
         cause=cause,
-        hint=f"{sliced.way_back}, or the same command with --rerun",
+        hint=f"replace it by the same command with --rerun, or look at it: {sliced.way_back}",
     )
 
 

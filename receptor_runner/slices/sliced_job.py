@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from receptor_runner.artifacts import INDEX_NAME, make_directory, sliced_job_ident, write_atomically, writing
-from receptor_runner.errors import MissingInput
+from receptor_runner.errors import MissingInput, pasteable
 from receptor_runner.receptor.jobs.index import JobPlace
 from receptor_runner.receptor.jobs.record import RecordFile, now
 from receptor_runner.slices.index import Index, SliceEntry
@@ -52,7 +52,7 @@ class SlicedJob:
             raise MissingInput(
                 f"the index {self._path} cannot be read",
                 cause=f"{type(error).__name__}: {error}",
-                hint=f"receptor-runner jobs {self.private_data_dir} --slices",
+                hint=pasteable("receptor-runner", "jobs", self.private_data_dir, "--slices"),
             ) from error
 
     def write(self, index: Index, *, durable: bool = False) -> Index:

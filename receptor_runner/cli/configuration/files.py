@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from receptor_runner.errors import ConfigError
+from receptor_runner.errors import ConfigError, pasteable
 
 PROJECT_FILE = "receptor-runner.yml"
 PROFILES = "profiles"
@@ -157,7 +157,9 @@ def _check(location: Location, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise ConfigError(f"{location.name} is not a regular file")
     if status.st_mode & stat.S_IWOTH:
-        raise ConfigError(f"{location.name}: everybody may write to it", hint=f"chmod o-w {location.path}")
+        raise ConfigError(
+            f"{location.name}: everybody may write to it", hint=pasteable("chmod", "o-w", location.path)
+        )
 
 
 class _Reader:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from receptor_runner.errors import MissingInput, NodeUnavailable
+from receptor_runner.errors import MissingInput, NodeUnavailable, pasteable
 from receptor_runner.mesh.bundle import node_files
 from receptor_runner.mesh.local.processes import IN_DIRECTORY, STOP_TIMEOUT_S, reap
 from receptor_runner.mesh.local.waiting import is_true_within
@@ -128,7 +127,7 @@ class Daemon:
             raise NodeUnavailable(
                 f"node `{self.name}` does not start",
                 cause=f"it has not said that it is ready for {START_TIMEOUT_S:g} s",
-                hint=f"cat {shlex.quote(str(self.log))}",
+                hint=pasteable("cat", self.log),
             )
 
     def _spawn(self, program: list[str]) -> int:
@@ -164,7 +163,7 @@ class Daemon:
         return NodeUnavailable(
             f"node `{self.name}` ended",
             cause=lines[-1] if lines else "it printed nothing",
-            hint=f"cat {shlex.quote(str(self.log))}",
+            hint=pasteable("cat", self.log),
         )
 
     def is_running(self) -> bool:

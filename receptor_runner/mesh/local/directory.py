@@ -7,14 +7,13 @@ import dataclasses
 import fcntl
 import json
 import os
-import shlex
 import tempfile
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from receptor_runner.artifacts import write_atomically
-from receptor_runner.errors import OutputFailed, UsageError
+from receptor_runner.errors import OutputFailed, UsageError, pasteable
 from receptor_runner.mesh.local.processes import end_processes, receptor_processes
 from receptor_runner.system.directories import state_directories
 from receptor_runner.system.files import remove_tree
@@ -76,8 +75,8 @@ class MeshDirectory:
         if held and held != _as_data(description):
             raise UsageError(
                 f"{self.path} holds another mesh, or an older version of this one",
-                hint=f"receptor-runner mesh down --dir {shlex.quote(str(self.path))}; "
-                "or choose another directory with --dir",
+                hint="choose another directory with --dir, or stop that one: "
+                + pasteable("receptor-runner", "mesh", "down", "--dir", self.path),
             )
         return Claim.COMPLETE if held else Claim.INCOMPLETE
 

@@ -6,7 +6,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
-from receptor_runner.errors import NodeUnavailable
+from receptor_runner.errors import NodeUnavailable, pasteable
 from receptor_runner.mesh.description import Role
 from receptor_runner.mesh.local.daemon import Daemon, find_receptor
 from receptor_runner.mesh.local.directory import Claim, MeshDirectory
@@ -149,7 +149,7 @@ class LocalMesh:
         return NodeUnavailable(
             f"worker `{worker}`{others} cannot take jobs after {timeout_s:g} s",
             cause=reason,
-            hint=f"cat {self.daemon(worker).log}",
+            hint=pasteable("cat", self.daemon(worker).log),
         )
 
     def missing(self) -> dict[str, str]:

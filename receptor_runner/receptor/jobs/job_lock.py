@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from receptor_runner.artifacts import FILE_MODE, LOCK_NAME, make_directory, writing
-from receptor_runner.errors import IdentExists, OutputFailed
+from receptor_runner.errors import IdentExists, OutputFailed, pasteable
 
 
 class JobLock:
@@ -80,7 +80,7 @@ class JobLock:
             raise IdentExists(
                 f"the job `{self._ident}` is held by another process",
                 cause=f"process {holder} submits or follows it",
-                hint=f"tail -f {self._artifact_dir}/stdout",
+                hint=pasteable("tail", "-f", self._artifact_dir / "stdout"),
             ) from error
         with writing(self._artifact_dir):
             os.ftruncate(descriptor, 0)

@@ -26,7 +26,7 @@ from receptor_runner.artifacts import (
     write_atomically,
     writing,
 )
-from receptor_runner.errors import MissingInput, NeverStarted, OutputFailed
+from receptor_runner.errors import MissingInput, NeverStarted, OutputFailed, pasteable
 from receptor_runner.job import check_ident
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.receptor.jobs import index
@@ -157,7 +157,7 @@ class RecordFile:
     @property
     def way_back(self) -> str:
         """The command that attaches to the job."""
-        return f"receptor-runner attach {self.artifact_dir.parent.parent} -i {self.ident}"
+        return pasteable("receptor-runner", "attach", self.artifact_dir.parent.parent, "-i", self.ident)
 
     def read(self) -> Record | None:
         """Return the record, or None if there is none.
@@ -188,7 +188,7 @@ class RecordFile:
             raise MissingInput(
                 f"no job `{self.ident}` in {directory}",
                 cause=f"{self._path} does not exist",
-                hint=f"receptor-runner jobs {directory}",
+                hint=pasteable("receptor-runner", "jobs", directory),
             )
         return record
 

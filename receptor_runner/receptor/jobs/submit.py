@@ -108,7 +108,7 @@ def _active(file: RecordFile, digest: str, destination: Destination, *, rerun: b
     if record and record.is_active and record.unit_id:
         if record.digest != digest:
             raise _taken(file, "an active job whose options or inputs differ").with_hint(
-                f"{file.way_back}, or use another ident"
+                f"use another ident, or follow that job: {file.way_back}"
             )
         return record
     has_ended = not record.is_active if record else file.has_artifacts()
@@ -129,7 +129,7 @@ def _upload_was_interrupted(file: RecordFile, record: Record, destination: Desti
 def _taken(file: RecordFile, by: str) -> IdentExists:
     return IdentExists(
         f"the ident `{file.ident}` belongs to {by}",
-        hint=f"{file.way_back}, or the same command with --rerun",
+        hint=f"replace it by the same command with --rerun, or look at it: {file.way_back}",
     )
 
 

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from receptor_runner.artifacts import DIRECTORY_MODE, make_directory, write_atomically
-from receptor_runner.errors import NodeUnavailable, OutputFailed
+from receptor_runner.errors import NodeUnavailable, OutputFailed, pasteable
 from receptor_runner.system.directories import NODE_PREFIX, state_directories
 from receptor_runner.system.interpreter import PACKAGE_ROOT, program_words
 from receptor_runner.system.sockets import short_address
@@ -103,7 +103,7 @@ class EmbeddedNode:
                 raise NodeUnavailable(
                     f"{self.directory} is not a private directory of this user",
                     cause="it holds the job's embedded node",
-                    hint=f"ls -ld {self.directory}",
+                    hint=pasteable("ls", "-ld", self.directory),
                 )
 
     def close(self) -> None:
@@ -160,7 +160,7 @@ class EmbeddedNode:
         return NodeUnavailable(
             "the embedded node does not start",
             cause=": ".join(part for part in parts if part),
-            hint=answer.get("hint") or f"cat {shlex.quote(str(log))}",
+            hint=answer.get("hint") or pasteable("cat", log),
         )
 
 

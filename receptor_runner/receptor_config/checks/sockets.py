@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from receptor_runner.errors import pasteable
 from receptor_runner.receptor_config.checks.files import mode_of
 from receptor_runner.receptor_config.findings import Finding, error, warning
 from receptor_runner.system.sockets import MAX_ADDRESS_BYTES
@@ -58,5 +59,6 @@ def _check_directory(directory: Path, line: int) -> Iterator[Finding]:
     mode = mode_of(str(directory))
     if mode is not None and not stat.S_ISDIR(mode):
         message = f"the directory {directory} does not exist, and the daemon does not create it"
-        hint = f"mkdir -p {directory} (below /run, use RuntimeDirectory= or tmpfiles.d to survive a reboot)"
+        make = pasteable("mkdir", "-p", directory)
+        hint = f"{make} (below /run, use RuntimeDirectory= or tmpfiles.d to survive a reboot)"
         yield error("socket-dir-missing", line, message, hint)
