@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from receptor_runner.artifacts import slice_ident
 from receptor_runner.errors import ContactLost, RunnerError
+from receptor_runner.json_values import from_json
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.receptor.jobs.record import Record, now
 from receptor_runner.slices.merging import SliceEnd, merged_end
@@ -171,13 +172,10 @@ class Index:
         return value
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Read an index from its JSON object."""
-        fields = {key: item for key, item in value.items() if key != "schema"}
-        slices = tuple(_entry(entry) for entry in fields.pop("slices"))
-        return cls(slices=slices, **fields)
+    def from_json(cls, value: object) -> Self:
+        """Read an index from its JSON object; keys that this version does not know are ignored.
 
-
-def _entry(value: Mapping[str, Any]) -> SliceEntry:
-    fields = {key: item for key, item in value.items() if key != "artifacts"}
-    return SliceEntry(**{**fields, "hosts": tuple(fields["hosts"])})
+        Raises:
+            ValueError: it is no index.
+        """
+        return from_json(value, cls)

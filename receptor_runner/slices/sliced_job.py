@@ -48,10 +48,10 @@ class SlicedJob:
         """
         try:
             return Index.from_json(json.loads(self._path.read_bytes()))
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (OSError, ValueError) as error:
             raise MissingInput(
                 f"the index {self._path} cannot be read",
-                cause=f"{type(error).__name__}: {error}",
+                cause=str(error),
                 hint=pasteable("receptor-runner", "jobs", self.private_data_dir, "--slices"),
             ) from error
 

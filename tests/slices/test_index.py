@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from receptor_runner.errors import ContactLost, StreamError
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.slices.index import Index
@@ -47,3 +48,11 @@ def test_an_index_reads_as_it_was_written() -> None:
     value = json.loads(json.dumps(index.to_json()))
     assert Index.from_json(value) == index
     assert [entry["artifacts"] for entry in value["slices"]] == ["../job-slice-1", "../job-slice-2"]
+
+
+def test_what_is_no_index_is_an_error() -> None:
+    """The error says what is wrong, and where."""
+    value = json.loads(json.dumps(PLANNED.to_json()))
+    value["slices"][1]["hosts"] = "c"
+    with pytest.raises(ValueError, match=r"at `\$.slices\[1\].hosts`"):
+        Index.from_json(value)

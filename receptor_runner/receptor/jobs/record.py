@@ -28,12 +28,12 @@ from receptor_runner.artifacts import (
 )
 from receptor_runner.errors import MissingInput, NeverStarted, OutputFailed, pasteable
 from receptor_runner.job import check_ident
-from receptor_runner.outcome import Outcome, Status
+from receptor_runner.json_values import from_json
+from receptor_runner.outcome import Outcome
 from receptor_runner.receptor.jobs import index
 from receptor_runner.receptor.jobs.index import JobPlace
 from receptor_runner.receptor.jobs.job_lock import JobLock
 from receptor_runner.results.checkpoint import Checkpoint
-from receptor_runner.stream.position import Position
 from receptor_runner.system.files import remove_tree
 
 log = logging.getLogger("receptor_runner.record")
@@ -114,17 +114,15 @@ class Record:
         return {"schema": SCHEMA, **dataclasses.asdict(self)}
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> Record:
-        """Read a record from its JSON object."""
-        fields = {key: item for key, item in value.items() if key != "schema"}
-        checkpoint = dict(fields["checkpoint"])
-        fields["checkpoint"] = Checkpoint(**checkpoint | {"position": Position(**checkpoint["position"])})
-        fields["stage"] = Stage(fields["stage"])
-        if fields["outcome"]:
-            outcome = dict(fields["outcome"])
-            typed = {"status": Status(outcome["status"]), "warnings": tuple(outcome.get("warnings", ()))}
-            fields["outcome"] = Outcome(**outcome | typed)
-        return cls(**fields)
+    def from_json(cls, value: object) -> Record:
+        """Read a record from its JSON object; keys that this version does not know are ignored.
+
+        Raises:
+            ValueError: it is no record.
+        """
+        record = from_json(value, cls)
+        datetime.fromisoformat(record.created)
+        return record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,10 +167,10 @@ class RecordFile:
             return Record.from_json(json.loads(self._path.read_bytes()))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (OSError, ValueError) as error:
             raise MissingInput(
                 f"the record {self._path} cannot be read",
-                cause=f"{type(error).__name__}: {error}",
+                cause=str(error),
                 hint=f"receptorctl work list shows what runs; rm {self._path} forgets the job",
             ) from error
 

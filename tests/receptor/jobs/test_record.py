@@ -66,6 +66,43 @@ def test_a_damaged_record_is_an_error_with_its_path(tmp_path: Path, content: str
         file.read()
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "cause"),
+    [
+        ("socket", 5, "Expected `str`, got `int` - at `$.socket`"),
+        ("node", ["x"], "Expected `str`, got `array` - at `$.node`"),
+        ("created", "never", "Invalid isoformat string: 'never'"),
+        ("stage", "odd", "Invalid enum value 'odd' - at `$.stage`"),
+        (
+            "checkpoint",
+            {"position": {"offset": "1"}},
+            "Expected `int`, got `str` - at `$.checkpoint.position.offset`",
+        ),
+    ],
+)
+def test_a_value_of_another_type_is_damage_too(tmp_path: Path, key: str, value: object, cause: str) -> None:
+    """The error says where it is, and the list of all jobs goes on without this one."""
+    file = RecordFile(tmp_path, "1")
+    file.write(record())
+    path = file.artifact_dir / "unit.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    with pytest.raises(MissingInput) as caught:
+        file.read()
+    assert caught.value.cause == cause
+    RecordFile(tmp_path, "2").write(record())
+    assert [job.place.ident for job in read_all(tmp_path)] == ["2"]
+
+
+def test_keys_of_later_versions_are_ignored(tmp_path: Path) -> None:
+    """A record that a newer program wrote is no damage to an older one."""
+    file = RecordFile(tmp_path, "1")
+    written = file.write(record())
+    path = file.artifact_dir / "unit.json"
+    value = json.loads(path.read_text())
+    path.write_text(json.dumps({**value, "new": 1, "checkpoint": {**value["checkpoint"], "newer": {}}}))
+    assert file.read() == written
+
+
 @pytest.mark.parametrize("ident", ["", ".", "..", "a/b", "a\0b"])
 def test_an_ident_names_one_directory(tmp_path: Path, ident: str) -> None:
     """An ident can never lead out of artifacts/."""
