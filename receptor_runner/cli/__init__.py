@@ -9,7 +9,7 @@ import os
 import sys
 
 from receptor_runner.cli import output
-from receptor_runner.errors import Interrupted, NodeUnavailable, RunnerError
+from receptor_runner.errors import Interrupted, NodeUnavailable, OutputFailed, RunnerError
 
 LOG_FORMAT_VARIABLE = "RECEPTOR_RUNNER_LOG_FORMAT"
 
@@ -25,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     words = sys.argv[1:] if arguments is None else arguments
     output.fill_closed_streams()
+    output.promise_object(False)
     try:
         return _run(words)
     except (Exception, KeyboardInterrupt) as error:
@@ -51,21 +52,32 @@ def _run(words: list[str]) -> int:
 
 def _show(error: Exception | KeyboardInterrupt) -> int:
     """Show why a command failed; return its exit code."""
+    import contextlib
+
     from receptor_runner.cli import messages
-    from receptor_runner.cli.system_errors import explained
+
+    failure = _explained(error)
+    code = messages.error(failure)
+    with contextlib.suppress(OutputFailed):  # stderr has it
+        output.failure(failure)
+    return code
+
+
+def _explained(error: Exception | KeyboardInterrupt) -> RunnerError:
+    from receptor_runner.cli.system_errors import bug, explained
 
     match error:
         case KeyboardInterrupt():
-            return messages.error(Interrupted("interrupted"))
+            return Interrupted("interrupted")
         case NodeUnavailable(hint=None):
-            return messages.error(error.with_hint("find out why, step by step: receptor-runner doctor"))
+            return error.with_hint("find out why, step by step: receptor-runner doctor")
         case RunnerError():
-            return messages.error(error)
+            return error
         case OSError() if output.is_output_failure(error):
             # Of stdout, to which click prints help by itself.
             output.give_up_stdout()
-            return messages.error(output.cannot_write(error))
+            return output.cannot_write(error)
         case OSError() if (failure := explained(error)) is not None:
-            return messages.error(failure.with_traceback(error.__traceback__))
+            return failure.with_traceback(error.__traceback__)
         case _:
-            return messages.bug(error)
+            return bug(error)

@@ -123,7 +123,9 @@ def _read(line: str) -> dict[str, Any] | None:
         report = json.loads(line)
     except ValueError:
         return None
-    return report if isinstance(report, dict) and "changed" in report else None
+    # With `error` as an object it says why nothing was cleaned up; the error of a report is a text.
+    is_report = isinstance(report, dict) and ("changed" in report or isinstance(report.get("error"), dict))
+    return report if is_report else None
 
 
 def _exit_code(end: CommandEnd) -> int:

@@ -66,14 +66,3 @@ def error(failure: RunnerError) -> int:
         first = first.replace("error:", f"{_RED}error:{_RESET}", 1)
     _write("\n".join([first, *others]))
     return failure.exit_code
-
-
-def bug(failure: Exception) -> int:
-    """Show an error that nobody foresaw."""
-    return error(
-        RunnerError(
-            "unexpected error, a bug in receptor-runner",
-            cause=f"{type(failure).__name__}: {failure}",
-            hint="run the same command with --debug and report the traceback",
-        ).with_traceback(failure.__traceback__)
-    )

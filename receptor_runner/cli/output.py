@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from receptor_runner.errors import RunnerError
+
 _CANNOT_WRITE = frozenset({errno.EBADF, errno.EIO, errno.ENOSPC, errno.EPIPE})
 
 
@@ -100,9 +102,32 @@ def json_line(value: Any) -> str:
     return json.dumps(value, default=str) + "\n"
 
 
+class _Promise:
+    """Whether a program waits for a JSON object on stdout: then there is one, whatever happens."""
+
+    is_open = False
+
+
+def promise_object(wanted: bool = True) -> None:
+    """Note that a program waits for a JSON object, or that none does."""
+    _Promise.is_open = wanted
+
+
 def data(value: Any) -> None:
     """Print one JSON object for a program."""
+    _Promise.is_open = False
     write(json_line(value))
+
+
+def failure(error: RunnerError) -> None:
+    """Print an error as a JSON object if a program still waits for one; it is on stderr too.
+
+    Raises:
+        OutputFailed: stdout takes no more.
+    """
+    if _Promise.is_open:
+        facts = {"what": error.what, "cause": error.cause, "hint": error.hint, "exit_code": error.exit_code}
+        data({"schema": 1, "verdict": False, "error": facts})
 
 
 def table(rows: Sequence[Sequence[str]]) -> None:

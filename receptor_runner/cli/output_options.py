@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import click
 
+from receptor_runner.cli import output
 from receptor_runner.cli.parameters import is_on_command_line, option
 from receptor_runner.errors import UsageError
 
@@ -50,4 +51,6 @@ class OutputOptions:
             named.add(OutputFormat(self.output))
         if len(named) > 1:
             raise UsageError(f"conflicting output formats: {' and '.join(sorted(named))}")
-        return named.pop() if named else OutputFormat.TEXT
+        wanted = named.pop() if named else OutputFormat.TEXT
+        output.promise_object(wanted in {OutputFormat.JSON, OutputFormat.NDJSON})
+        return wanted

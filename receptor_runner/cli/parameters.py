@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from receptor_runner.cli import output
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _DECLARATION = "click"
@@ -143,4 +145,17 @@ private_data_dir = click.argument(
     "private_data_dir", type=click.Path(file_okay=True, path_type=Path), metavar="DIR"
 )
 
-as_json = click.option("--json", "json_output", is_flag=True, help="Print one JSON object instead of text.")
+
+def _promise_object(_context: click.Context, _parameter: click.Parameter, wanted: bool) -> bool:
+    output.promise_object(wanted)
+    return wanted
+
+
+as_json = click.option(
+    "--json",
+    "json_output",
+    is_flag=True,
+    is_eager=True,  # before the others, whose values may be refused
+    callback=_promise_object,
+    help="Print one JSON object instead of text.",
+)

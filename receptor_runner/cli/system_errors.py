@@ -1,4 +1,4 @@
-"""What the system says about a file or directory that nobody asked about before, as an error of ours."""
+"""Errors that no other part of the program has explained: what the system says about a file, and bugs."""
 
 from __future__ import annotations
 
@@ -27,6 +27,15 @@ def explained(failure: OSError) -> RunnerError | None:
     if failure.errno in _FULL:
         return OutputFailed("cannot write a file", cause=failure.strerror, hint="df -h")
     return None
+
+
+def bug(failure: Exception) -> RunnerError:
+    """Return the error for what nobody foresaw."""
+    return RunnerError(
+        "unexpected error, a bug in receptor-runner",
+        cause=f"{type(failure).__name__}: {failure}",
+        hint="run the same command with --debug and report the traceback",
+    ).with_traceback(failure.__traceback__)
 
 
 def _about(name: str, failure: OSError) -> RunnerError | None:

@@ -329,7 +329,7 @@ def test_a_worker_of_ansible_runner_cleans_up_too(
     assert done.rc == 2
     assert "unrecognized arguments: --dry-run" in done.text
     done = on_node(commands, node, litter, "--dry-run", "--json")
-    assert (done.rc, done.text) == (76, "")
+    assert (done.rc, json.loads(done.text)["error"]["exit_code"]) == (76, 76)
     done = on_node(commands, node, litter, "--exclude-strings=awx_1_a,awx_2_b", "--grace-period=5")
     assert done.text.endswith("(changed: True)\n")
     assert left(litter) == ["awx_1_a", "awx_2_b", "awx_5_file"]
@@ -363,3 +363,12 @@ def test_a_terminated_cleanup_takes_its_unit_along(
     client.communicate(timeout=60)
     assert client.returncode == 143
     wait_until(lambda: no_units(node), "the unit is gone")
+
+
+def test_a_refusal_on_the_node_is_the_report(commands: Commands, node: ServedNode) -> None:
+    """With --json too it has the exit code of the clean-up there, and its words."""
+    words = ("--socket", node.socket, "--file-pattern", "/", "--json")
+    done = commands.ours("cleanup", *words)
+    failure = json.loads(done.text)["error"]
+    assert (done.rc, failure["exit_code"]) == (64, 64)
+    assert "system folders" in failure["what"]

@@ -9,6 +9,8 @@ import pytest
 from tests.harness import read_events
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.harness import CommandLine, Commands, Project
 
 
@@ -65,3 +67,25 @@ def test_formats_exclude_each_other(command_line: CommandLine, words: tuple[str,
     done = command_line.ours("run", "DIR", "-p", "site.yml", *words)
     assert done.rc == 64
     assert "conflicting output formats" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("run nowhere -p x.yml --json", 66),
+        ("run nowhere -p x.yml --output ndjson", 66),
+        ("submit nowhere -p x.yml --json", 66),
+        ("attach nowhere -i a --json", 66),
+        ("cancel nowhere -i a --json", 66),
+        ("jobs --json --interval x", 64),
+        ("nodes --json --socket nowhere --retry-deadline 0", 69),
+        ("mesh check nowhere --json", 66),
+        ("worker cleanup --json --file-pattern /", 64),
+    ],
+)
+def test_a_failure_is_an_object_too(commands: Commands, tmp_path: Path, words: str, code: int) -> None:
+    """A program that waits for JSON gets one object, which says why there is no other; stderr says it too."""
+    done = commands.ours(*(str(tmp_path / word) if word == "nowhere" else word for word in words.split()))
+    (failure,) = map(json.loads, done.text.splitlines())
+    assert (done.rc, failure["error"]["exit_code"], failure["verdict"]) == (code, code, False)
+    assert failure["error"]["what"].split()[0] in done.stderr
