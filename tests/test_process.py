@@ -18,6 +18,7 @@ from receptor_runner.errors import OutputFailed, StreamError, UsageError
 from receptor_runner.handlers import Handlers, runner_config
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.process import Processor, process
+from receptor_runner.receptor.jobs.record import Record, RecordFile, Stage
 from receptor_runner.results.checkpoint import Checkpoint
 from receptor_runner.results.damage import BAD_LINE, NO_LINE
 from receptor_runner.stream.encoder import EOF_LINE, KEEPALIVE_LINE, encode_archive, encode_line
@@ -631,6 +632,18 @@ class TestCommand:
     def run(self, commands: Commands, project: Project, stream: bytes, *words: str) -> Finished:
         """Process a stream."""
         return commands.ours("process", project.path, "-i", "1", *words, stdin=stream)
+
+    @pytest.mark.parametrize("stage", [Stage.STARTED, Stage.RELEASED])
+    def test_an_active_job_keeps_its_artifacts(
+        self, commands: Commands, project: Project, stream: bytes, stage: Stage
+    ) -> None:
+        """The results of another job are refused as long as one that was submitted may still run."""
+        facts = {"digest": "", "socket": "s", "node_directory": None, "node": "n", "work_type": "w"}
+        RecordFile(project.path, "1").write(Record(ident="1", stage=stage, unit_id="abcdefgh", **facts))  # type: ignore[arg-type]
+        done = self.run(commands, project, stream)
+        assert done.rc == (73 if stage is Stage.STARTED else 0)
+        assert ("belongs to an active job" in done.stderr) is (stage is Stage.STARTED)
+        assert (project.artifacts("1") / "rc").exists() is (stage is Stage.RELEASED)
 
     @pytest.mark.parametrize(
         ("status", "rc", "code"),

@@ -47,8 +47,8 @@ def find_project(cwd: Path, environment: Mapping[str, str]) -> Project:
     Raises:
         ConfigError: ansible.cfg cannot be read.
 
-    Source: Ansible takes the first of ANSIBLE_CONFIG, ./ansible.cfg, ~/.ansible.cfg and /etc/ansible/ansible.cfg, and
-    ignores the one in the current directory if everybody may write to that directory.
+    Source: Ansible takes the first of ANSIBLE_CONFIG, ./ansible.cfg, ~/.ansible.cfg and /etc/ansible/ansible.cfg that
+    is there and may be read, and ignores the one in the current directory if everybody may write to that directory.
     """
     config = _find_config(cwd, environment)
     settings = _read(config) if config else {}
@@ -56,15 +56,16 @@ def find_project(cwd: Path, environment: Mapping[str, str]) -> Project:
 
 
 def _find_config(cwd: Path, environment: Mapping[str, str]) -> Path | None:
+    candidates = []
     if named := environment.get("ANSIBLE_CONFIG"):
-        path = Path(os.path.expandvars(named)).expanduser()
-        path = cwd / path
-        return path / _CONFIG_NAME if path.is_dir() else path
-    candidates = [] if _is_writable_by_all(cwd) else [cwd / _CONFIG_NAME]
+        path = Path(os.path.normpath(cwd / Path(os.path.expandvars(named)).expanduser()))
+        candidates.append(path / _CONFIG_NAME if path.is_dir() else path)
+    if not _is_writable_by_all(cwd):
+        candidates.append(cwd / _CONFIG_NAME)
     if home := environment.get("HOME"):
         candidates.append(Path(home) / ".ansible.cfg")
     candidates.append(Path("/etc/ansible") / _CONFIG_NAME)
-    return next((path for path in candidates if path.is_file()), None)
+    return next((path for path in candidates if path.is_file() and os.access(path, os.R_OK)), None)
 
 
 def _is_writable_by_all(directory: Path) -> bool:

@@ -9,10 +9,11 @@ from types import FrameType
 
 import click
 
+from receptor_runner.artifacts import RECORD_NAME
 from receptor_runner.cli import messages, parameters, verdict
 from receptor_runner.cli.commands import Command
 from receptor_runner.cli.job_output import JobOutput
-from receptor_runner.errors import Interrupted, UsageError, pasteable
+from receptor_runner.errors import IdentExists, Interrupted, UsageError, pasteable
 from receptor_runner.system.cancel import CancelToken
 
 REMAINING_OUTPUT_S = 12.0
@@ -43,6 +44,8 @@ def process(private_data_dir: Path, ident: str | None, quiet: bool) -> int:
         )
     display = JobOutput()
     config = runner_config(private_data_dir, ident)
+    if ident:
+        _check_free(private_data_dir, ident)
     handlers = with_plugins(Handlers(display=ignore if quiet else display.show), config)
     processor = Processor(Path(config.artifact_dir), config=config, handlers=handlers)
     interrupts = _Interrupts()
@@ -52,6 +55,21 @@ def process(private_data_dir: Path, ident: str | None, quiet: bool) -> int:
     interrupts.check()
     display.check()
     return verdict.exit_code(outcome)
+
+
+def _check_free(private_data_dir: Path, ident: str) -> None:
+    """Refuse the artifacts of a job that is active on a node: two jobs would be mixed up there."""
+    if not (private_data_dir / "artifacts" / ident / RECORD_NAME).exists():
+        return
+    from receptor_runner.receptor.jobs.record import RecordFile
+
+    file = RecordFile(private_data_dir, ident)
+    record = file.read()
+    if record and record.is_active:
+        raise IdentExists(
+            f"the ident `{ident}` belongs to an active job",
+            hint=f"name another with --ident, or follow that job: {file.way_back}",
+        )
 
 
 class _Interrupts:
