@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TypeVar
+
+_LOCK = threading.Lock()
 
 Kind = TypeVar("Kind")
 
@@ -20,6 +23,8 @@ def from_json(value: object, kind: type[Kind]) -> Kind:
     import msgspec
 
     try:
-        return msgspec.convert(value, kind)
+        # msgspec 0.22 crashes where two threads are the first to convert to a kind: each prepares the kind for itself.
+        with _LOCK:
+            return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise ValueError(str(error)) from error

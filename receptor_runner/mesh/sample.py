@@ -30,7 +30,7 @@ name: my mesh
 
 # The container that jobs run in on all workers, unless a job or a worker says otherwise.
 # execution_environment:
-#   image: quay.io/ansible/community-ee-minimal:latest
+#   image: ghcr.io/ansible-community/community-ee-minimal:latest
 #   engine: podman
 
 # The nodes, by node id. `role` is control, hop or worker:
