@@ -10,7 +10,14 @@ from __future__ import annotations
 from tests.harness.clients import Client
 from tests.harness.commands import Commands, Finished, finish
 from tests.harness.control import ControlClient, ask_node
-from tests.harness.environment import BIN, OURS, free_port, isolated_environment, short_directory
+from tests.harness.environment import (
+    BIN,
+    OURS,
+    UNPRIVILEGED,
+    free_port,
+    isolated_environment,
+    short_directory,
+)
 from tests.harness.gate import Gate
 from tests.harness.in_process import CommandLine
 from tests.harness.nodes import NODE_KINDS, NodeFactory, ServedNode, find_receptor, render_node
@@ -33,6 +40,7 @@ __all__ = [
     "LOCALHOST",
     "NODE_KINDS",
     "OURS",
+    "UNPRIVILEGED",
     "Census",
     "Client",
     "CommandLine",

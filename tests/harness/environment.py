@@ -14,6 +14,9 @@ from pathlib import Path
 
 BIN = Path(sys.executable).parent
 OURS = str(BIN / "receptor-runner")
+UNPRIVILEGED = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
+"""Put before a command: root is not asked for permission; without these capabilities it is, like everybody else."""
+
 KEPT = ("LANG", "LC_ALL", "TMPDIR")
 
 

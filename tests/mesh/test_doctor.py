@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -19,7 +18,7 @@ import receptor_runner
 from receptor_runner._version import __version__
 from receptor_runner.mesh.authority import Authority, make_signing_pair
 from receptor_runner.mesh.settings import CERTIFICATE, KEY, SIGNING_KEY
-from tests.harness import OURS, Commands, short_directory, wait_until
+from tests.harness import OURS, UNPRIVILEGED, Commands, short_directory, wait_until
 from tests.mesh.conftest import (
     ROW,
     Mesh,
@@ -35,7 +34,6 @@ from tests.mesh.conftest import (
 
 pytestmark = [pytest.mark.receptor, pytest.mark.slow]
 
-WITHOUT_PRIVILEGE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 PACKAGE = Path(receptor_runner.__file__).parent
 
 
@@ -140,7 +138,7 @@ def test_no_permission(meshes: Meshes, commands: Commands) -> None:
     mode = socket.stat().st_mode
     socket.chmod(0)
     try:
-        prefix = WITHOUT_PRIVILEGE if os.geteuid() == 0 else ()
+        prefix = UNPRIVILEGED
         report = examine(commands, socket, prefix=prefix)
     finally:
         socket.chmod(mode)

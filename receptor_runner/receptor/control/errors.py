@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
 from receptor_runner.errors import NodeUnavailable, Rejected, UnknownUnit, Unreachable
+from receptor_runner.receptor.control.access import no_access
+from receptor_runner.receptor.control.connection import path_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +25,9 @@ class ErrorRow:
         error: our class.
         what: our words; `{address}` is the node's.
         cause: the reason in our words, where the exception does not name it; by default its own text.
-        hint: what to do; `{address}` as above, `{directory}` is that of the socket.
+        hint: what to do; `{address}` as above, but as a word for a shell.
+        embedded_hint: what to do instead about an embedded node, which ends with its job; `{place}` is where
+            its directory was.
     """
 
     kind: type[Exception]
@@ -31,6 +36,7 @@ class ErrorRow:
     what: str
     cause: str | None = None
     hint: str | None = None
+    embedded_hint: str | None = None
 
 
 ERRORS = (
@@ -45,7 +51,8 @@ ERRORS = (
         text="no space left on device",
         error=Rejected,
         what="the disk of the node at {address} is full",
-        hint="free space in its datadir; receptorctl work list shows what units take",
+        hint="free space in its datadir; receptorctl --socket {address} work list shows what units take",
+        embedded_hint="df -h {place}",
     ),
     ErrorRow(
         kind=RuntimeError,
@@ -140,6 +147,13 @@ ERRORS = (
         hint="start the node, or see which setting names this socket: receptor-runner config show --sources",
     ),
     ErrorRow(
+        kind=NotADirectoryError,
+        text="",
+        error=Unreachable,
+        what="no node at {address}",
+        hint="see which setting names this socket: receptor-runner config show --sources",
+    ),
+    ErrorRow(
         kind=ConnectionRefusedError,
         text="",
         error=Unreachable,
@@ -152,7 +166,7 @@ ERRORS = (
         text="",
         error=NodeUnavailable,
         what="no permission to use the socket {address}",
-        hint="ls -l {address}",
+        hint="namei -l {address}",
     ),
     ErrorRow(
         kind=socket.gaierror, text="", error=NodeUnavailable, what="cannot resolve the host of {address}"
@@ -173,12 +187,24 @@ ERRORS = (
 """The first row that matches decides."""
 
 
-def translate(error: Exception, address: str) -> NodeUnavailable:
-    """Return our error for one of receptorctl or of the system."""
+def translate(error: Exception, address: str, *, is_embedded: bool = False) -> NodeUnavailable:
+    """Return our error for one of receptorctl or of the system.
+
+    Args:
+        error: the error.
+        address: the node's.
+        is_embedded: whether it is an embedded node.
+    """
+    if isinstance(error, PermissionError) and (path := path_of(address)):
+        return no_access(path)
     text = str(error)
     for row in ERRORS:
         if isinstance(error, row.kind) and re.search(row.text, text):
-            names = {"address": address, "directory": str(Path(address).parent)}
-            hint = row.hint.format_map(names) if row.hint else None
-            return row.error(row.what.format_map(names), cause=row.cause or text or None, hint=hint)
+            hint = (is_embedded and row.embedded_hint) or row.hint
+            words = {"address": shlex.quote(address), "place": shlex.quote(str(Path(address).parent.parent))}
+            return row.error(
+                row.what.format(address=address),
+                cause=row.cause or text or None,
+                hint=hint.format_map(words) if hint else None,
+            )
     return NodeUnavailable(f"the node at {address} failed", cause=f"{type(error).__name__}: {text}")

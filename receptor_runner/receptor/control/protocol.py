@@ -71,10 +71,16 @@ class Control:
         self._tls = tls
 
     def check_socket(self) -> None:
-        """Raise Unreachable if the address is a path where there is nothing, and the node cannot be revived."""
+        """Return if there is something at the path of the address, or if the node can be revived.
+
+        Raises:
+            Unreachable: there is nothing.
+            NodeUnavailable: this user may not see it.
+        """
         path = path_of(self.address)
-        if self._revive is None and path and not path.exists():
-            raise translate(FileNotFoundError(), self.address)
+        if self._revive is None and path:
+            with self._translated():
+                path.stat()
 
     def status(self, *fields: str) -> dict[str, Any]:
         """Return the node's status: itself, and what it knows of the mesh.
@@ -248,4 +254,4 @@ class Control:
         except (OSError, RuntimeError, ValueError) as error:
             if isinstance(error, RunnerError):
                 raise
-            raise translate(error, self.address) from error
+            raise translate(error, self.address, is_embedded=self._revive is not None) from error

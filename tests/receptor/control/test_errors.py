@@ -52,3 +52,16 @@ def test_each_row_of_the_table_is_used() -> None:
         text = samples.get(row.text, row.text)
         error = json.JSONDecodeError(text, "", 0) if row.kind is json.JSONDecodeError else row.kind(text)
         assert translate(error, "a").what == row.what.format(address="a")
+
+
+def test_a_full_disk_is_looked_at_where_it_is() -> None:
+    """The hint's command names the socket; an embedded node has ended by then, so that its place is looked at."""
+    full = RuntimeError("write stdin: no space left on device")
+    assert "receptorctl --socket '/run/a b' work list" in str(translate(full, "/run/a b").hint)
+    embedded = translate(full, "/state/receptor-runner-node-1/control.sock", is_embedded=True)
+    assert embedded.hint == "df -h /state"
+
+
+def test_a_path_through_a_file_is_no_socket() -> None:
+    """A path of which a part is no directory is told as a socket that does not exist is."""
+    assert translate(NotADirectoryError(20, "Not a directory"), "/file/s").what == "no node at /file/s"
