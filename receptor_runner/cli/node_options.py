@@ -222,7 +222,7 @@ def open_local_node(
     from receptor_runner.receptor.nodes.locate import open_local_node
 
     source = source_of(click.get_current_context(), "socket") if local.socket else ""
-    return open_local_node(local.socket, source=source, needs_mesh=bool(target.node or tls.tls_client))
+    return open_local_node(local.socket, source=source, nodes=(target.node,), tls_client=tls.tls_client)
 
 
 def destination(

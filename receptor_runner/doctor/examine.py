@@ -55,8 +55,10 @@ class Examination:
             yield from self._of_mesh(local)
 
     def _local_node(self) -> AbstractContextManager[LocalNode]:
-        needs_mesh = bool(self.nodes or self.destination.tls_client)
-        return open_local_node(self.destination.socket, source=self.socket_source, needs_mesh=needs_mesh)
+        where = self.destination
+        return open_local_node(
+            where.socket, source=self.socket_source, nodes=self.nodes, tls_client=where.tls_client
+        )
 
     def _where(self) -> Destination:
         """Return the destination with the deadlines of a person who waits: what fails is reported, not retried."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import grp
 import os
 import stat
 from datetime import UTC, datetime
@@ -16,6 +14,7 @@ from receptor_runner.doctor.steps import Step
 from receptor_runner.doctor.verdict import Fault, Verdict, failed, failed_by, ok, skipped, warning
 from receptor_runner.doctor.view import LocalView
 from receptor_runner.errors import ConfigError, pasteable
+from receptor_runner.receptor.control.access import group_name, no_access, user_name, way_in
 from receptor_runner.receptor.nodes.local_config import find_config, read_config
 from receptor_runner.receptor.nodes.mesh import MESH_FIELDS, read_nodes
 from receptor_runner.receptor_config.certificate_ends import certificate_ends
@@ -61,9 +60,9 @@ def _socket(view: LocalView) -> Verdict:
         return ok(f"{view.local.socket} ({view.local.source})", facts)
     try:
         mode = view.path.stat().st_mode
-    except PermissionError as error:
-        hint = pasteable("namei", "-l", view.path)
-        return failed(f"{view.path}: {error.strerror}", Fault.MISCONFIGURED, hint, facts)
+    except PermissionError:
+        error = no_access(view.path)
+        return failed(str(error), Fault.MISCONFIGURED, error.hint or "", facts)
     except OSError as error:
         hint = f"{_START}, or name its socket with --socket"
         return failed(f"{view.path}: {error.strerror}", Fault.UNREACHABLE, hint, facts)
@@ -77,25 +76,13 @@ def _permission(view: LocalView) -> Verdict:
     if view.path is None:
         return ok("not a unix socket")
     status = view.path.stat()
-    group = _group(status.st_gid)
+    group = group_name(status.st_gid)
     facts = {"mode": f"{stat.S_IMODE(status.st_mode):04o}", "uid": status.st_uid, "group": group}
     if os.access(view.path, os.R_OK | os.W_OK):
         return ok(f"this user has access ({stat.filemode(status.st_mode)})", facts)
-    summary = (
-        f"{getpass.getuser()} has no access to {view.path} ({stat.filemode(status.st_mode)}, group {group})"
-    )
-    if status.st_mode & stat.S_IWGRP:
-        hint = f"join its group and log in again: sudo usermod -aG {group} {getpass.getuser()}"
-    else:
-        hint = 'set permissions: "0660" in its control-service, or use the user of the node'
-    return failed(summary, Fault.MISCONFIGURED, hint, facts)
-
-
-def _group(gid: int) -> str:
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)
+    summary = f"{user_name()} has no access to {view.path} ({stat.filemode(status.st_mode)}, group {group})"
+    other_ways = 'set permissions: "0660" in its control-service, or use the user of the node'
+    return failed(summary, Fault.MISCONFIGURED, way_in(view.path) or other_ways, facts)
 
 
 def _answer(view: LocalView) -> Verdict:

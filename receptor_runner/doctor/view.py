@@ -11,7 +11,7 @@ from typing import Any
 from receptor_runner.receptor.control.connection import path_of
 from receptor_runner.receptor.control.protocol import Control
 from receptor_runner.receptor.nodes.destination import Destination
-from receptor_runner.receptor.nodes.locate import LocalNode
+from receptor_runner.receptor.nodes.locate import LocalNode, other_node
 from receptor_runner.receptor.nodes.mesh import MeshNode
 from receptor_runner.receptor.nodes.preflight import Route, check_reach
 from receptor_runner.receptor_config.document import Document
@@ -59,8 +59,8 @@ class LocalView:
         )
 
     def _name_of(self, name: str) -> str:
-        """Return a node's id; `localhost` is the local node, as everywhere in Receptor."""
-        return self.node_id if name.lower() == "localhost" else name
+        """Return a node's id."""
+        return other_node(name) or self.node_id
 
 
 @dataclass(slots=True)

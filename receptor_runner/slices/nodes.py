@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from receptor_runner.errors import NodeUnavailable
 from receptor_runner.receptor.nodes.destination import Destination
-from receptor_runner.receptor.nodes.mesh import MESH_FIELDS, MeshNode, read_nodes
+from receptor_runner.receptor.nodes.locate import other_node
+from receptor_runner.receptor.nodes.mesh import MeshNode
 from receptor_runner.receptor.nodes.preflight import check_known
 
 
@@ -42,16 +43,15 @@ def lanes(destination: Destination, names: Sequence[str]) -> tuple[str | None, .
     Raises:
         NodeUnavailable: a node is not known, or the local node does not answer.
     """
-    remote = [name for name in dict.fromkeys(names) if name.lower() != "localhost"]
+    chosen = tuple(map(other_node, names))
+    remote = [name for name in dict.fromkeys(chosen) if name]
     if remote and destination.preflight:
         nodes = _mesh(dataclasses.replace(destination, node=remote[0]))
         for name in remote:
             check_known(nodes, name)
-    return tuple(name if name in remote else None for name in names)
+    return chosen
 
 
 def _mesh(destination: Destination) -> Mapping[str, MeshNode]:
     with destination.local_node() as local:
-        control = destination.control(local)
-        status = destination.retry.call(lambda: control.status(*MESH_FIELDS), "asking for the nodes")
-    return read_nodes(status)
+        return {node.node: node for node in destination.nodes(destination.control(local))}

@@ -44,7 +44,7 @@ def cancel(private_data_dir: Path, ident: str, destination: Destination) -> Canc
         raise MissingInput(f"the job `{ident}` has no unit", cause="nothing of it runs")
     unit = JobUnit(file, destination)
     try:
-        done = destination.retry.call(unit.cancel, f"canceling unit {unit.unit_id}")
+        done = destination.ask(unit.control, unit.cancel, f"canceling unit {unit.unit_id}")
     except UnknownUnit:
         if file.require().is_active:
             raise
@@ -89,7 +89,7 @@ def _release_unit(unit: JobUnit, destination: Destination, record: Record, *, fo
     what = f"releasing unit {unit.unit_id}"
     try:
         # Before the release: afterwards nobody can tell whether the job was stopped or had ended.
-        outcome = _outcome_of_release(destination.retry.call(unit.status, what), force=force)
+        outcome = _outcome_of_release(destination.ask(unit.control, unit.status, what), force=force)
     except UnknownUnit:
         return Outcome(status=Status.LOST, explanation="its node did not know its unit any more")
     if not destination.retry.call(lambda: unit.release(force=force), what):

@@ -7,9 +7,6 @@ from receptor_runner.receptor.nodes.destination import Destination
 from receptor_runner.receptor.nodes.mesh import PREFERRED_WORK_TYPES
 from receptor_runner.receptor.nodes.preflight import Route, assume_route, find_route
 
-_SOCKET_WITHIN_S = 3.0
-"""How long a socket that does not exist is waited for: a node that starts again makes it soon, a typo never does."""
-
 
 def choose_route(control: Control, destination: Destination) -> Route:
     """Return the route to the target node, checked against what the mesh advertises unless preflight is off.
@@ -17,12 +14,9 @@ def choose_route(control: Control, destination: Destination) -> Route:
     Raises:
         NodeUnavailable: no such node is known, or it does not offer the work type, or the local node does not answer.
     """
-    destination.retry.at_most(_SOCKET_WITHIN_S).call(control.check_socket, "finding the socket")
-    if destination.preflight:
-        return find_route(control, destination.node, destination.work_type, destination.retry)
-    return destination.retry.call(
-        lambda: assume_route(control, destination.node, destination.work_type),
-        "asking the local node for its id",
+    find = find_route if destination.preflight else assume_route
+    return destination.ask(
+        control, lambda: find(control, destination.node, destination.work_type), "finding the node"
     )
 
 

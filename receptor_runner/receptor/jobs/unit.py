@@ -26,11 +26,15 @@ class Unit:
     Args:
         control: the control service of the local node.
         unit_id: the unit's id there.
+
+    Attributes:
+        unit_id: the unit's id.
+        control: the control service of the local node.
     """
 
     def __init__(self, control: Control, unit_id: str) -> None:
         self.unit_id = unit_id
-        self._control = control
+        self.control = control
         self._processes = NodeProcesses(control)
 
     def status(self) -> UnitStatus:
@@ -40,7 +44,7 @@ class Unit:
             UnknownUnit: the node does not know the unit.
             NodeUnavailable: the node does not answer.
         """
-        return self._control.unit_status(self.unit_id)
+        return self.control.unit_status(self.unit_id)
 
     def results(self, offset: int = 0) -> Results:
         """Open the unit's results from a byte offset on.
@@ -49,7 +53,7 @@ class Unit:
             UnknownUnit: the node does not know the unit.
             NodeUnavailable: the node does not answer.
         """
-        return self._control.results(self.unit_id, offset)
+        return self.control.results(self.unit_id, offset)
 
     def runner_lives(self, pid: int) -> bool | None:
         """Return whether the process of a command runner is alive; None where that cannot be seen from here."""
@@ -57,7 +61,7 @@ class Unit:
 
     def is_routed(self, node: str) -> bool:
         """Return whether the local node has a route to `node`."""
-        return self._control.is_routed(node)
+        return self.control.is_routed(node)
 
     def cancel(self) -> bool:
         """Stop the unit, whatever it is doing. A cancel that has no effect is repeated; then the unit is released.
@@ -77,7 +81,7 @@ class Unit:
         # Looked up before the first cancel: afterwards the status is Canceled and does not name the worker any more.
         abandoned = self._abandoned_worker(self.status())
         while True:
-            done = self._control.cancel(self.unit_id)
+            done = self.control.cancel(self.unit_id)
             if abandoned is not None:
                 self._processes.interrupt_worker(self.unit_id, abandoned)
             if not done or not self._waits_here():
@@ -99,7 +103,7 @@ class Unit:
             NodeUnavailable: the node does not answer.
         """
         try:
-            return self._control.release(self.unit_id, force=force)
+            return self.control.release(self.unit_id, force=force)
         except UnknownUnit:
             return True
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from receptor_runner.archive.zip_format import FAST_LEVEL, SMALL_LEVEL
 from receptor_runner.receptor.control.connection import Tls
 from receptor_runner.receptor.control.protocol import Control, Deadlines
 from receptor_runner.receptor.control.retry import RetryPolicy
-from receptor_runner.receptor.nodes.locate import LocalNode, open_local_node
+from receptor_runner.receptor.nodes.locate import LocalNode, open_local_node, other_node
 from receptor_runner.receptor.nodes.mesh import MESH_FIELDS, MeshNode, read_nodes
+from receptor_runner.system.cancel import CancelToken
+
+_SOCKET_WITHIN_S = 3.0
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +27,7 @@ class Destination:
 
     Attributes:
         socket: the address of the local node; by default RECEPTORCTL_SOCKET, a usual place, or an embedded node.
-        node: the target node; by default the local node.
+        node: the target node; None for the local node, which `localhost` means too.
         work_type: the work type there; by default ours, else ansible-runner's.
         params: additional parameters for the worker.
         tls_client: the local node's TLS client for the target node; None follows what the target node advertises,
@@ -53,6 +59,9 @@ class Destination:
     deadlines: Deadlines = field(default_factory=Deadlines)
     retry: RetryPolicy = field(default_factory=RetryPolicy.from_environment)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "node", other_node(self.node))
+
     @contextlib.contextmanager
     def local_node(self) -> Iterator[LocalNode]:
         """Provide the local node; an embedded one is being started for this purpose, if none was named and none exists.
@@ -61,7 +70,7 @@ class Destination:
             NodeUnavailable: another node is wanted, but no node was found that could lead there.
             OutputFailed: the directory of an embedded node cannot be written.
         """
-        with open_local_node(self.socket, needs_mesh=bool(self.node or self.tls_client)) as found:
+        with open_local_node(self.socket, nodes=(self.node,), tls_client=self.tls_client) as found:
             yield found
 
     def level(self, local: LocalNode | None = None) -> int | None:
@@ -81,6 +90,34 @@ class Destination:
         revive = local.embedded.ensure_running if local.embedded else None
         return Control(local.socket, deadlines=self.deadlines, tls=self.tls, revive=revive)
 
+    def ask(self, control: Control, step: Callable[[], Result], what: str) -> Result:
+        """Return what an idempotent step says that asks a local node, trying again while that is unreachable.
+
+        A socket that does not exist is not waited for so long: a node that starts again makes it soon, a typo never.
+
+        Args:
+            control: the local node.
+            step: the step.
+            what: its name, for the log.
+
+        Raises:
+            NodeUnavailable: it does not answer, or what the step raises.
+        """
+        self.await_socket(control)
+        return self.retry.call(step, what)
+
+    def await_socket(self, control: Control, *cancels: CancelToken) -> None:
+        """Return once the socket of a local node exists.
+
+        Args:
+            control: the local node.
+            cancels: any of them ends the wait at once.
+
+        Raises:
+            NodeUnavailable: it still does not exist after a moment, or this user may not use it.
+        """
+        self.retry.at_most(_SOCKET_WITHIN_S).call(control.check_socket, "finding the socket", *cancels)
+
     def nodes(self, control: Control) -> list[MeshNode]:
         """Return the nodes of the mesh, the local node first.
 
@@ -90,5 +127,5 @@ class Destination:
         Raises:
             NodeUnavailable: it does not answer.
         """
-        status = self.retry.call(lambda: control.status(*MESH_FIELDS), "reading the mesh status")
+        status = self.ask(control, lambda: control.status(*MESH_FIELDS), "reading the mesh status")
         return list(read_nodes(status).values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +41,8 @@ def open_local_node(
     socket: str | None = None,
     *,
     source: str = "--socket",
-    needs_mesh: bool = False,
+    nodes: Iterable[str | None] = (),
+    tls_client: str | None = None,
     environment: Mapping[str, str] | None = None,
     usual: tuple[Path, ...] = USUAL_SOCKETS,
 ) -> Iterator[LocalNode]:
@@ -52,7 +53,8 @@ def open_local_node(
     Args:
         socket: the address that was given.
         source: where it was given, in words.
-        needs_mesh: whether another node must be reached from there, which an embedded node cannot.
+        nodes: the target nodes; None and `localhost` are the local node.
+        tls_client: the local node's TLS client for them, which an embedded node does not have.
         environment: where variables are looked up; by default in this process's environment.
         usual: the usual places.
 
@@ -61,7 +63,7 @@ def open_local_node(
         OutputFailed: the directory of an embedded node cannot be written.
     """
     found = locate(socket, source=source, environment=environment, usual=usual)
-    if found is None and needs_mesh:
+    if found is None and (tls_client or any(map(other_node, nodes))):
         raise NodeUnavailable(
             "no node leads to the mesh",
             cause="no socket was named, and none exists in the usual places",
@@ -83,7 +85,8 @@ def locate(
 ) -> LocalNode | None:
     """Return the node that was named or stands in a usual place, or None.
 
-    A socket that exists is never passed over, whether it answers or not.
+    A socket that exists is never passed over, whether it answers or not; nor is a directory that this user may not
+    search, since the socket of a node for others may be there.
 
     Args:
         socket: the address that was given.
@@ -97,9 +100,14 @@ def locate(
     if named := variables.get(SOCKET_VARIABLE):
         return LocalNode(socket=_absolute(named), source=SOCKET_VARIABLE)
     for path in usual:
-        if _is_trusted_socket(path):
+        if _may_be_node(path):
             return LocalNode(socket=str(path), source="found there")
     return None
+
+
+def other_node(name: str | None) -> str | None:
+    """Return the name of a node, None for the local node, which is called `localhost` everywhere in Receptor."""
+    return None if name is None or name.lower() == "localhost" else name
 
 
 def _absolute(address: str) -> str:
@@ -110,10 +118,26 @@ def _absolute(address: str) -> str:
     return os.path.abspath(Path(path).expanduser())
 
 
-def _is_trusted_socket(path: Path) -> bool:
-    """Return whether there is a socket of root's or ours: others may put anything into a public directory."""
+def _may_be_node(path: Path) -> bool:
+    """Return whether there is a socket of root's or ours, or may be one: others may put anything into a public place.
+
+    Source: the kernel refuses to follow somebody's link in a directory like /tmp with the error of a closed directory.
+    """
     try:
         status = path.stat()
+    except PermissionError:
+        return not _is_link_of_others(path)
     except OSError:
         return False
-    return stat.S_ISSOCK(status.st_mode) and status.st_uid in {0, os.geteuid()}
+    return stat.S_ISSOCK(status.st_mode) and _is_trusted(status)
+
+
+def _is_link_of_others(path: Path) -> bool:
+    try:
+        return not _is_trusted(path.lstat())
+    except OSError:
+        return False
+
+
+def _is_trusted(status: os.stat_result) -> bool:
+    return status.st_uid in {0, os.geteuid()}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from receptor_runner.errors import NodeUnavailable, Rejected, Unreachable
 from receptor_runner.receptor.control.protocol import Control
-from receptor_runner.receptor.control.retry import RetryPolicy
+from receptor_runner.receptor.nodes.locate import other_node
 from receptor_runner.receptor.nodes.mesh import MESH_FIELDS, PREFERRED_WORK_TYPES, MeshNode, read_nodes
+
+_FEW = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,23 +37,24 @@ class Route:
         return self.node == self.local
 
 
-def find_route(control: Control, node: str | None, work_type: str | None, retry: RetryPolicy) -> Route:
+def find_route(control: Control, node: str | None, work_type: str | None) -> Route:
     """Return the route to a node and a work type that it advertises.
-
-    A node that is known but has not advertised yet is waited for: advertisements may lag by a minute.
 
     Args:
         control: the local node.
         node: the target node; by default the local node.
         work_type: the work type; by default ours, else ansible-runner's.
-        retry: how long to wait.
 
     Raises:
         NodeUnavailable: no such node is known.
         Rejected: it does not offer that work type.
-        Unreachable: the local node does not answer, or the target node has not advertised.
+        Unreachable: the local node does not answer, or the target node is known but has not advertised yet, which may
+            take a minute.
     """
-    return retry.call(lambda: _route(control.status(*MESH_FIELDS), node, work_type), "finding the node")
+    nodes = read_nodes(control.status(*MESH_FIELDS))
+    own = next(iter(nodes))
+    target = _target(nodes, other_node(node) or own)
+    return route_to(target, own, choose_work_type(target, work_type, nodes.values()))
 
 
 def assume_route(control: Control, node: str | None, work_type: str | None) -> Route:
@@ -62,19 +64,7 @@ def assume_route(control: Control, node: str | None, work_type: str | None) -> R
         Unreachable: the local node does not answer.
     """
     own = str(control.status("NodeID").get("NodeID"))
-    return Route(node=_named(node, own), local=own, work_type=work_type or PREFERRED_WORK_TYPES[0])
-
-
-def _named(node: str | None, own: str) -> str:
-    return own if node is None or node.lower() == "localhost" else node
-
-
-def _route(status: Mapping[str, Any], wanted: str | None, work_type: str | None) -> Route:
-    nodes = read_nodes(status)
-    own = next(iter(nodes))
-    target = _target(nodes, _named(wanted, own))
-    chosen = choose_work_type(target, work_type)
-    return route_to(target, own, chosen)
+    return Route(node=other_node(node) or own, local=own, work_type=work_type or PREFERRED_WORK_TYPES[0])
 
 
 def route_to(target: MeshNode, local: str, work_type: str) -> Route:
@@ -145,12 +135,13 @@ def check_reach(nodes: Mapping[str, MeshNode], name: str) -> MeshNode:
     return target
 
 
-def choose_work_type(target: MeshNode, wanted: str | None) -> str:
+def choose_work_type(target: MeshNode, wanted: str | None, nodes: Iterable[MeshNode]) -> str:
     """Return the work type for a job: the one that was named, else ours, else ansible-runner's.
 
     Args:
         target: the node.
         wanted: the work type that was named.
+        nodes: the nodes of the mesh, one of which may have been meant.
 
     Raises:
         Rejected: the node does not offer it.
@@ -162,8 +153,23 @@ def choose_work_type(target: MeshNode, wanted: str | None) -> str:
     raise Rejected(
         f"node `{target.node}` does not offer the work type `{name}`",
         cause=f"it offers: {_listed(target.work_types)}",
-        hint=_nearest(name, target.work_types) or "add a work-command to the node's receptor.yml",
+        hint=_offering(nodes, wanted)
+        or _nearest(name, target.work_types)
+        or "add a work-command to the node's receptor.yml",
     )
+
+
+def _offering(nodes: Iterable[MeshNode], wanted: str | None) -> str | None:
+    """Return a hint at the nodes within reach that offer a work type, by default that of a worker."""
+    names = [
+        node.node
+        for node in nodes
+        if node.is_reachable and (wanted in node.work_types if wanted else node.worker_type)
+    ]
+    if not names:
+        return None
+    others = "; receptor-runner nodes lists all" if names[_FEW:] else ""
+    return f"name one with --node: {', '.join(names[:_FEW])}{others}"
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -6,10 +6,7 @@ from typing import Any
 
 import pytest
 from receptor_runner.errors import NodeUnavailable, Rejected, Unreachable
-from receptor_runner.receptor.control.retry import RetryPolicy
 from receptor_runner.receptor.nodes.preflight import find_route
-
-ONCE = RetryPolicy(deadline_s=0)
 
 
 def advert(node: str, *types: str, secure: bool = False, connection_type: int = 1) -> dict[str, Any]:
@@ -36,7 +33,7 @@ class Known:
 
 def route(known: Known, node: str | None = None, work_type: str | None = None) -> Any:
     """Find a route in a known mesh."""
-    return find_route(known, node, work_type, ONCE)  # type: ignore[arg-type]
+    return find_route(known, node, work_type)  # type: ignore[arg-type]
 
 
 def test_our_work_type_is_preferred() -> None:
@@ -81,3 +78,22 @@ def test_a_node_that_has_not_advertised_yet_may_come() -> None:
     """A routed node without an advertisement is worth waiting for, not unknown."""
     with pytest.raises(Unreachable, match="not advertised"):
         route(Known(advert("ctl", "receptor-runner"), routes=("exec1",)), "exec1")
+
+
+@pytest.mark.parametrize(
+    ("workers", "work_type", "hint"),
+    [
+        (2, None, "name one with --node: exec0, exec1"),
+        (5, None, "name one with --node: exec0, exec1, exec2; receptor-runner nodes lists all"),
+        (2, "receptor-runner", "name one with --node: exec0, exec1"),
+        (0, None, "add a work-command to the node's receptor.yml"),
+        (2, "other", "add a work-command to the node's receptor.yml"),
+    ],
+)
+def test_a_control_node_names_the_workers(workers: int, work_type: str | None, hint: str) -> None:
+    """A node without the work type, as a control node is, leads to those within reach that offer it, a few of them."""
+    names = [f"exec{number}" for number in range(workers)]
+    adverts = [advert(name, "receptor-runner") for name in (*names, "away")]
+    with pytest.raises(Rejected) as caught:
+        route(Known(advert("ctl"), *adverts, routes=tuple(names)), work_type=work_type)
+    assert (caught.value.cause, caught.value.hint) == ("it offers: none", hint)
