@@ -11,6 +11,7 @@ import fcntl
 import json
 import logging
 import os
+import shlex
 import signal
 import socket
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from receptor_runner.errors import ConfigError, RunnerError
 from receptor_runner.node.lifetime import JobLifetime
 from receptor_runner.node.serve import serve
 from receptor_runner.node.settings import ControlService, NodeSettings, WorkCommand
-from receptor_runner.system.files import remove_tree
+from receptor_runner.system.files import FULL, remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +49,7 @@ def main(argv: list[str]) -> int:
     try:
         _serve(directory, starter)
     except Exception as error:
-        _answer(starter, _as_json(error))
+        _answer(starter, _as_json(error, directory))
         if not isinstance(error, RunnerError):
             raise
         return error.exit_code
@@ -131,10 +132,19 @@ def _claimed(directory: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _as_json(error: Exception) -> dict[str, str | None]:
+def _as_json(error: Exception, directory: Path) -> dict[str, str | None]:
+    # The starter removes the directory of a node that does not start, so that only its parent can be looked at.
+    space = f"df -h {shlex.quote(str(directory.parent))}" if _is_full(error) else None
     if isinstance(error, RunnerError):
-        return {"what": error.what, "cause": error.cause, "hint": error.hint}
-    return {"what": f"{type(error).__name__}: {error}", "cause": None, "hint": None}
+        return {"what": error.what, "cause": error.cause, "hint": space or error.hint}
+    return {"what": f"{type(error).__name__}: {error}", "cause": None, "hint": space}
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Return whether an error says, or was brought about by one that says, that the disk is full."""
+    if isinstance(error, RunnerError):
+        return _is_full(error.__cause__)
+    return isinstance(error, OSError) and error.errno in FULL
 
 
 def _answer(starter: socket.socket, answer: dict[str, str | None]) -> None:

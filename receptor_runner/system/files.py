@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from pathlib import Path
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""The numbers of the errors of a disk, or of a quota, that is used up."""
 
 _ALL = os.R_OK | os.W_OK | os.X_OK
 

@@ -16,12 +16,13 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from receptor_runner.artifacts import DIRECTORY_MODE, make_directory, write_atomically
 from receptor_runner.errors import NodeUnavailable, OutputFailed, pasteable
 from receptor_runner.system.directories import NODE_PREFIX, state_directories
+from receptor_runner.system.files import FULL, remove_tree
 from receptor_runner.system.interpreter import PACKAGE_ROOT, program_words
 from receptor_runner.system.sockets import short_address
 
@@ -50,6 +51,7 @@ class EmbeddedNode:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._lock = threading.Lock()
+        self._is_new = False
         self._starting: subprocess.Popen[bytes] | None = None
         self._lifeline: socket.socket | None = None
         self._at_end: weakref.finalize[[], EmbeddedNode] | None = None
@@ -65,10 +67,9 @@ class EmbeddedNode:
             OutputFailed: no place for its directory can be written.
         """
         node = cls(_make_directory(environment))
-        try:
+        node._is_new = True
+        with node._failing():
             node._begin()
-        except OSError as error:
-            raise OutputFailed("cannot start the embedded node", cause=str(error)) from error
         return node
 
     @property
@@ -83,13 +84,11 @@ class EmbeddedNode:
             NodeUnavailable: it does not start, or its directory belongs to another user.
             OutputFailed: its directory cannot be written.
         """
-        with self._lock:
-            try:
-                if self._starting is None:
-                    self._begin_again()
-                self._wait_until_ready()
-            except OSError as error:
-                raise OutputFailed("cannot start the embedded node", cause=str(error)) from error
+        with self._lock, self._failing():
+            if self._starting is None:
+                self._begin_again()
+            self._wait_until_ready()
+            self._is_new = False
 
     def check_owner(self) -> None:
         """Check that its directory, if it exists, is private to us: anybody may create one of its name in /tmp.
@@ -115,8 +114,30 @@ class EmbeddedNode:
             self._starting.wait()
             self._starting = None
 
+    @contextlib.contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Remove what a start that fails has made, except a log that tells more than the error."""
+        try:
+            yield
+        except _Crashed as error:
+            raise error.failure from error
+        except NodeUnavailable:
+            self._clear()
+            raise
+        except OSError as error:
+            self._clear()
+            raise _cannot_start(self.directory, error) from error
+
+    def _clear(self) -> None:
+        """Remove the directory if this object made it, for itself alone: any other may hold units."""
+        if self._is_new:
+            self.close()
+            if not _is_served(self.socket):
+                remove_tree(self.directory)
+
     def _begin_again(self) -> None:
         self.check_owner()
+        self._is_new = not self.directory.exists()
         make_directory(self.directory)
         # Of several clients that find the node gone, one starts it and the others wait for that one.
         with open(self.directory / _LOCK_NAME, "w") as lock:
@@ -151,17 +172,39 @@ class EmbeddedNode:
             answer = {"what": f"no answer within {_START_DEADLINE_S:g} s"}
         self._starting.wait()
         self._starting = None
-        if answer != {}:
-            raise self._start_error(answer or {})
-
-    def _start_error(self, answer: Mapping[str, str | None]) -> NodeUnavailable:
+        if answer == {}:
+            return
         log = self.directory / LOG_NAME
-        parts = [answer.get("what") or _last_line(log), answer.get("cause")]
-        return NodeUnavailable(
-            "the embedded node does not start",
-            cause=": ".join(part for part in parts if part),
-            hint=answer.get("hint") or pasteable("cat", log),
-        )
+        if answer is None and (line := _last_line(log)):
+            raise _Crashed(_does_not_start(line, pasteable("cat", log)))
+        answer = answer or {"what": "it exited without a message"}
+        cause = ": ".join(part for part in (answer["what"], answer.get("cause")) if part)
+        raise _does_not_start(cause, answer.get("hint"))
+
+
+class _Crashed(Exception):
+    """The node ended without a word: its log is all that is known.
+
+    Args:
+        failure: the error for the caller.
+    """
+
+    def __init__(self, failure: NodeUnavailable) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
+
+
+def _does_not_start(cause: str, hint: str | None) -> NodeUnavailable:
+    return NodeUnavailable("the embedded node does not start", cause=cause, hint=hint)
+
+
+def _cannot_start(directory: Path, error: OSError) -> OutputFailed:
+    look = ("df", "-h") if error.errno in FULL else ("ls", "-ld")
+    return OutputFailed(
+        f"cannot start the embedded node in {directory.parent}",
+        cause=error.strerror or str(error),
+        hint=pasteable(*look, directory.parent),
+    )
 
 
 def _make_directory(environment: Mapping[str, str] | None) -> Path:
@@ -170,11 +213,7 @@ def _make_directory(environment: Mapping[str, str] | None) -> Path:
     for place in (*state_directories(environment), None):
         try:
             parent = make_directory(place) if place else _temporary_directory()
-            directory = parent / f"{NODE_PREFIX}{os.urandom(4).hex()}"
-            directory.mkdir(mode=DIRECTORY_MODE)
-            directory.chmod(DIRECTORY_MODE)
-            _check_filesystem(directory)
-            return directory
+            return _make_node_directory(parent / f"{NODE_PREFIX}{os.urandom(4).hex()}")
         except OSError as error:
             problems.append(f"{place or 'the temporary directory'}: {error.strerror or error}")
     raise OutputFailed(
@@ -182,6 +221,17 @@ def _make_directory(environment: Mapping[str, str] | None) -> Path:
         cause="; ".join(problems),
         hint="set XDG_STATE_HOME or TMPDIR to a directory that can be written",
     )
+
+
+def _make_node_directory(directory: Path) -> Path:
+    directory.mkdir(mode=DIRECTORY_MODE)
+    try:
+        directory.chmod(DIRECTORY_MODE)
+        _check_filesystem(directory)
+    except OSError:
+        remove_tree(directory)
+        raise
+    return directory
 
 
 def _temporary_directory() -> Path:
@@ -192,17 +242,11 @@ def _temporary_directory() -> Path:
 
 def _check_filesystem(directory: Path) -> None:
     probe = directory / SOCKET_NAME
-    try:
-        with socket.socket(socket.AF_UNIX) as listening, short_address(str(probe)) as address:
-            listening.bind(address)
-        probe.unlink()
-        with open(directory / _LOCK_NAME, "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-    except OSError:
-        for path in directory.iterdir():
-            path.unlink()
-        directory.rmdir()
-        raise
+    with socket.socket(socket.AF_UNIX) as listening, short_address(str(probe)) as address:
+        listening.bind(address)
+    probe.unlink()
+    with open(directory / _LOCK_NAME, "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def _write_config(directory: Path) -> None:
@@ -254,4 +298,4 @@ def _read_line(source: socket.socket) -> bytes:
 
 def _last_line(path: Path) -> str:
     lines = path.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it exited without a message"
+    return lines[-1] if lines else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shlex
@@ -255,6 +256,41 @@ def test_a_node_that_does_not_start_says_why(make_node: MakeNode, monkeypatch: p
     with pytest.raises(NodeUnavailable) as failure:
         node.ensure_running()
     assert failure.value.cause == f"invalid {IDLE_TIMEOUT_VARIABLE} `soon`: expected a number of seconds"
+    assert not node.directory.exists()
+
+
+@pytest.mark.parametrize("is_recorded", [False, True], ids=["new", "recorded"])
+def test_a_full_disk_is_told_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_recorded: bool
+) -> None:
+    """A start for which the disk has no space leaves no directory, names the place, and says how to look at it."""
+
+    def refuse(*_arguments: object, **_options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    place = tmp_path / "receptor-runner"
+    monkeypatch.setattr("receptor_runner.receptor.nodes.embedded.write_atomically", refuse)
+    with pytest.raises(OutputFailed) as failure:
+        if is_recorded:
+            EmbeddedNode(place / f"{NODE_PREFIX}1").ensure_running()
+        else:
+            EmbeddedNode.create({"XDG_STATE_HOME": str(tmp_path)})
+    assert failure.value.what == f"cannot start the embedded node in {place}"
+    assert failure.value.cause == "No space left on device"
+    assert failure.value.hint == f"df -h {shlex.quote(str(place))}"
+    assert list(place.iterdir()) == []
+
+
+def test_a_start_that_fails_keeps_the_units(make_node: MakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that cannot come back leaves the units of its directory for the next try."""
+    node = make_node()
+    unit_id = submit(node)
+    await_end(node, unit_id)
+    kill(node.directory)
+    monkeypatch.setenv(IDLE_TIMEOUT_VARIABLE, "soon")
+    with pytest.raises(NodeUnavailable):
+        EmbeddedNode(node.directory).ensure_running()
+    assert (node.directory / "units" / "primary" / unit_id / "status").is_file()
 
 
 def test_a_crash_at_the_start_is_told(make_node: MakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
