@@ -171,7 +171,8 @@ class RecordFile:
             raise MissingInput(
                 f"the record {self._path} cannot be read",
                 cause=str(error),
-                hint=f"receptorctl work list shows what runs; rm {self._path} forgets the job",
+                hint=f"{pasteable('rm', self._path)} forgets the job; the others: "
+                + pasteable("receptor-runner", "jobs", self.place.private_data_dir),
             ) from error
 
     def require(self) -> Record:
