@@ -9,7 +9,7 @@ import os
 import sys
 
 from receptor_runner.cli import output
-from receptor_runner.errors import Interrupted, NodeUnavailable, OutputFailed, RunnerError
+from receptor_runner.errors import Interrupted, OutputFailed, RunnerError
 
 LOG_FORMAT_VARIABLE = "RECEPTOR_RUNNER_LOG_FORMAT"
 
@@ -69,8 +69,6 @@ def _explained(error: Exception | KeyboardInterrupt) -> RunnerError:
     match error:
         case KeyboardInterrupt():
             return Interrupted("interrupted")
-        case NodeUnavailable(hint=None):
-            return error.with_hint("find out why, step by step: receptor-runner doctor")
         case RunnerError():
             return error
         case OSError() if output.is_output_failure(error):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from receptor_runner.cli import common_options, help_page
-from receptor_runner.errors import UsageError
+from receptor_runner.errors import NodeUnavailable, UsageError
 
 if TYPE_CHECKING:
     from typing import Any, NoReturn
@@ -49,6 +49,19 @@ class Command(help_page.HelpPage):
         """
         waiting = ctx.resilient_parsing and bool(args) and self._takes_value(args[-1])
         return super().parse_args(ctx, args[:-1] if waiting else args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call the command; an error about a node gets a hint that leads to the same node.
+
+        Raises:
+            RunnerError: what the command raises.
+        """
+        try:
+            return super().invoke(ctx)
+        except NodeUnavailable as error:
+            from receptor_runner.cli import node_hints
+
+            raise node_hints.completed(error) from error
 
     def _takes_value(self, word: str) -> bool:
         options = (option for option in self.params if isinstance(option, click.Option))

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from receptor_runner.cli import color, output
+from receptor_runner.cli import color, node_hints, output
 from receptor_runner.doctor.verdict import Result, State, exit_code
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def _describe(result: Result) -> dict[str, Any]:
         "step": result.step,
         "state": verdict.state.value,
         "summary": verdict.summary,
-        "hint": verdict.hint,
+        "hint": node_hints.with_socket(verdict.hint) if verdict.hint else None,
         "fault": verdict.fault.name.lower() if verdict.fault else None,
         "facts": dict(verdict.facts),
         "duration_s": result.duration_s,
@@ -110,7 +110,9 @@ def _show_advice(results: Sequence[Result]) -> None:
     output.line(f"{' and '.join(filter(None, counts))}. What to do:")
     advice: dict[str, list[str]] = {}
     for result in (*failures, *warnings):
-        advice.setdefault(result.verdict.hint or "", []).append(f"{result.subject}, {result.step}")
+        advice.setdefault(node_hints.with_socket(result.verdict.hint or ""), []).append(
+            f"{result.subject}, {result.step}"
+        )
     for hint, places in advice.items():
         output.line(f"  {'; '.join(places)}:\n      {_wrapped(hint, 6)}")
 

@@ -9,10 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.harness import OURS, Commands, NodeFactory, PseudoTerminal, processes_of, wait_until
-
-WITHOUT_PRIVILEGE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
-"""Root is not asked for permission; without these capabilities it is, like everybody else."""
+from tests.harness import OURS, UNPRIVILEGED, Commands, NodeFactory, PseudoTerminal, processes_of, wait_until
 
 
 def examine(
@@ -107,15 +104,28 @@ def test_no_permission(commands: Commands, node_factory: NodeFactory, mode: int,
     """Fault 2: a socket that this user may not use is named with its mode, and with the way in."""
     node = node_factory("embedded")
     node.socket.chmod(mode)
-    prefix = WITHOUT_PRIVILEGE if os.geteuid() == 0 else ()
+    os.chown(node.socket, -1, -1 if os.geteuid() else 1)  # nobody is told to join the group of root
 
-    rc, steps = examine(commands, "--socket", node.socket, prefix=prefix)
+    rc, steps = examine(commands, "--socket", node.socket, prefix=UNPRIVILEGED)
 
     found = steps["local node: permission"]
     assert (rc, found["state"], found["facts"]["mode"]) == (78, "failed", f"{mode:04o}")
     assert f"has no access to {node.socket}" in found["summary"]
     assert hint in found["hint"]
     assert steps["local node: answer"]["summary"] == "it needs `permission`"
+
+
+def test_no_permission_for_the_directory(commands: Commands, short_dir: Path) -> None:
+    """A directory on the way to the socket that this user may not search is named, and no embedded node is checked."""
+    closed = short_dir / "closed"
+    closed.mkdir(mode=0)
+
+    rc, steps = examine(commands, "--socket", closed / "receptor.sock", prefix=UNPRIVILEGED)
+
+    found = steps["local node: socket"]
+    assert (rc, found["state"], found["fault"]) == (78, "failed", "misconfigured")
+    assert f"may not search {closed}, where a node for others may be" in found["summary"]
+    assert f"namei -l {closed}/receptor.sock" in found["hint"]
 
 
 def test_a_dead_socket(commands: Commands, short_dir: Path) -> None:
@@ -174,7 +184,8 @@ def test_other_commands_name_the_doctor(commands: Commands, short_dir: Path) -> 
         closing.accept()[0].close()
         _output, stderr = process.communicate(timeout=30)
     assert process.returncode == 69
-    assert stderr.decode().splitlines()[-1] == "  hint: find out why, step by step: receptor-runner doctor"
+    hint = f"  hint: find out why, step by step: receptor-runner doctor --socket {short_dir}/closing.sock"
+    assert stderr.decode().splitlines()[-1] == hint
 
 
 def test_settings_of_a_file_count(commands: Commands, short_dir: Path) -> None:
