@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from receptor_runner.errors import OutputFailed, RunnerError
+from receptor_runner.system.files import open_regular, read_regular
 
 DIRECTORY_MODE = 0o700
 FILE_MODE = 0o600
@@ -164,7 +165,7 @@ def write_in(directory: int, name: str, content: bytes) -> None:
 def read_rc(artifact_dir: Path) -> int | None:
     """Return the return code that the worker recorded, or None where it recorded none."""
     try:
-        return int((artifact_dir / "rc").read_text())
+        return int(read_regular(artifact_dir / "rc") or b"")
     except (OSError, ValueError):
         return None
 
@@ -172,14 +173,15 @@ def read_rc(artifact_dir: Path) -> int | None:
 def read_status(artifact_dir: Path) -> str | None:
     """Return the status that is recorded, or None where there is none."""
     try:
-        return (artifact_dir / "status").read_text()
+        content = read_regular(artifact_dir / "status")
+        return None if content is None else content.decode()
     except (OSError, ValueError):
         return None
 
 
 def last_output(artifact_dir: Path) -> str:
     """Return the end of the artifact `stdout`, to show it in an explanation; nothing where there is none."""
-    with contextlib.suppress(OSError), (artifact_dir / "stdout").open("rb") as file:
+    with contextlib.suppress(OSError), open_regular(artifact_dir / "stdout") as file:
         file.seek(max(os.fstat(file.fileno()).st_size - _TAIL_SIZE, 0))
         return file.read().decode(errors="replace").strip()
     return ""

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from receptor_runner.system.files import read_regular
+
 RUNNER_IGNORE = ".runnerignore"
 
 _INSTALLED_CONTENT = re.compile(r"(.*/)?(roles|collections)/(.*/)?").fullmatch
@@ -39,11 +41,12 @@ def runner_ignore(root: Path) -> Callable[[str], bool | None]:
     Source: the rules and the syntax are those of .gitignore.
     """
     path = root / RUNNER_IGNORE
-    if not path.is_file():
+    content = read_regular(path)
+    if content is None:
         return lambda _name: None
     from pathspec import GitIgnoreSpec
 
-    spec = GitIgnoreSpec.from_lines(path.read_text(encoding="utf-8", errors="surrogateescape").splitlines())
+    spec = GitIgnoreSpec.from_lines(content.decode("utf-8", "surrogateescape").splitlines())
 
     def decide(name: str) -> bool | None:
         is_directory = (root / name).is_dir()

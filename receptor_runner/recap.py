@@ -11,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from receptor_runner.system.files import read_regular
+
 COUNTS = {
     "ok": "ok",
     "changed": "changed",
@@ -80,7 +82,7 @@ def _event_files(artifact_dir: Path) -> list[Path]:
 
 def _read(path: Path) -> dict[str, Any]:
     with contextlib.suppress(OSError, ValueError):
-        event = json.loads(path.read_bytes())
+        event = json.loads(read_regular(path) or b"")
         return event if isinstance(event, dict) else {}
     return {}
 

@@ -8,6 +8,7 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping
+from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,6 +17,7 @@ from receptor_runner.errors import MissingInput, UsageError
 from receptor_runner.handlers import RunnerConfig
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.system.cancel import CancelToken
+from receptor_runner.system.files import open_regular, read_regular
 
 _EVENT_FILE = re.compile(r"(\d+)-(?!.*-partial).+\.json").fullmatch
 _STATS = ("skipped", "ok", "dark", "failures", "ignored", "rescued", "processed", "changed")
@@ -108,7 +110,7 @@ class Runner:
 
     def _open(self, name: str) -> IO[str]:
         try:
-            return (self.artifact_dir / name).open(encoding="utf-8", errors="replace")
+            return TextIOWrapper(open_regular(self.artifact_dir / name), encoding="utf-8", errors="replace")
         except FileNotFoundError as error:
             raise MissingInput(f"{name} missing", cause=f"{self.artifact_dir} holds no {name}") from error
 
@@ -132,7 +134,7 @@ class Runner:
         numbered = [(int(match[1]), match[0]) for name in names if (match := _EVENT_FILE(name))]
         for number, name in sorted(entry for entry in numbered if entry[0] > counter):
             try:
-                yield number, json.loads((directory / name).read_bytes())
+                yield number, json.loads(read_regular(directory / name) or b"")
             except ValueError:
                 return
 
@@ -161,8 +163,8 @@ class Runner:
             return {}
         names = sorted((_CACHE_PREFIX + host, host), key=lambda name: -_written_at(self._fact_cache / name))
         for name in names:
-            with contextlib.suppress(OSError):
-                return _facts((self._fact_cache / name).read_bytes())
+            with contextlib.suppress(OSError), open_regular(self._fact_cache / name) as file:
+                return _facts(file.read())
         return {}
 
     def set_fact_cache(self, host: str, data: Mapping[str, Any]) -> None:

@@ -1,16 +1,87 @@
-"""Whole directory trees."""
+"""Files that may be anything, and whole directory trees."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
+import stat
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
+
+from receptor_runner.errors import MissingInput
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 """The numbers of the errors of a disk, or of a quota, that is used up."""
 
 _ALL = os.R_OK | os.W_OK | os.X_OK
+
+_AT_ONCE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+_NO_FILE = {errno.ENXIO, errno.ENODEV}  # a socket, or a device without a driver
+
+
+def open_regular(path: Path) -> IO[bytes]:
+    """Open a regular file, or one that a link leads to, to read it.
+
+    To open a FIFO that nobody writes to takes for ever, and so does the reading of some devices.
+
+    Raises:
+        FileNotFoundError: there is none; what is there may be something else.
+        OSError: it cannot be read.
+    """
+    try:
+        descriptor = os.open(path, _AT_ONCE)
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            raise _no_file(path) from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _no_file(path)
+    return open(descriptor, "rb")
+
+
+def _no_file(path: Path) -> FileNotFoundError:
+    return FileNotFoundError(errno.ENOENT, "no regular file", str(path))
+
+
+def read_regular(path: Path) -> bytes | None:
+    """Return what `open_regular` reads, or None where there is no regular file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    try:
+        with open_regular(path) as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+@contextlib.contextmanager
+def reading(directory: Path) -> Iterator[None]:
+    """Turn what the system says about a look below `directory` into our error.
+
+    Raises:
+        MissingInput: something cannot be looked at; it is the directory that is closed, if one is.
+    """
+    try:
+        yield
+    except OSError as error:
+        import shlex
+
+        path = closed_directory(Path(os.fsdecode(error.filename or directory)))
+        hint = f"ls -ld {shlex.quote(str(path))}"
+        raise MissingInput(f"cannot read {path}", cause=error.strerror or str(error), hint=hint) from error
+
+
+def closed_directory(path: Path) -> Path:
+    """Return the first directory on the way to a path that does not let us through, else the path."""
+    for parent in reversed(path.parents):
+        if not os.access(parent, os.X_OK):
+            return parent
+    return path
 
 
 def remove_tree(directory: Path, *, check: bool = False) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from receptor_runner.artifacts import make_directory, write_atomically
 from receptor_runner.system.directories import state_directories
+from receptor_runner.system.files import read_regular
 
 log = logging.getLogger("receptor_runner.index")
 
@@ -91,7 +92,7 @@ def _file_name(place: JobPlace) -> str:
 def _read_all(directory: Path) -> Iterator[JobPlace]:
     for path in directory.glob("*.json"):
         try:
-            entry = json.loads(path.read_bytes())
+            entry = json.loads(read_regular(path) or b"")
             yield JobPlace(private_data_dir=Path(entry["private_data_dir"]), ident=str(entry["ident"]))
         except (OSError, ValueError, TypeError, KeyError) as error:
             log.debug("%s cannot be read: %s", path, error)

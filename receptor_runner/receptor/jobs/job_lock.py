@@ -10,6 +10,7 @@ from pathlib import Path
 
 from receptor_runner.artifacts import FILE_MODE, LOCK_NAME, make_directory, writing
 from receptor_runner.errors import IdentExists, OutputFailed, pasteable
+from receptor_runner.system.files import read_regular
 
 
 class JobLock:
@@ -55,7 +56,8 @@ class JobLock:
         """
         with contextlib.suppress(OSError, ValueError):
             lock = self._path.stat()
-            for descriptor in Path(f"/proc/{int(self._path.read_text())}/fd").iterdir():
+            holder = int(read_regular(self._path) or b"")
+            for descriptor in Path(f"/proc/{holder}/fd").iterdir():
                 with contextlib.suppress(OSError):  # closed in the meantime
                     if os.path.samestat(descriptor.stat(), lock):
                         return True
