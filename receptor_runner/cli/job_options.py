@@ -248,7 +248,11 @@ def _command() -> str:
 def _role_vars(text: str) -> dict[str, Any]:
     """Read `k=v k=v`; a value that is a Python literal is read as one."""
     variables: dict[str, Any] = {}
-    for word in shlex.split(text):
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise UsageError("--role-vars cannot be split into words", cause=str(error)) from error
+    for word in words:
         key, equals, value = word.partition("=")
         if not equals:
             raise UsageError(f"--role-vars: `{word}` is not k=v")

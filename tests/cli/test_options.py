@@ -30,6 +30,7 @@ def options(done: Finished) -> dict[str, Any]:
         (("-m", "ping", "-r", "web"), "--module and --role exclude each other"),
         (("-p", "test.yml", "--hosts", "all"), "--hosts needs"),
         (("-p", "test.yml", "--role-vars", "a=b"), "--role-vars needs --role"),
+        (("-r", "web", "--role-vars", "a='b"), "--role-vars cannot be split into words"),
         (("-p", "test.yml", "--role-skip-facts"), "--role-skip-facts needs --role"),
         (("-p", "test.yml", "-i", ""), "invalid ident"),
         (("-p", "test.yml", "--job-timeout", "nan"), "not a number"),
