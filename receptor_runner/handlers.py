@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from receptor_runner.env_files import read_settings
+from receptor_runner.env_files import EnvFiles
 from receptor_runner.errors import RunnerError
 from receptor_runner.job import Job, check_ident
 from receptor_runner.stream.messages import Event
@@ -79,9 +79,9 @@ class RunnerConfig:
     @property
     def suppress_output_file(self) -> bool:
         """Whether the job has no artifact `stdout`: what the settings say, else the option."""
-        settings = self.settings
+        settings, root = self.settings, Path(self.private_data_dir)
         with contextlib.suppress(RunnerError):  # the worker, which reads the same file, reports it
-            settings = read_settings(Path(self.private_data_dir), settings)
+            settings = EnvFiles(root=root, shown=root).settings(settings)
         chosen = settings.get("suppress_output_file")
         return bool(self.job.suppress_output_file if chosen is None else chosen)
 

@@ -20,7 +20,22 @@ IGNORED_KEYS = frozenset({"keepalive_seconds", "ignore_logging", "debug", "logfi
 """Keys that callers of ansible-runner pass along and that say nothing about the job itself."""
 
 _LONGEST_IDENT = 255
-_SECRETS = frozenset({"container_auth_data", "envvars", "extravars", "passwords", "settings", "ssh_key"})
+_SECRETS = frozenset(
+    {
+        "cmdline",
+        "container_auth_data",
+        "container_options",
+        "envvars",
+        "extravars",
+        "inventory",
+        "module_args",
+        "passwords",
+        "playbook",
+        "role_vars",
+        "settings",
+        "ssh_key",
+    }
+)
 
 
 def _option(*kinds: Kind) -> Any:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from receptor_runner.env_files import read_settings
+from receptor_runner.env_files import EnvFiles
 from receptor_runner.handlers import EventHandler, Handlers, RunnerConfig
 from receptor_runner.system.packages import registers_entry_points
 
@@ -72,7 +72,8 @@ def with_plugins(handlers: Handlers, config: RunnerConfig) -> Handlers:
     plugins = installed_plugins()
     if not plugins:
         return handlers
-    config.settings = read_settings(Path(config.private_data_dir), config.settings)
+    root = Path(config.private_data_dir)
+    config.settings = EnvFiles(root=root, shown=root).settings(config.settings)
     return dataclasses.replace(
         handlers,
         status_handler=_status_handler(handlers.status_handler, config, plugins),

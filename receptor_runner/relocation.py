@@ -53,7 +53,7 @@ def named_files(job: Job) -> frozenset[str]:
         names.append(name)
         return name
 
-    with contextlib.suppress(ValueError):  # the worker says what is wrong with it
+    with contextlib.suppress(ValueError):  # whoever reads the inputs says what is wrong with it
         list(translate_files(shlex.split(job.cmdline or ""), note))
     starts = {"", "project", job.project_dir or "project"}
     return frozenset(os.path.normpath(PurePosixPath(start, name)) for name in names for start in starts)
@@ -180,10 +180,7 @@ class Relocation:
         """Let the files travel that the command line names, if they lie outside."""
         if not self.has_archive or not self.job.cmdline:
             return
-        try:
-            words = shlex.split(self.job.cmdline)
-        except ValueError:
-            return  # the worker says what is wrong with it
+        words = shlex.split(self.job.cmdline)
         translated = list(translate_files(words, self._file_of_cmdline))
         if translated != words:
             self._set(cmdline=shlex.join(translated))

@@ -10,13 +10,15 @@ from pathlib import Path, PurePosixPath
 from receptor_runner.archive.pack import MemoryFile, PackedArchive, Tree, pack_trees
 from receptor_runner.archive.zip_format import DEFAULT_LEVEL
 from receptor_runner.artifacts import CERTIFICATE_NAME, RESERVED_NAMES
-from receptor_runner.env_files import read_settings
+from receptor_runner.env_files import EnvFiles
 from receptor_runner.errors import MissingInput, pasteable
 from receptor_runner.ignore import runner_ignore
 from receptor_runner.job import Job, check_ident
+from receptor_runner.job_inputs import read_inputs
 from receptor_runner.relocation import Relocation, named_files, options_as_files
 from receptor_runner.store.policy import may_be_kept
 from receptor_runner.stream.encoder import EOF_LINE, encode_archive, encode_line, encode_results_level
+from receptor_runner.system.files import reading
 
 _ISOLATION_ONLY = (
     "container_image",
@@ -133,18 +135,23 @@ def prepare(
         level: how hard the archive and the results are compressed, 0 to 9; None for the default.
 
     Raises:
+        ConfigError: a file in `env/` that the worker would read, or an option, makes no sense.
         MissingInput: the directory, or a file in it, cannot be read.
         UsageError: the job names something that cannot travel.
 
     Source: the stream of ansible-runner 2.4.3's transmit, which a worker of either kind accepts.
     """
-    root = _existing(private_data_dir)
-    translation = Relocation(job, root, has_archive=not only_kwargs)
-    translation.perform()
-    unused = _without_isolation(job, root)
+    with reading(private_data_dir):
+        root = _existing(private_data_dir)
+        wanted = _travels(root, job, idents or (job.ident,), include_artifacts=include_artifacts)
+        counts = (lambda _name: False) if only_kwargs else _arrives(root, wanted)
+        # the worker reads them in the same way, after the upload
+        read_inputs(job, EnvFiles(root=root, shown=private_data_dir, counts=counts))
+        translation = Relocation(job, root, has_archive=not only_kwargs)
+        translation.perform()
+        unused = _without_isolation(job, EnvFiles(root=root, shown=private_data_dir))
     if only_kwargs:
         return Shipment(translation.job, unused=unused, level=level)
-    wanted = _travels(root, job, idents or (job.ident,), include_artifacts=include_artifacts)
     trees = [Tree(root=root, wanted=wanted), *translation.outside.as_trees()]
     files = {**translation.files, **(extra or {})}
     unkept = translation.named | files.keys()
@@ -183,7 +190,7 @@ def prepare_trees(
     return Shipment(job, archive, unkept=named | files.keys(), level=level)
 
 
-def _without_isolation(job: Job, root: Path) -> tuple[str, ...]:
+def _without_isolation(job: Job, files: EnvFiles) -> tuple[str, ...]:
     """Return the options about isolation of a job that has none.
 
     Source: with ansible-runner a container_image alone does not mean a container, and nobody is told.
@@ -191,7 +198,7 @@ def _without_isolation(job: Job, root: Path) -> tuple[str, ...]:
     named = tuple(name for name in _ISOLATION_ONLY if getattr(job, name))
     if not named or job.process_isolation:
         return ()
-    return () if read_settings(root, job.settings).get("process_isolation") else named
+    return () if files.settings(job.settings).get("process_isolation") else named
 
 
 def _travels(
@@ -214,6 +221,17 @@ def _travels(
         )
 
     return travels
+
+
+def _arrives(root: Path, wanted: Callable[[str], bool]) -> Callable[[str], bool]:
+    """Return whether the worker finds a file that it looks for by name: not what a link takes from elsewhere."""
+
+    def arrives(name: str) -> bool:
+        inside = Path(os.path.realpath(root / name)).is_relative_to(os.path.realpath(root))
+        parents = [str(parent) for parent in PurePosixPath(name).parents][:-1]
+        return inside and all(map(wanted, (*parents, name)))
+
+    return arrives
 
 
 def _inputs_among_artifacts(job: Job, ident: str) -> tuple[str, ...]:

@@ -178,7 +178,8 @@ def _run(
 
 def _output_files(job: Job, directory: Path) -> frozenset[str]:
     """Return the output files of a job that suppresses them: in a shared directory, `process` may have written some."""
-    from receptor_runner.execution.inputs import read_inputs
+    from receptor_runner.env_files import EnvFiles
+    from receptor_runner.job_inputs import read_inputs
 
-    suppressed = read_inputs(job, directory).job.suppress_output_file
+    suppressed = read_inputs(job, EnvFiles(root=directory)).job.suppress_output_file
     return frozenset({"stdout", "stderr"}) if suppressed else frozenset()

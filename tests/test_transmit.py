@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from receptor_runner.archive.zip_format import SPOOL_MEMORY
-from receptor_runner.errors import MissingInput, UsageError
+from receptor_runner.errors import ConfigError, MissingInput, UsageError
 from receptor_runner.job import Job
 from receptor_runner.stream.decoder import Decoder
 from receptor_runner.stream.messages import ArchiveData, ArchiveStart, Eof, Kwargs
@@ -241,7 +241,6 @@ def test_an_inventory_that_does_not_exist_is_refused(send: Send) -> None:
         ("--private-key {0} --vault-password-file={0}", None),
         ("-e file={0} --start-at-task {0}", "-e file={0} --start-at-task {0}"),
         ("-e @/nowhere -i hosts,", "-e @/nowhere -i hosts,"),
-        ("'open", "'open"),
     ],
 )
 def test_files_of_the_command_line_travel(send: Send, tmp_path: Path, given: str, sent: str | None) -> None:
@@ -489,3 +488,56 @@ def test_the_spooled_archive_is_closed(project: Project, commands: Commands) -> 
     commands.environment["PYTHONWARNINGS"] = "always::ResourceWarning"
     sent = commands.ours("transmit", project.path, "-p", "test.yml")
     assert (sent.rc, sent.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("settings", "a: @b"),
+        ("settings", "idle_timeout: soon"),
+        ("settings", "container_volume_mounts: {a: b}"),
+        ("passwords", "- a"),
+        ("passwords", "'(open': x"),
+        ("envvars", "a: 'b"),
+        ("extravars", "a: [b"),
+        ("cmdline", "--limit 'open"),
+    ],
+)
+def test_what_the_worker_could_not_read_is_not_sent(project: Project, name: str, text: str) -> None:
+    """A file in `env/` that makes no sense is an error of the caller's, with its path, before anything is packed."""
+    path = project.write(f"env/{name}", text)
+    with pytest.raises(ConfigError, match=str(path)):
+        prepare(Job(playbook="test.yml"), project.path)
+
+
+def test_a_command_line_with_an_open_quote_is_not_sent(project: Project) -> None:
+    """The option counts like the file, with a directory in the stream or without."""
+    for only_kwargs in (False, True):
+        with pytest.raises(ConfigError, match="option cmdline: No closing quotation"):
+            prepare(Job(playbook="test.yml", cmdline="'open"), project.path, only_kwargs=only_kwargs)
+
+
+def test_files_that_the_worker_does_not_read_may_be_anything(
+    send: Send, project: Project, tmp_path: Path
+) -> None:
+    """What does not travel, what an option overrides and what a link takes from elsewhere is not checked."""
+    project.write("env/cmdline", "'open")
+    project.write("env/passwords", "a: @b")
+    (tmp_path / "settings").write_text("a: @b")
+    (project.path / "env/settings").symlink_to(tmp_path / "settings")
+    project.write(".runnerignore", "env/passwords")
+    assert "env/passwords" not in send(playbook="test.yml", cmdline="--diff").files
+    assert send(playbook="test.yml", only_kwargs=True).files == {}
+
+
+def test_a_fifo_is_skipped_and_never_opened(project: Project) -> None:
+    """Whatever file of a job's inputs is a FIFO, packing ends and names it."""
+    names = [
+        f"env/{name}" for name in ("cmdline", "envvars", "extravars", "passwords", "settings", "ssh_key")
+    ]
+    (project.path / "env").mkdir()
+    for name in (".runnerignore", "args", *names):
+        os.mkfifo(project.path / name)
+    shipment = prepare(Job(playbook="test.yml", container_image="x"), project.path)
+    shipment.close()
+    assert sorted(shipment.skipped) == sorted(f"{name}: a FIFO" for name in (".runnerignore", "args", *names))

@@ -510,3 +510,15 @@ def test_a_signal_after_the_end_leaves_the_removal_to_the_guardian(bench: Bench)
     worker.send_signal(signal.SIGINT)
     assert worker.wait(30) in {0, 130}
     wait_until(lambda: list(bench.temporary.iterdir()) == [], "the directory is removed")
+
+
+@pytest.mark.parametrize("name", ["passwords", "envvars", "settings", "extravars"])
+def test_a_broken_file_of_a_peer_is_named_and_not_quoted(bench: Bench, name: str) -> None:
+    """Whoever sent it unchecked: neither the stream nor stderr holds what is written in it."""
+    bench.project.write(f"env/{name}", "ok: 1\nx: @SECRET\n")
+    sent = bench.commands.peer("transmit", bench.project.path, "-p", "test.yml", "-i", "1")
+    done = bench.work(sent.stdout)
+    (last,) = statuses(done.stdout)
+    assert (done.rc, last["status"]) == (78, "error")
+    assert last["job_explanation"].startswith(f"env/{name} is neither JSON nor YAML: line 2, column 4")
+    assert "SECRET" not in done.stdout.decode() + done.stderr

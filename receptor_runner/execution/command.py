@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from receptor_runner.errors import ConfigError
-from receptor_runner.execution.inputs import Inputs
 from receptor_runner.job import Job
+from receptor_runner.job_inputs import Inputs
 
 CALLBACK_DIRECTORY = Path(__file__).with_name("callback")
 CALLBACK_NAME = "receptor_runner_events"

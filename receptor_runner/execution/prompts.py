@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 
-from receptor_runner.errors import ConfigError
+from receptor_runner.job_inputs import compile_prompts
 
 _WINDOW = 1000
 _TIMED_PAUSE = "(ctrl+C then 'C' = continue early"
@@ -27,7 +27,7 @@ class Answers:
     """
 
     def __init__(self, passwords: Mapping[str, str]) -> None:
-        self._answers = [(_compiled(pattern), answer) for pattern, answer in passwords.items()]
+        self._answers = compile_prompts(passwords, "the passwords")
         self._shown = ""
 
     def show(self, text: str) -> None:
@@ -59,12 +59,3 @@ def password_entry(prompt: str) -> str:
     """Return the entry of `passwords` that answers a prompt, as JSON and YAML write it: `{"^Who goes:": "..."}`."""
     pattern = "^" + re.escape(prompt).replace("\\ ", " ")
     return json.dumps({pattern: "..."}, ensure_ascii=False)
-
-
-def _compiled(pattern: str) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern, re.MULTILINE)
-    except re.error as error:
-        raise ConfigError(
-            f"the password prompt {pattern!r} is not a regular expression", cause=str(error)
-        ) from error

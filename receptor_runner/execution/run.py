@@ -19,6 +19,7 @@ from receptor_runner.artifacts import (
     make_private,
     write_atomically,
 )
+from receptor_runner.env_files import EnvFiles
 from receptor_runner.execution.command import (
     Plan,
     build_command,
@@ -33,7 +34,6 @@ from receptor_runner.execution.events import Assembler, OutputFile
 from receptor_runner.execution.guardian_client import GuardianClient, Program
 from receptor_runner.execution.home import temporary_home
 from receptor_runner.execution.input_files import write_input_files
-from receptor_runner.execution.inputs import Inputs, read_inputs
 from receptor_runner.execution.isolation.choose import choose_isolation
 from receptor_runner.execution.isolation.engine import Isolation
 from receptor_runner.execution.isolation.paths import as_seen_inside
@@ -46,6 +46,7 @@ from receptor_runner.execution.sink import Sink
 from receptor_runner.execution.ssh_agent import SshAgent
 from receptor_runner.execution.start_failure import check_arguments, not_started
 from receptor_runner.job import Job
+from receptor_runner.job_inputs import Inputs, read_inputs
 from receptor_runner.outcome import RC_STOPPED, Outcome, Status
 from receptor_runner.rotation import rotate_artifacts
 from receptor_runner.system.cancel import CancelToken
@@ -108,10 +109,11 @@ class Prepared:
 def prepare(job: Job, private_data_dir: Path, ident: str) -> Prepared:
     """Read and check a job's inputs, write its files, and plan its command."""
     artifact_dir = artifact_directory(private_data_dir, job.artifact_dir, ident).absolute()
-    inputs = read_inputs(job, private_data_dir)
+    files = EnvFiles(root=private_data_dir)
+    inputs = read_inputs(job, files)
     isolation = choose_isolation(inputs.job, private_data_dir, artifact_dir, ident)
     placed = write_input_files(inputs.job, private_data_dir)
-    inputs = replace(read_inputs(placed, private_data_dir), settings=inputs.settings)
+    inputs = replace(read_inputs(placed, files), settings=inputs.settings)
     check_target(inputs)
     answers = Answers(
         inputs.passwords

@@ -13,14 +13,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from receptor_runner.env_files import read_mapping, read_text
+from receptor_runner.env_files import EnvFiles, split_words
 from receptor_runner.errors import ConfigError, MissingInput, UsageError
 from receptor_runner.job import Job
 from receptor_runner.job_files import InventorySource, inventory_sources, project_directory
-from receptor_runner.slices.inventory import dynamic_sources
+from receptor_runner.slices.inventory import dynamic_sources, fifos
 from receptor_runner.system.directories import PREFIX
+from receptor_runner.system.files import reading
 from receptor_runner.system.interpreter import installed_script
 
 _PASSED_ON = ("--vault-id", "--vault-password-file", "--vault-pass-file")
@@ -120,23 +121,43 @@ def question_of(job: Job, private_data_dir: Path) -> Iterator[Question]:
     Raises:
         UsageError: the job is a raw command, whose hosts nobody knows.
         ConfigError: a file in `env/` cannot be used.
+        MissingInput: something in the directory cannot be read.
     """
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as texts:
+        with reading(private_data_dir):
+            question = _question_of(job, private_data_dir, Path(texts))
+        yield question
+
+
+def _question_of(job: Job, private_data_dir: Path, texts: Path) -> Question:
     root = Path(os.path.abspath(private_data_dir))
     if job.binary or (root / "args").is_file():
         raise UsageError("a raw command cannot run in slices", hint="name a playbook, a module or a role")
-    given = _given_options(job, root)
-    with tempfile.TemporaryDirectory(prefix=PREFIX) as texts:
-        inventories = [*_of_job(job, root, Path(texts)), *given.inventory]
-        envvars = read_mapping(root / "env" / "envvars", job.envvars)
-        cwd = root if job.module else root / project_directory(job, root)
-        refuse_dynamic([cwd / name for name in given.inventory])
-        yield Question(
-            pattern=job.host_pattern or job.hosts or "all",
-            limit=job.limit or given.limit,
-            options=(*(word for name in inventories for word in ("-i", name)), *given.passed_on),
-            cwd=cwd,
-            environment={**os.environ, **{name: str(value) for name, value in envvars.items()}},
-            inventories=tuple(path for name in inventories if (path := cwd / name).exists()),
+    files = EnvFiles(root=root, shown=private_data_dir)
+    given = _given_options(job, files)
+    inventories = [*_of_job(job, root, texts), *given.inventory]
+    envvars = files.mapping("env/envvars", job.envvars)
+    cwd = root if job.module else root / project_directory(job, root)
+    paths = tuple(path for name in inventories if (path := cwd / name).exists())
+    _refuse_fifos(paths)
+    refuse_dynamic([cwd / name for name in given.inventory])
+    return Question(
+        pattern=job.host_pattern or job.hosts or "all",
+        limit=job.limit or given.limit,
+        options=(*(word for name in inventories for word in ("-i", name)), *given.passed_on),
+        cwd=cwd,
+        environment={**os.environ, **{name: str(value) for name, value in envvars.items()}},
+        inventories=paths,
+    )
+
+
+def _refuse_fifos(sources: Iterable[Path]) -> None:
+    """Refuse what Ansible would open here and wait for; no node gets it either, for a FIFO does not travel."""
+    for path in fifos(sources):
+        raise MissingInput(
+            f"the hosts cannot be listed: {path} is a FIFO",
+            cause="Ansible would wait until somebody writes to it",
+            hint=f"rm {shlex.quote(str(path))}",
         )
 
 
@@ -155,6 +176,13 @@ def refuse_dynamic(sources: Iterable[Path]) -> None:
         )
 
 
+class _Parser(argparse.ArgumentParser):
+    """Raises where argparse would print its usage and exit, as it does for an ambiguous option."""
+
+    def error(self, message: str) -> NoReturn:
+        raise argparse.ArgumentError(None, message)
+
+
 class _Options(argparse.Namespace):
     """The options of a command line that choose hosts."""
 
@@ -163,10 +191,10 @@ class _Options(argparse.Namespace):
     passed_on: list[str]
 
 
-def _given_options(job: Job, root: Path) -> _Options:
+def _given_options(job: Job, files: EnvFiles) -> _Options:
     """Return what additional words for Ansible's command line say about inventories and hosts."""
-    text = job.cmdline or read_text(root / "env" / "cmdline") or ""
-    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    words = split_words(job.cmdline, "the option cmdline") if job.cmdline else files.words("env/cmdline")
+    parser = _Parser(add_help=False, exit_on_error=False)
     parser.add_argument(
         "-i", "--inventory", "--inventory-file", action="append", default=[], dest="inventory"
     )
@@ -174,9 +202,11 @@ def _given_options(job: Job, root: Path) -> _Options:
     for name in _PASSED_ON:
         parser.add_argument(name, action="append", default=[])
     try:
-        found, _others = parser.parse_known_args(shlex.split(text), namespace=_Options())
-    except (ValueError, argparse.ArgumentError) as error:
-        raise ConfigError(f"cannot read the command line {text!r}", cause=str(error)) from error
+        found, _others = parser.parse_known_args(words or (), namespace=_Options())
+    except argparse.ArgumentError as error:  # its text may quote a word, and so a secret
+        source = "the option cmdline" if job.cmdline else files.name_of("env/cmdline")
+        cause = f"{error.argument_name} has no value" if error.argument_name else "an option is ambiguous"
+        raise ConfigError(f"cannot read the command line in {source}", cause=cause) from None
     named = {name: getattr(found, name[2:].replace("-", "_")) for name in _PASSED_ON}
     found.passed_on = [word for name, values in named.items() for value in values for word in (name, value)]
     return found

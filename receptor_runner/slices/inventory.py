@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from receptor_runner.system.files import read_regular
+
 _PLUGIN = re.compile(r"^plugin\s*:", re.MULTILINE)
 _VARIABLES = frozenset({"group_vars", "host_vars"})
 _YAML = frozenset({".yml", ".yaml"})
@@ -23,6 +25,25 @@ def dynamic_sources(sources: Iterable[Path]) -> list[Path]:
     return [file for source in sources for file in _files(source) if _is_dynamic(file)]
 
 
+def fifos(sources: Iterable[Path]) -> list[Path]:
+    """Return the FIFOs among inventories and in the directories of variables beside them.
+
+    Args:
+        sources: inventory files and directories.
+    """
+    return [path for source in sources for path in _read_with(source) if path.is_fifo()]
+
+
+def _read_with(source: Path) -> Iterator[Path]:
+    """Yield what Ansible opens with an inventory."""
+    if not source.is_dir():
+        yield source
+    directories = [source] if source.is_dir() else [source.parent / name for name in sorted(_VARIABLES)]
+    for directory in directories:
+        for parent, _names, files in os.walk(directory):
+            yield from (Path(parent, name) for name in sorted(files))
+
+
 def _files(source: Path) -> Iterator[Path]:
     if not source.is_dir():
         yield source
@@ -34,10 +55,8 @@ def _files(source: Path) -> Iterator[Path]:
 
 def _is_dynamic(path: Path) -> bool:
     """Return whether a file is a script, or configures an inventory plugin."""
-    if not path.is_file():
-        return False
     try:
-        text = path.read_text(errors="replace")
+        text = (read_regular(path) or b"").decode(errors="replace")
     except OSError:
         return False  # Ansible reports it
     if path.suffix in _YAML:

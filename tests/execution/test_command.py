@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from receptor_runner.env_files import EnvFiles
 from receptor_runner.errors import ConfigError
 from receptor_runner.execution.command import (
     CALLBACK_DIRECTORY,
@@ -15,12 +16,12 @@ from receptor_runner.execution.command import (
     check_target,
 )
 from receptor_runner.execution.input_files import write_input_files
-from receptor_runner.execution.inputs import Inputs, read_inputs
 from receptor_runner.job import Job
+from receptor_runner.job_inputs import Inputs, read_inputs
 
 
 def inputs(directory: Path, **options: Any) -> Inputs:
-    return read_inputs(write_input_files(Job.from_kwargs(options), directory), directory)
+    return read_inputs(write_input_files(Job.from_kwargs(options), directory), EnvFiles(root=directory))
 
 
 def command(directory: Path, **options: Any) -> list[str]:

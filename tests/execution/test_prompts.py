@@ -43,8 +43,8 @@ def test_a_prompt_is_found_though_it_comes_in_pieces() -> None:
 
 
 def test_a_pattern_that_is_none_is_an_error() -> None:
-    """A pattern that cannot be compiled is told by its text."""
-    with pytest.raises(ConfigError, match=r"\(open"):
+    """A pattern that cannot be compiled is told by its number."""
+    with pytest.raises(ConfigError, match="prompt number 1"):
         Answers({"(open": "x"})
 
 

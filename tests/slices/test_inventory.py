@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
-from receptor_runner.slices.hosts import Question, list_hosts, read_inventory
-from receptor_runner.slices.inventory import dynamic_sources, static_inventory
+import pytest
+from receptor_runner.errors import ConfigError, MissingInput
+from receptor_runner.job import Job
+from receptor_runner.slices.hosts import Question, list_hosts, question_of, read_inventory
+from receptor_runner.slices.inventory import dynamic_sources, fifos, static_inventory
 from tests.harness import Project
 
 SCRIPT = """#!/usr/bin/env python3
@@ -51,3 +55,32 @@ def test_a_dynamic_inventory_becomes_data(project: Project, environment: dict[st
     assert again["_meta"]["hostvars"]["a"] == {"port": 80, "size": 3}
     for group in ("web", "site"):
         assert again[group] == listing[group]
+
+
+def test_ansible_is_never_sent_to_a_fifo(project: Project) -> None:
+    """It would wait for ever: a FIFO in an inventory, or among the variables beside one, is refused by its name."""
+    beside = project.path / "inventory/group_vars"
+    beside.mkdir()
+    os.mkfifo(beside / "all")
+    for source in ("inventory", "inventory/hosts"):
+        assert fifos([project.path / source]) == [beside / "all"]
+    refused = pytest.raises(MissingInput, match=f"{beside}/all is a FIFO")
+    with refused, question_of(Job(playbook="test.yml"), project.path):
+        pass
+
+
+def test_files_of_env_that_are_fifos_do_not_count(project: Project) -> None:
+    """The hosts are asked for without them, as on the nodes."""
+    (project.path / "env").mkdir()
+    for name in ("envvars", "cmdline"):
+        os.mkfifo(project.path / "env" / name)
+    with question_of(Job(playbook="test.yml"), project.path) as question:
+        assert question.limit is None
+
+
+@pytest.mark.parametrize("words", ["--vault-pass=SECRET", "-l", "'SECRET"])
+def test_a_command_line_that_cannot_be_read_is_not_quoted(project: Project, words: str) -> None:
+    """It may hold a password, whatever is wrong with it."""
+    with pytest.raises(ConfigError) as caught, question_of(Job(playbook="p", cmdline=words), project.path):
+        pass
+    assert "SECRET" not in " ".join(caught.value.lines())

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-from receptor_runner.env_files import read_settings
+from receptor_runner.env_files import EnvFiles
 from receptor_runner.job import Job
 
 _CHOICES = ("process_isolation", "process_isolation_executable", "container_image")
@@ -36,7 +36,7 @@ class DefaultContainer:
         Raises:
             ConfigError: its settings cannot be read.
         """
-        settings = read_settings(private_data_dir, job.settings)
+        settings = EnvFiles(root=private_data_dir).settings(job.settings)
         chosen = (getattr(job, name) is not None or settings.get(name) is not None for name in _CHOICES)
         if any(chosen):
             return job

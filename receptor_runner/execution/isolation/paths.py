@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from receptor_runner.execution.inputs import Inputs
 from receptor_runner.execution.isolation.engine import Isolation
+from receptor_runner.job_inputs import Inputs
 
 _ROLES = "ANSIBLE_ROLES_PATH"
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import traceback
 from pathlib import Path
 from typing import Any
 
 import pytest
+from receptor_runner.env_files import EnvFiles
 from receptor_runner.errors import ConfigError
-from receptor_runner.execution.inputs import Inputs, read_inputs
 from receptor_runner.job import Job
+from receptor_runner.job_inputs import Inputs, read_inputs
 
 
 def read(directory: Path, files: dict[str, str] | None = None, **options: Any) -> Inputs:
@@ -16,7 +19,7 @@ def read(directory: Path, files: dict[str, str] | None = None, **options: Any) -
         path = directory / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
-    return read_inputs(Job.from_kwargs(options), directory)
+    return read_inputs(Job.from_kwargs(options), EnvFiles(root=directory))
 
 
 def test_settings_of_the_job_count_without_a_file(tmp_path: Path) -> None:
@@ -67,9 +70,10 @@ def test_the_jobs_key_and_command_line_win(tmp_path: Path) -> None:
 
 
 def test_open_quotes_are_an_error(tmp_path: Path) -> None:
-    """A command line that cannot be split is an error that shows it."""
-    with pytest.raises(ConfigError, match="cannot split the command line"):
+    """A command line that cannot be split is an error that names its place and does not show it."""
+    with pytest.raises(ConfigError, match="cannot split the command line in the option cmdline") as caught:
         read(tmp_path, cmdline="--limit 'oops")
+    assert "oops" not in " ".join(caught.value.lines())
 
 
 def test_a_setting_replaces_the_option_of_its_name(tmp_path: Path) -> None:
@@ -88,5 +92,26 @@ def test_a_timeout_of_nothing_is_no_limit(tmp_path: Path) -> None:
 
 def test_a_timeout_that_is_no_number_is_an_error(tmp_path: Path) -> None:
     """A timeout that makes no sense is not the same as none."""
-    with pytest.raises(ConfigError, match="job_timeout"):
+    with pytest.raises(ConfigError, match="job_timeout in the option settings"):
         read(tmp_path, settings={"job_timeout": "soon"})
+
+
+@pytest.mark.parametrize(
+    "pattern", ["SECRET(", "SECRET[", "*SECRET", "(?P<SECRET", "(?P=SECRET)", "[S-E]CRET"]
+)
+def test_a_prompt_that_is_no_pattern_is_not_quoted(tmp_path: Path, pattern: str) -> None:
+    """It may be a password in the place of its prompt: the error says which entry it is, and where it is wrong."""
+    entries = json.dumps({"fine": "x", pattern: "y"})
+    with pytest.raises(ConfigError, match="prompt number 2 in env/passwords is not a regular") as caught:
+        read(tmp_path, {"env/passwords": entries})
+    shown = "".join(traceback.format_exception(caught.value)) + " ".join(caught.value.lines())
+    assert "SECRET" not in shown
+    assert "CRET" not in shown
+    assert "character" in str(caught.value)
+
+
+def test_a_setting_of_the_wrong_kind_is_not_quoted(tmp_path: Path) -> None:
+    """Options for a container engine may hold tokens."""
+    with pytest.raises(ConfigError, match="invalid setting container_options in env/settings") as caught:
+        read(tmp_path, {"env/settings": "container_options: {--env: SECRET}"})
+    assert "SECRET" not in " ".join(caught.value.lines())
