@@ -17,6 +17,7 @@ from receptor_runner.outcome import Outcome, Status
 from receptor_runner.plugins import with_plugins
 from receptor_runner.process import Processor, process
 from receptor_runner.runner import Runner
+from receptor_runner.system.files import reading
 from receptor_runner.system.pipes import read_file, write_all
 
 if TYPE_CHECKING:
@@ -216,7 +217,9 @@ def _start(call: Call, private_data_dir: Path, destination: Destination) -> Reco
     from receptor_runner.transmit import prepare
 
     job = Job.from_kwargs(call.job_options)
-    if not (job.has_target or (private_data_dir / "args").is_file()):
+    with reading(private_data_dir):
+        has_target = job.has_target or (private_data_dir / "args").is_file()
+    if not has_target:
         hint = f"pass playbook, module or role, or write a command line to {private_data_dir / 'args'}"
         raise UsageError("nothing to run", hint=hint)
     with destination.local_node() as local:  # an embedded one starts while the job is packed

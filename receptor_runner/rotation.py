@@ -27,7 +27,11 @@ def rotate_artifacts(
     if keep < 1:
         return
     jobs: dict[str, list[os.DirEntry[str]]] = defaultdict(list)
-    for entry in os.scandir(artifact_dir.parent):
+    try:
+        entries = list(os.scandir(artifact_dir.parent))
+    except PermissionError:  # so nothing in it can be removed either
+        return
+    for entry in entries:
         if entry.is_dir(follow_symlinks=False):
             jobs[_job_of(artifact_dir.parent, entry.name)].append(entry)
     jobs.pop(_job_of(artifact_dir.parent, artifact_dir.name), None)

@@ -220,4 +220,5 @@ def _listing(directory: Path, skipped: list[str]) -> list[os.DirEntry[str]]:
         skipped.append(f"{directory}: vanished")
         return []
     except OSError as error:
-        raise MissingInput(f"cannot read {directory}", cause=error.strerror) from error
+        hint = "make it readable, or move it out of the private data directory"
+        raise MissingInput(f"cannot read {directory}", cause=error.strerror, hint=hint) from error

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from receptor_runner.cli import messages
 from receptor_runner.errors import MissingInput, UsageError
+from receptor_runner.system.files import reading
 
 if TYPE_CHECKING:
     from receptor_runner.job import Job
@@ -37,13 +38,17 @@ def check_job(job: Job, private_data_dir: Path) -> None:
     An ident that is the name of a file is only warned about: ansible-runner takes it, too.
 
     Raises:
-        MissingInput: the playbook is not in the directory.
+        MissingInput: the playbook is not in the directory, or part of that cannot be read.
     """
-    ident = str(job.ident)
+    with reading(private_data_dir):
+        _check_ident(str(job.ident), private_data_dir)
+        if private_data_dir.is_dir() and isinstance(job.playbook, str) and not job.binary:
+            _check_playbook(job.playbook, job, private_data_dir)
+
+
+def _check_ident(ident: str, private_data_dir: Path) -> None:
     if PurePath(ident).suffix in _FILE_SUFFIXES or (private_data_dir / "inventory" / ident).exists():
         messages.note(f"warning: `{ident}` is the job's ident; an inventory is named by --inventory {ident}")
-    if private_data_dir.is_dir() and isinstance(job.playbook, str) and not job.binary:
-        _check_playbook(job.playbook, job, private_data_dir)
 
 
 def _check_playbook(playbook: str, job: Job, private_data_dir: Path) -> None:
@@ -59,13 +64,22 @@ def _check_playbook(playbook: str, job: Job, private_data_dir: Path) -> None:
         return
     project = root / project_directory(job, root)
     path = Path(os.path.normpath(project / playbook))
-    if os.path.lexists(path) or not path.is_relative_to(root):
+    if not path.is_relative_to(root) or _is_there(path):
         return
     raise MissingInput(
         f"playbook {playbook} does not exist in {_shown(private_data_dir, project, root)}",
         cause=f"no such file: {path}",
         hint=_nearest(playbook, project),
     )
+
+
+def _is_there(path: Path) -> bool:
+    """Return whether there is something; unlike `lexists`, do not take a closed directory for an empty one."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _is_from_collection(playbook: str) -> bool:

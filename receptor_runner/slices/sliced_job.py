@@ -12,6 +12,7 @@ from receptor_runner.errors import MissingInput, pasteable
 from receptor_runner.receptor.jobs.index import JobPlace
 from receptor_runner.receptor.jobs.record import RecordFile, now
 from receptor_runner.slices.index import Index, SliceEntry
+from receptor_runner.system.files import open_regular, reading
 
 
 class SlicedJob:
@@ -34,7 +35,8 @@ class SlicedJob:
 
     def exists(self) -> bool:
         """Return whether there is an index."""
-        return self._path.is_file()
+        with reading(self._path):
+            return self._path.is_file()
 
     def holds_another_job(self) -> bool:
         """Return whether the artifacts directory belongs to a job that is not a sliced job."""
@@ -47,7 +49,8 @@ class SlicedJob:
             MissingInput: it is not there or cannot be read.
         """
         try:
-            return Index.from_json(json.loads(self._path.read_bytes()))
+            with open_regular(self._path) as file:
+                return Index.from_json(json.load(file))
         except (OSError, ValueError) as error:
             raise MissingInput(
                 f"the index {self._path} cannot be read",

@@ -34,7 +34,7 @@ from receptor_runner.receptor.jobs import index
 from receptor_runner.receptor.jobs.index import JobPlace
 from receptor_runner.receptor.jobs.job_lock import JobLock
 from receptor_runner.results.checkpoint import Checkpoint
-from receptor_runner.system.files import remove_tree
+from receptor_runner.system.files import open_regular, reading, remove_tree
 
 log = logging.getLogger("receptor_runner.record")
 
@@ -164,7 +164,8 @@ class RecordFile:
             MissingInput: it cannot be read.
         """
         try:
-            return Record.from_json(json.loads(self._path.read_bytes()))
+            with open_regular(self._path) as file:
+                return Record.from_json(json.load(file))
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
@@ -231,17 +232,27 @@ class RecordFile:
 
     def canceled_by(self) -> str | None:
         """Return which process of this tool canceled the job, and when; None if none did."""
-        with contextlib.suppress(OSError):
-            return f"receptor-runner ({(self.artifact_dir / CANCEL_NAME).read_text()})"
+        with contextlib.suppress(OSError), open_regular(self.artifact_dir / CANCEL_NAME) as file:
+            return f"receptor-runner ({file.read().decode()})"
         return None
 
     def exists(self) -> bool:
-        """Return whether there is a record, readable or not."""
-        return self._path.exists()
+        """Return whether there is a record, readable or not.
+
+        Raises:
+            MissingInput: nobody can tell, since a directory is closed.
+        """
+        with reading(self._path):
+            return self._path.exists()
 
     def has_artifacts(self) -> bool:
-        """Whether a job of this ident has left artifacts, recorded or not."""
-        return any((self.artifact_dir / name).exists() for name in ("status", "rc", "job_events"))
+        """Whether a job of this ident has left artifacts, recorded or not.
+
+        Raises:
+            MissingInput: nobody can tell, since a directory is closed.
+        """
+        with reading(self.artifact_dir):
+            return any((self.artifact_dir / name).exists() for name in ("status", "rc", "job_events"))
 
     def clear(self) -> None:
         """Remove what an earlier job of this ident left, its fact cache and the note of a cancel aside.
@@ -284,12 +295,22 @@ def read_all(private_data_dir: Path) -> list[RecordedJob]:
     """Return the jobs of a private data directory, oldest first; a record that cannot be read is logged.
 
     Raises:
-        MissingInput: the directory does not exist.
+        MissingInput: the directory does not exist, or what is in it cannot be listed.
     """
-    if not private_data_dir.is_dir():
-        raise MissingInput(f"private data directory {private_data_dir} does not exist")
-    found = sorted((private_data_dir / "artifacts").glob(f"*/{RECORD_NAME}"))
-    return _recorded(RecordFile(private_data_dir, path.parent.name) for path in found)
+    with reading(private_data_dir):
+        if not private_data_dir.is_dir():
+            raise MissingInput(f"private data directory {private_data_dir} does not exist")
+        found = [
+            path.name for path in _entries(private_data_dir / "artifacts") if (path / RECORD_NAME).exists()
+        ]
+    return _recorded(RecordFile(private_data_dir, name) for name in found)
+
+
+def _entries(directory: Path) -> list[Path]:
+    """Return what is in a directory, which need not exist. A glob passes over directories that are closed."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        return sorted(directory.iterdir())
+    return []
 
 
 def read_indexed() -> list[RecordedJob]:
@@ -313,11 +334,15 @@ def forget_vanished(private_data_dir: Path | None = None) -> None:
     """
     where = None if private_data_dir is None else Path(os.path.abspath(private_data_dir))
     for place in index.places():
-        if (
-            where in {None, place.private_data_dir}
-            and not RecordFile(place.private_data_dir, place.ident).exists()
-        ):
+        if where in {None, place.private_data_dir} and _has_vanished(place):
             index.remove(place)
+
+
+def _has_vanished(place: JobPlace) -> bool:
+    try:
+        return not RecordFile(place.private_data_dir, place.ident).exists()
+    except MissingInput:
+        return False
 
 
 def _read_if_whole(file: RecordFile) -> Record | None:
