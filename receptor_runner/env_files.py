@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from receptor_runner.errors import ConfigError, MissingInput
+from receptor_runner.errors import ConfigError, MissingInput, pasteable
 from receptor_runner.system.files import closed_directory, read_regular
 
 _SETTINGS = "env/settings"
@@ -60,7 +60,7 @@ class EnvFiles:
             closed = closed_directory(self.root / name)
             inside = closed.is_relative_to(self.root)
             shown = self.name_of(str(closed.relative_to(self.root))) if inside else str(closed)
-            hint = f"ls -ld {shlex.quote(shown)}"
+            hint = pasteable("ls", "-ld", shown)
             raise MissingInput(f"cannot read {shown}", cause=error.strerror, hint=hint) from error
         return None if content is None else content.decode("utf-8", "surrogateescape")
 
@@ -143,7 +143,7 @@ class EnvFiles:
         shown = self.name_of(name)
         position = _position(error, text)
         place = f"line {position[0]}, column {position[1]}" if position else None
-        hint = f"sed -n {position[0]}p {shlex.quote(shown)}" if position else "put values in quotes"
+        hint = pasteable("sed", "-n", f"{position[0]}p", shown) if position else "put values in quotes"
         cause = ": ".join(filter(None, (place, _problem(error))))
         return ConfigError(f"{shown} is neither JSON nor YAML", cause=cause, hint=hint)
 

@@ -11,14 +11,13 @@ import fcntl
 import json
 import logging
 import os
-import shlex
 import signal
 import socket
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from receptor_runner.errors import ConfigError, RunnerError
+from receptor_runner.errors import ConfigError, RunnerError, pasteable
 from receptor_runner.node.lifetime import JobLifetime
 from receptor_runner.node.serve import serve
 from receptor_runner.node.settings import ControlService, NodeSettings, WorkCommand
@@ -134,7 +133,7 @@ def _claimed(directory: Path) -> Iterator[int]:
 
 def _as_json(error: Exception, directory: Path) -> dict[str, str | None]:
     # The starter removes the directory of a node that does not start, so that only its parent can be looked at.
-    space = f"df -h {shlex.quote(str(directory.parent))}" if _is_full(error) else None
+    space = pasteable("df", "-h", directory.parent) if _is_full(error) else None
     if isinstance(error, RunnerError):
         return {"what": error.what, "cause": error.cause, "hint": space or error.hint}
     return {"what": f"{type(error).__name__}: {error}", "cause": None, "hint": space}

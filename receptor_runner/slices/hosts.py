@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
 import shutil
 import subprocess
 import tempfile
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from receptor_runner.env_files import EnvFiles, split_words
-from receptor_runner.errors import ConfigError, MissingInput, UsageError
+from receptor_runner.errors import ConfigError, MissingInput, UsageError, pasteable
 from receptor_runner.job import Job
 from receptor_runner.job_files import InventorySource, inventory_sources, project_directory
 from receptor_runner.slices.inventory import dynamic_sources, fifos
@@ -105,7 +104,7 @@ def _program(name: str, environment: Mapping[str, str]) -> str:
 
 
 def _shown(question: Question, words: Sequence[str]) -> str:
-    return f"cd {shlex.quote(str(question.cwd))} && {shlex.join(words)}"
+    return f"{pasteable('cd', question.cwd)} && {pasteable(*words)}"
 
 
 @contextmanager
@@ -157,7 +156,7 @@ def _refuse_fifos(sources: Iterable[Path]) -> None:
         raise MissingInput(
             f"the hosts cannot be listed: {path} is a FIFO",
             cause="Ansible would wait until somebody writes to it",
-            hint=f"rm {shlex.quote(str(path))}",
+            hint=pasteable("rm", path),
         )
 
 
@@ -168,7 +167,7 @@ def refuse_dynamic(sources: Iterable[Path]) -> None:
         UsageError: there is one.
     """
     for path in dynamic_sources(sources):
-        static = f"ansible-inventory -i {shlex.quote(str(path))} --list --yaml --output hosts.yml"
+        static = pasteable("ansible-inventory", "-i", path, "--list", "--yaml", "--output", "hosts.yml")
         raise UsageError(
             f"the dynamic inventory {path.name} cannot be used in slices",
             cause="each node would read it again, and may find other hosts",

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from receptor_runner.errors import MissingInput
+from receptor_runner.errors import MissingInput, pasteable
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 """The numbers of the errors of a disk, or of a quota, that is used up."""
@@ -69,11 +69,11 @@ def reading(directory: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        import shlex
-
+        if error.errno == errno.ENOENT and not error.filename:  # the current directory, which is gone
+            raise
         path = closed_directory(Path(os.fsdecode(error.filename or directory)))
-        hint = f"ls -ld {shlex.quote(str(path))}"
-        raise MissingInput(f"cannot read {path}", cause=error.strerror or str(error), hint=hint) from error
+        cause = error.strerror or str(error)
+        raise MissingInput(f"cannot read {path}", cause=cause, hint=pasteable("ls", "-ld", path)) from error
 
 
 def closed_directory(path: Path) -> Path:

@@ -6,11 +6,10 @@ import errno
 import getpass
 import grp
 import os
-import shlex
 import stat
 from pathlib import Path
 
-from receptor_runner.errors import NodeUnavailable
+from receptor_runner.errors import NodeUnavailable, pasteable
 
 _ROOT = 0
 """The group to which nobody should be added."""
@@ -21,7 +20,7 @@ def no_access(path: Path) -> NodeUnavailable:
     closed = _closed_at(path)
     is_directory = closed != path
     cause = f"{user_name()} may not search {closed}, where a node for others may be"
-    way = way_in(path) or f"namei -l {shlex.quote(str(path))}"
+    way = way_in(path) or pasteable("namei", "-l", path)
     return NodeUnavailable(
         f"no permission to use the socket {path}",
         cause=cause if is_directory else os.strerror(errno.EACCES),

@@ -172,8 +172,7 @@ class RecordFile:
             raise MissingInput(
                 f"the record {self._path} cannot be read",
                 cause=str(error),
-                hint=f"{pasteable('rm', self._path)} forgets the job; the others: "
-                + pasteable("receptor-runner", "jobs", self.place.private_data_dir),
+                hint=f"look at it, or forget the job: {pasteable('rm', self._path)}",
             ) from error
 
     def require(self) -> Record:

@@ -6,12 +6,11 @@ import dataclasses
 import json
 import multiprocessing
 import os
-import shlex
 import stat
 from pathlib import Path
 
 import pytest
-from receptor_runner.errors import IdentExists, MissingInput, UsageError
+from receptor_runner.errors import IdentExists, MissingInput, UsageError, pasteable
 from receptor_runner.outcome import Outcome, Status
 from receptor_runner.receptor.jobs.record import Record, RecordFile, Stage, read_all
 from receptor_runner.results.checkpoint import Checkpoint
@@ -59,15 +58,14 @@ def test_no_record_is_none_and_a_missing_one_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": 1}'])
 def test_a_damaged_record_is_an_error_with_its_path(tmp_path: Path, content: str) -> None:
-    """A record that cannot be read is never taken for no record; the hint's commands work as they are."""
+    """A record that cannot be read is never taken for no record; the hint ends with a command."""
     file = RecordFile(tmp_path, "1")
     file.write(record())
     (file.artifact_dir / "unit.json").write_text(content)
     with pytest.raises(MissingInput, match=r"unit\.json cannot be read") as caught:
         file.read()
-    shown = f"receptor-runner jobs {shlex.quote(str(tmp_path))} shows the others"
-    path = shlex.quote(str(file.artifact_dir / "unit.json"))
-    assert caught.value.hint == f"{shown}; rm {path} forgets this one"
+    path = file.artifact_dir / "unit.json"
+    assert caught.value.hint == f"look at it, or forget the job: {pasteable('rm', path)}"
 
 
 @pytest.mark.parametrize(
