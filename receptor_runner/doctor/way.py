@@ -80,7 +80,7 @@ def check_work_type(view: NodeView) -> Verdict:
     if not node.is_advertised:
         hint = "repeat this command in a minute"
         return failed("what it offers is not known yet", Fault.UNREACHABLE, hint)
-    chosen = choose_work_type(node, view.here.destination.work_type, view.here.nodes.values())
+    chosen = choose_work_type(node, view.here.destination.work_type)
     view.route = route_to(node, view.here.node_id, chosen)
     signed = " (signed)" if view.route.wants_signature else ""
     return ok(f"{chosen}{signed}", {"work_types": dict(node.work_types)})

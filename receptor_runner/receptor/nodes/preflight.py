@@ -135,13 +135,13 @@ def check_reach(nodes: Mapping[str, MeshNode], name: str) -> MeshNode:
     return target
 
 
-def choose_work_type(target: MeshNode, wanted: str | None, nodes: Iterable[MeshNode]) -> str:
+def choose_work_type(target: MeshNode, wanted: str | None, others: Iterable[MeshNode] = ()) -> str:
     """Return the work type for a job: the one that was named, else ours, else ansible-runner's.
 
     Args:
         target: the node.
         wanted: the work type that was named.
-        nodes: the nodes of the mesh, one of which may have been meant.
+        others: nodes that may be taken instead.
 
     Raises:
         Rejected: the node does not offer it.
@@ -153,7 +153,7 @@ def choose_work_type(target: MeshNode, wanted: str | None, nodes: Iterable[MeshN
     raise Rejected(
         f"node `{target.node}` does not offer the work type `{name}`",
         cause=f"it offers: {_listed(target.work_types)}",
-        hint=_offering(nodes, wanted)
+        hint=_offering(others, wanted)
         or _nearest(name, target.work_types)
         or "add a work-command to the node's receptor.yml",
     )
@@ -168,7 +168,7 @@ def _offering(nodes: Iterable[MeshNode], wanted: str | None) -> str | None:
     ]
     if not names:
         return None
-    others = "; receptor-runner nodes lists all" if names[_FEW:] else ""
+    others = "; list all: receptor-runner nodes" if names[_FEW:] else ""
     return f"name one with --node: {', '.join(names[:_FEW])}{others}"
 
 

@@ -84,7 +84,7 @@ def test_a_node_that_has_not_advertised_yet_may_come() -> None:
     ("workers", "work_type", "hint"),
     [
         (2, None, "name one with --node: exec0, exec1"),
-        (5, None, "name one with --node: exec0, exec1, exec2; receptor-runner nodes lists all"),
+        (5, None, "name one with --node: exec0, exec1, exec2; list all: receptor-runner nodes"),
         (2, "receptor-runner", "name one with --node: exec0, exec1"),
         (0, None, "add a work-command to the node's receptor.yml"),
         (2, "other", "add a work-command to the node's receptor.yml"),
