@@ -141,7 +141,6 @@ class _Pursuit:
             on_trouble=self._following.on_trouble,
         )
         try:
-            self._destination.await_socket(self._control, self._following.cancel, self._following.detach)
             outcome = self._checked(follower, unit)
             if not processor.ended:
                 processor.cut_short(outcome.status, outcome.explanation or "")

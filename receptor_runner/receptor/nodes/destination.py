@@ -14,7 +14,6 @@ from receptor_runner.receptor.control.protocol import Control, Deadlines
 from receptor_runner.receptor.control.retry import RetryPolicy
 from receptor_runner.receptor.nodes.locate import LocalNode, open_local_node, other_node
 from receptor_runner.receptor.nodes.mesh import MESH_FIELDS, MeshNode, read_nodes
-from receptor_runner.system.cancel import CancelToken
 
 _SOCKET_WITHIN_S = 3.0
 
@@ -103,20 +102,8 @@ class Destination:
         Raises:
             NodeUnavailable: it does not answer, or what the step raises.
         """
-        self.await_socket(control)
+        self.retry.at_most(_SOCKET_WITHIN_S).call(control.check_socket, "finding the socket")
         return self.retry.call(step, what)
-
-    def await_socket(self, control: Control, *cancels: CancelToken) -> None:
-        """Return once the socket of a local node exists.
-
-        Args:
-            control: the local node.
-            cancels: any of them ends the wait at once.
-
-        Raises:
-            NodeUnavailable: it still does not exist after a moment, or this user may not use it.
-        """
-        self.retry.at_most(_SOCKET_WITHIN_S).call(control.check_socket, "finding the socket", *cancels)
 
     def nodes(self, control: Control) -> list[MeshNode]:
         """Return the nodes of the mesh, the local node first.

@@ -11,7 +11,6 @@ from receptor_runner.receptor.control.retry import Attempt, RetryPolicy
 from receptor_runner.receptor.nodes.destination import Destination
 from receptor_runner.receptor.nodes.embedded import EmbeddedNode
 from receptor_runner.receptor.nodes.locate import LocalNode
-from receptor_runner.system.cancel import CancelToken
 
 NAMED = LocalNode(socket="/run/receptor.sock", source="--socket")
 EMBEDDED = LocalNode(socket="/node/control.sock", source="started", embedded=EmbeddedNode(Path("/node")))
@@ -39,14 +38,9 @@ def test_the_way_decides_how_hard_files_are_compressed(
 
 def test_a_missing_socket_is_given_up_soon(short_dir: Path) -> None:
     """A node whose socket does not exist is waited for three seconds, not for the whole deadline."""
-    cancel = CancelToken()
     attempts: list[Attempt] = []
-
-    def note(attempt: Attempt) -> None:
-        attempts.append(attempt)
-        cancel.request()
-
-    destination = Destination(retry=RetryPolicy(deadline_s=600, report=note))
+    destination = Destination(retry=RetryPolicy(deadline_s=600, report=attempts.append))
+    control = Control(str(short_dir / "none.sock"))
     with pytest.raises(Unreachable, match="the socket does not exist"):
-        destination.await_socket(Control(str(short_dir / "none.sock")), cancel)
-    assert [attempt.deadline_s for attempt in attempts] == [3]
+        destination.ask(control, lambda: control.status(), "asking")
+    assert {attempt.deadline_s for attempt in attempts} == {3}
