@@ -42,5 +42,5 @@ def test_a_missing_socket_is_given_up_soon(short_dir: Path) -> None:
     destination = Destination(retry=RetryPolicy(deadline_s=600, report=attempts.append))
     control = Control(str(short_dir / "none.sock"))
     with pytest.raises(Unreachable, match="the socket does not exist"):
-        destination.ask(control, lambda: control.status(), "asking")
+        destination.ask(control, control.status, "asking")
     assert {attempt.deadline_s for attempt in attempts} == {3}
