@@ -207,12 +207,28 @@ def _whole(call: Call, runner: Runner, directory: Directory) -> None:
     destination = call.node.destination()
     cancel = runner.cancel_token
     following = Following(handlers=_handlers(call, runner), cancel=cancel, config=runner.config)
+    submitted: list[Record] = []
     with call.callbacks.polling_cancel(cancel):
-        record = _start(call, directory.path, destination)
-        runner.settle(_followed(directory.path, record.ident, destination, following))
+        try:
+            _start(call, directory.path, destination, submitted)
+            outcome = _followed(directory.path, submitted[-1].ident, destination, following)
+        except KeyboardInterrupt:
+            if not any(_may_run(directory.path, record.ident) for record in submitted):
+                raise
+            cancel.request()
+            outcome = _followed(directory.path, submitted[-1].ident, destination, following)
+        runner.settle(outcome)
 
 
-def _start(call: Call, private_data_dir: Path, destination: Destination) -> Record:
+def _may_run(private_data_dir: Path, ident: str) -> bool:
+    from receptor_runner.receptor.jobs.record import RecordFile
+
+    record = RecordFile(private_data_dir, ident).read()
+    return bool(record and record.is_active and record.unit_id)
+
+
+def _start(call: Call, private_data_dir: Path, destination: Destination, submitted: list[Record]) -> None:
+    """Submit the job; its record is in `submitted` from the moment on from which it may run."""
     from receptor_runner.receptor.jobs.submit import start
     from receptor_runner.transmit import prepare
 
@@ -227,7 +243,15 @@ def _start(call: Call, private_data_dir: Path, destination: Destination) -> Reco
         include_artifacts = call.phase.include_artifacts
         shipment = prepare(job, private_data_dir, include_artifacts=include_artifacts, level=level)
         try:
-            return start(shipment, private_data_dir, destination, local, rerun=call.phase.rerun)
+            record = start(
+                shipment,
+                private_data_dir,
+                destination,
+                local,
+                rerun=call.phase.rerun,
+                on_route=lambda record, _local: submitted.append(record),
+            )
+            submitted.append(record)
         finally:
             shipment.close()
 
@@ -268,9 +292,6 @@ def _followed(private_data_dir: Path, ident: str, destination: Destination, foll
     from receptor_runner.receptor.jobs.follow import follow
 
     try:
-        return follow(private_data_dir, ident, destination, following)
-    except KeyboardInterrupt:
-        following.cancel.request()
         return follow(private_data_dir, ident, destination, following)
     except StreamError as error:
         return Outcome(status=Status.ERROR, explanation=str(error))

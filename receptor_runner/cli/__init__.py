@@ -68,7 +68,9 @@ def _explained(error: Exception | KeyboardInterrupt) -> RunnerError:
 
     match error:
         case KeyboardInterrupt():
-            return Interrupted("interrupted")
+            from receptor_runner.cli.interrupts import signal_of
+
+            return Interrupted("interrupted", signal_number=signal_of(error))
         case RunnerError():
             return error
         case OSError() if output.is_output_failure(error):

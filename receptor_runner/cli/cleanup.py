@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import signal
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,7 +17,7 @@ from receptor_runner.cli.node_options import (
     TlsOptions,
     destination,
 )
-from receptor_runner.errors import Interrupted, UsageError, WorkerFailed
+from receptor_runner.errors import UsageError, WorkerFailed
 
 if TYPE_CHECKING:
     from receptor_runner.receptor.jobs.command_unit import CommandEnd
@@ -57,13 +55,8 @@ def cleanup(
 
     words = _command(options, json_output=json_output)
     where = destination(connection, local, tls, target)
-    signal.signal(signal.SIGTERM, _terminated)
     end = run_command(where, words)
     return _show_json(end) if json_output else _show(end)
-
-
-def _terminated(number: int, _frame: FrameType | None) -> None:
-    raise Interrupted("terminated; the clean-up was stopped", signal_number=number)
 
 
 def _command(options: CleanupOptions, *, json_output: bool) -> str:

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-from collections.abc import Iterator
-from types import FrameType
-
 import click
 
 from receptor_runner.cli import completions, parameters
 from receptor_runner.cli.commands import Command
 from receptor_runner.cli.configuration.settings import source_of
 from receptor_runner.cli.node_options import AccessOptions, SocketOptions, TlsOptions
-from receptor_runner.errors import Interrupted
 
 EPILOG = """\b
 Examples:
@@ -79,30 +73,4 @@ def doctor(
         within_s=timeout,
         echo=not no_job,
     )
-    with _stopped_by_signals():
-        return doctor_report.as_json(examination) if json_output else doctor_report.as_text(examination)
-
-
-@contextlib.contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    """Let SIGTERM do what Ctrl-C does, so that units are released before we end.
-
-    A RunnerError would not do: a step would take it for what it found.
-
-    Raises:
-        Interrupted: either of them came.
-    """
-    received: list[int] = []
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        received.append(number)
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    except KeyboardInterrupt as error:
-        number = received[0] if received else signal.SIGINT
-        raise Interrupted("interrupted", signal_number=number) from error
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+    return doctor_report.as_json(examination) if json_output else doctor_report.as_text(examination)

@@ -75,7 +75,7 @@ class JobFollowing:
             outcome = follow(private_data_dir, ident, self.destination, following)
         except ContactLost as error:
             if number := self.interrupts.signal_number:
-                is_canceled = self.interrupts.cancel_on_interrupt
+                is_canceled = self.interrupts.cancel.requested
                 hint = error.hint if is_canceled else f"stop it: {_cancel(private_data_dir, ident)}"
                 raise Interrupted(error.what, signal_number=number, cause=error.cause, hint=hint) from error
             raise

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import click
 
 from receptor_runner.cli.commands import LazyGroup
+from receptor_runner.cli.interrupts import signal_of, stop_at_signals
 from receptor_runner.errors import Interrupted, UsageError
 
 COMMANDS = {
@@ -59,15 +61,19 @@ def run(words: list[str]) -> int:
 
     Raises:
         UsageError: the words make no sense.
-        Interrupted: a prompt was interrupted.
+        Interrupted: a signal stopped it.
         RunnerError: what the command raises.
     """
+    stop_at_signals()
     try:
         return _exit_code(cli.main(words, prog_name="receptor-runner", standalone_mode=False))
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.Abort as error:
-        raise Interrupted("interrupted") from error
+        # click's name for a KeyboardInterrupt
+        cause = error.__context__
+        number = signal_of(cause) if isinstance(cause, KeyboardInterrupt) else signal.SIGINT
+        raise Interrupted("interrupted", signal_number=number) from error
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.message, err=True)
         return UsageError.exit_code

@@ -62,7 +62,7 @@ def run_in_project(
     from receptor_runner.cli.following import JobFollowing
     from receptor_runner.cli.live.display import JobDisplay
     from receptor_runner.cli.sliced_run import SlicedRun
-    from receptor_runner.cli.submitting import submit_shipment
+    from receptor_runner.cli.submitting import interruptible, submit_shipment
     from receptor_runner.slices.project_work import work_of_plan
 
     terminal = NoQuestions() if options.list_files else PersonAtTerminal()
@@ -81,9 +81,10 @@ def run_in_project(
             follow=follow,
             rerun=options.rerun,
         )
-        work = work_of_plan(plan, command, _current_directory(), os.environ, messages.note)
-        return sliced.run(work, output_format)
-    with JobDisplay(output_format) as display:
+        with interruptible(directory, ident):
+            work = work_of_plan(plan, command, _current_directory(), os.environ, messages.note)
+            return sliced.run(work, output_format)
+    with JobDisplay(output_format) as display, interruptible(directory, ident):
         with open_local_node(node.local, node.tls, target) as opened:
             where = destination(node.connection, node.local, node.tls, target)
             following = JobFollowing(follow, where, display)

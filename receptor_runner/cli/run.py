@@ -22,7 +22,7 @@ from receptor_runner.cli.node_options import (
 )
 from receptor_runner.cli.output_options import OutputOptions
 from receptor_runner.cli.sliced_run import SlicedRun
-from receptor_runner.cli.submitting import submit_job
+from receptor_runner.cli.submitting import interruptible, submit_job
 
 EPILOG = """\b
 Examples:
@@ -64,17 +64,19 @@ def run(
     wanted = job.job(json_mode=json_mode)
     early_checks.check_job(wanted, private_data_dir)
     target = nodes.target()
+    ident = str(wanted.ident)
     if nodes.in_slices:
         sliced = SlicedRun(
             directory=private_data_dir,
-            ident=str(wanted.ident),
+            ident=ident,
             nodes=nodes,
             destination=destination(connection, local, tls, target),
             follow=follow,
             rerun=rerun,
         )
-        return sliced.run_job(wanted, output.format(), include_artifacts=job.include_artifacts)
-    with JobDisplay(output.format()) as display:
+        with interruptible(private_data_dir, ident):
+            return sliced.run_job(wanted, output.format(), include_artifacts=job.include_artifacts)
+    with JobDisplay(output.format()) as display, interruptible(private_data_dir, ident):
         with open_local_node(local, tls, target) as node:
             # An embedded node starts while this and what follows imports its modules.
             where = destination(connection, local, tls, target)

@@ -119,7 +119,8 @@ class SlicedRun:
         """
         from receptor_runner.slices.work import work_of
 
-        return self.run(work_of(job, self.directory, include_artifacts=include_artifacts), output_format)
+        work = work_of(job, self.directory, include_artifacts=include_artifacts, note=messages.note)
+        return self.run(work, output_format)
 
     def run(self, work: SlicedWork, output_format: OutputFormat) -> int:
         """Run what is prepared for slices; return the exit code."""
@@ -136,10 +137,10 @@ class SlicedRun:
         slicing = self._slicing()
 
         def begin(plan: Plan, shipment: Shipment) -> None:
+            following.interrupts.catch()
             for warning in shipment.warnings():
                 messages.note(f"warning: {warning}")
             display.begin(plan.index, plan.numbers, following.base)
-            following.interrupts.catch()
 
         index = run_in_slices(
             self.directory,

@@ -19,7 +19,7 @@ from receptor_runner.cli.node_options import (
     open_local_node,
 )
 from receptor_runner.cli.output_options import OutputFormat
-from receptor_runner.cli.submitting import submit_job
+from receptor_runner.cli.submitting import interruptible, submit_job
 
 EPILOG = """\b
 Examples:
@@ -52,17 +52,18 @@ def submit(
     """Start the job in DIR through Receptor and return at once."""
     wanted = job.job(json_mode=json_mode)
     early_checks.check_job(wanted, private_data_dir)
-    with JobDisplay(OutputFormat.TEXT) as display, open_local_node(local, tls, target) as node:
-        record = submit_job(
-            private_data_dir,
-            wanted,
-            destination(connection, local, tls, target),
-            node,
-            display,
-            include_artifacts=job.include_artifacts,
-            rerun=rerun,
-        )
-    if json_output:
-        output.data(job_view.describe(record))
-    else:
-        output.line(f"{record.ident} {record.node} {record.unit_id}")
+    with JobDisplay(OutputFormat.TEXT) as display, interruptible(private_data_dir, str(wanted.ident)):
+        with open_local_node(local, tls, target) as node:
+            record = submit_job(
+                private_data_dir,
+                wanted,
+                destination(connection, local, tls, target),
+                node,
+                display,
+                include_artifacts=job.include_artifacts,
+                rerun=rerun,
+            )
+        if json_output:
+            output.data(job_view.describe(record))
+        else:
+            output.line(f"{record.ident} {record.node} {record.unit_id}")

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import signal
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from receptor_runner.cli import messages
-from receptor_runner.errors import Interrupted, pasteable
+from receptor_runner.cli.interrupts import signal_of
+from receptor_runner.errors import Interrupted
 
 if TYPE_CHECKING:
     from receptor_runner.cli.live.display import JobDisplay
     from receptor_runner.job import Job
-    from receptor_runner.receptor.jobs.record import Record
+    from receptor_runner.receptor.jobs.record import Record, RecordFile
     from receptor_runner.receptor.nodes.destination import Destination
     from receptor_runner.receptor.nodes.locate import LocalNode
     from receptor_runner.transmit import Shipment
@@ -79,35 +78,47 @@ def submit_shipment(
     try:
         for warning in shipment.warnings():
             messages.note(f"warning: {warning}")
-        with _interruptible(private_data_dir, ident):
-            destination = display.watching(where)
-            return start(shipment, private_data_dir, destination, local, rerun=rerun, on_route=display.routed)
+        destination = display.watching(where)
+        return start(shipment, private_data_dir, destination, local, rerun=rerun, on_route=display.routed)
     finally:
         shipment.close()
 
 
 @contextlib.contextmanager
-def _interruptible(private_data_dir: Path, ident: str) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM abort a submit, and say how to attach if the job may have started all the same."""
+def interruptible(private_data_dir: Path, ident: str) -> Iterator[None]:
+    """Say, if a signal stops the body, whether the job may run all the same, and how to attach to it then.
 
-    def terminate(number: int, _frame: FrameType | None) -> None:
-        raise Interrupted("terminated", signal_number=number)
+    The body is all that a command does with the job: there is no moment between packing, submitting and following at
+    which a signal would leave a job without a word.
 
-    previous = signal.signal(signal.SIGTERM, terminate)
+    Args:
+        private_data_dir: where its artifacts go.
+        ident: the ident of the job, or of the sliced job.
+    """
     try:
         yield
-    except (KeyboardInterrupt, Interrupted) as stop:
-        number = signal.SIGTERM if isinstance(stop, Interrupted) else signal.SIGINT
-        raise _aborted(private_data_dir, ident, number) from stop
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+    except KeyboardInterrupt as stop:
+        raise _aborted(private_data_dir, ident, signal_of(stop)) from stop
 
 
 def _aborted(private_data_dir: Path, ident: str, number: int) -> Interrupted:
     from receptor_runner.receptor.jobs.record import RecordFile
 
-    record = RecordFile(private_data_dir, ident).read()
-    if record and record.is_active and record.unit_id:
-        hint = pasteable("receptor-runner", "attach", private_data_dir, "-i", ident)
-        return Interrupted("interrupted; the job may be running", signal_number=number, hint=hint)
+    file = RecordFile(private_data_dir, ident)
+    if _may_run(file) or any(map(_may_run, _slices_of(private_data_dir, ident))):
+        return Interrupted("interrupted; the job may be running", signal_number=number, hint=file.way_back)
     return Interrupted("interrupted; nothing of the job has run", signal_number=number)
+
+
+def _may_run(file: RecordFile) -> bool:
+    record = file.read()
+    return bool(record and record.is_active and record.unit_id)
+
+
+def _slices_of(private_data_dir: Path, ident: str) -> Iterator[RecordFile]:
+    """Yield the records of the slices of an earlier run, which a sliced job goes on with."""
+    from receptor_runner.slices.sliced_job import SlicedJob
+
+    sliced = SlicedJob(private_data_dir, ident)
+    if sliced.exists():
+        yield from (sliced.record_of(entry) for entry in sliced.read().slices)

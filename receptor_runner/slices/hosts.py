@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from receptor_runner.env_files import EnvFiles, split_words
 from receptor_runner.errors import ConfigError, MissingInput, UsageError, pasteable
+from receptor_runner.handlers import ignore
 from receptor_runner.job import Job
 from receptor_runner.job_files import InventorySource, inventory_sources, project_directory
 from receptor_runner.slices.inventory import dynamic_sources, fifos
 from receptor_runner.system.directories import PREFIX
 from receptor_runner.system.files import reading
 from receptor_runner.system.interpreter import installed_script
+
+_NOTE_AFTER_S = 1.5
+"""After so long the person is told what is waited for."""
+
+_END_WITHIN_S = 2.0
+"""How long an interrupted Ansible may take to remove its temporary files."""
 
 _PASSED_ON = ("--vault-id", "--vault-password-file", "--vault-pass-file")
 
@@ -37,6 +46,7 @@ class Question:
         cwd: where Ansible runs.
         environment: with which environment.
         inventories: the inventories among the options that are files or directories.
+        note: takes a line for the person who waits.
     """
 
     pattern: str = "all"
@@ -45,6 +55,7 @@ class Question:
     cwd: Path
     environment: Mapping[str, str]
     inventories: tuple[Path, ...] = ()
+    note: Callable[[str], None] = ignore
 
 
 def list_hosts(question: Question) -> list[str]:
@@ -78,21 +89,51 @@ def read_inventory(question: Question) -> dict[str, Any]:
 
 def _ask(question: Question, words: Sequence[str]) -> str:
     # no terminal: whoever is asked for a password here would be asked again by the worker
-    done = subprocess.run(
+    with subprocess.Popen(
         [_program(words[0], question.environment), *words[1:]],
         cwd=question.cwd,
         env=dict(question.environment),
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         errors="surrogateescape",
-        check=False,
-    )
-    if done.returncode:
-        cause = " ".join(line for line in done.stderr.splitlines() if line.strip())
+        start_new_session=True,  # so that it can be ended together with what it starts
+    ) as process:
+        try:
+            stdout, stderr = _answer(process, lambda: question.note(_waiting_for(words[0], question)))
+        except BaseException:
+            _end(process)
+            raise
+    if process.returncode:
+        cause = " ".join(line for line in stderr.splitlines() if line.strip())
         hint = _shown(question, words)
         raise MissingInput("the hosts cannot be listed", cause=cause or None, hint=hint)
-    return done.stdout
+    return stdout
+
+
+def _answer(process: subprocess.Popen[str], on_wait: Callable[[], None]) -> tuple[str, str]:
+    try:
+        return process.communicate(timeout=_NOTE_AFTER_S)
+    except subprocess.TimeoutExpired:
+        on_wait()
+        return process.communicate()
+
+
+def _waiting_for(program: str, question: Question) -> str:
+    names = ", ".join(path.name for path in question.inventories)
+    return f"waiting for {program} to list the hosts" + (f" of {names}" if names else "")
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End Ansible and all that it started: first as Ctrl-C does, so that it removes its temporary files."""
+    try:
+        with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(_END_WITHIN_S)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _program(name: str, environment: Mapping[str, str]) -> str:
@@ -108,7 +149,7 @@ def _shown(question: Question, words: Sequence[str]) -> str:
 
 
 @contextmanager
-def question_of(job: Job, private_data_dir: Path) -> Iterator[Question]:
+def question_of(job: Job, private_data_dir: Path, note: Callable[[str], None] = ignore) -> Iterator[Question]:
     """Provide the question for the hosts of a job, as its worker would find them.
 
     Inventories that the job holds as text are files of a temporary directory meanwhile.
@@ -116,6 +157,7 @@ def question_of(job: Job, private_data_dir: Path) -> Iterator[Question]:
     Args:
         job: the job.
         private_data_dir: its private data directory.
+        note: takes a line for the person who waits.
 
     Raises:
         UsageError: the job is a raw command, whose hosts nobody knows.
@@ -125,7 +167,7 @@ def question_of(job: Job, private_data_dir: Path) -> Iterator[Question]:
     with tempfile.TemporaryDirectory(prefix=PREFIX) as texts:
         with reading(private_data_dir):
             question = _question_of(job, private_data_dir, Path(texts))
-        yield question
+        yield replace(question, note=note)
 
 
 def _question_of(job: Job, private_data_dir: Path, texts: Path) -> Question:

@@ -51,6 +51,7 @@ def work_of_plan(
         ),
         cwd=cwd,
         environment=environment,
+        note=note,
     )
 
     def pack(files: Mapping[str, MemoryFile], _idents: Collection[str], level: int | None) -> Shipment:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from receptor_runner.archive.pack import MemoryFile
 from receptor_runner.errors import UsageError
+from receptor_runner.handlers import ignore
 from receptor_runner.job import Job
 from receptor_runner.job_files import project_directory, relative_to
 from receptor_runner.slices.hosts import Question, list_hosts, question_of, read_inventory
@@ -18,7 +19,13 @@ from receptor_runner.slices.slicing import names_localhost
 from receptor_runner.transmit import Shipment, prepare
 
 
-def work_of(job: Job, private_data_dir: Path, *, include_artifacts: bool = False) -> SlicedWork:
+def work_of(
+    job: Job,
+    private_data_dir: Path,
+    *,
+    include_artifacts: bool = False,
+    note: Callable[[str], None] = ignore,
+) -> SlicedWork:
     """Return the work of a job with a private data directory.
 
     A dynamic inventory is read here and once: what it answers travels as data, so that all nodes see the same hosts.
@@ -27,18 +34,19 @@ def work_of(job: Job, private_data_dir: Path, *, include_artifacts: bool = False
         job: the job.
         private_data_dir: the directory that is sent.
         include_artifacts: send the artifacts of earlier jobs too.
+        note: takes a line for the person who waits.
 
     Raises:
         MissingInput: the inventory cannot be read.
         UsageError: such a job cannot run in slices.
     """
     root = Path(os.path.abspath(private_data_dir))
-    with question_of(job, root) as question:
+    with question_of(job, root, note) as question:
         limit = question.limit
         job = _with_static_inventory(job, question)
 
     def find_hosts() -> Collection[str]:
-        with question_of(job, root) as question:
+        with question_of(job, root, note) as question:
             return list_hosts(question)
 
     def pack(files: Mapping[str, MemoryFile], idents: Collection[str], level: int | None) -> Shipment:

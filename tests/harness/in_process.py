@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import resource
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from unittest import mock
 
 from click.testing import CliRunner
 from receptor_runner.cli import color
+from receptor_runner.system.signals import STOPPING
 
 from tests.harness.commands import Finished
 
@@ -44,7 +46,11 @@ class CommandLine:
         before = Path.cwd()
         os.chdir(self.cwd)
         try:
-            with mock.patch.dict(os.environ, self.environment, clear=True), restored_logger():
+            with (
+                mock.patch.dict(os.environ, self.environment, clear=True),
+                restored_logger(),
+                restored_signals(),
+            ):
                 yield
         finally:
             os.chdir(before)
@@ -61,6 +67,17 @@ def restored_logger() -> Iterator[None]:
     finally:
         log.handlers, log.propagate = handlers, propagates
         log.setLevel(level)
+
+
+@contextmanager
+def restored_signals() -> Iterator[None]:
+    """Give the handlers of the signals back that stop a command: one that is called in this process sets its own."""
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
