@@ -25,12 +25,16 @@ from receptor_runner.slices.inventory import dynamic_sources, fifos
 from receptor_runner.system.directories import PREFIX
 from receptor_runner.system.files import reading
 from receptor_runner.system.interpreter import installed_script
+from receptor_runner.system.processes import descendants
 
 _NOTE_AFTER_S = 1.5
 """After so long the person is told what is waited for."""
 
 _END_WITHIN_S = 2.0
 """How long an interrupted Ansible may take to remove its temporary files."""
+
+_ASKING = "--vault-"
+"""How the options begin with which a password may be asked for."""
 
 _PASSED_ON = ("--vault-id", "--vault-password-file", "--vault-pass-file")
 
@@ -88,7 +92,9 @@ def read_inventory(question: Question) -> dict[str, Any]:
 
 
 def _ask(question: Question, words: Sequence[str]) -> str:
-    # no terminal: whoever is asked for a password here would be asked again by the worker
+    # a session of its own, so that it can be ended together with what it has started; but vault passwords are asked
+    # for on our terminal, by Ansible or by a program that it calls
+    is_alone = not any(word.startswith(_ASKING) for word in question.options)
     with subprocess.Popen(
         [_program(words[0], question.environment), *words[1:]],
         cwd=question.cwd,
@@ -98,12 +104,12 @@ def _ask(question: Question, words: Sequence[str]) -> str:
         stderr=subprocess.PIPE,
         text=True,
         errors="surrogateescape",
-        start_new_session=True,  # so that it can be ended together with what it starts
+        start_new_session=is_alone,
     ) as process:
         try:
             stdout, stderr = _answer(process, lambda: question.note(_waiting_for(words[0], question)))
         except BaseException:
-            _end(process)
+            _end(process, is_alone=is_alone)
             raise
     if process.returncode:
         cause = " ".join(line for line in stderr.splitlines() if line.strip())
@@ -125,15 +131,22 @@ def _waiting_for(program: str, question: Question) -> str:
     return f"waiting for {program} to list the hosts" + (f" of {names}" if names else "")
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(process: subprocess.Popen[str], *, is_alone: bool) -> None:
     """End Ansible and all that it started: first as Ctrl-C does, so that it removes its temporary files."""
+    # a negative number is that of a group
+    pids = [-process.pid] if is_alone else [process.pid, *descendants(process.pid)]
     try:
-        with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
-            os.killpg(process.pid, signal.SIGINT)
+        _signal(pids, signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_END_WITHIN_S)
     finally:
+        _signal(pids, signal.SIGKILL)
+
+
+def _signal(pids: Sequence[int], number: int) -> None:
+    for pid in pids:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+            os.kill(pid, number)
 
 
 def _program(name: str, environment: Mapping[str, str]) -> str:

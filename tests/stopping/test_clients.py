@@ -70,7 +70,7 @@ def test_between_submitting_and_following(
 def test_a_submitted_job_is_named(commands: Commands, project: Project) -> None:
     """A signal between the submit and the line that it prints ends `submit` with the way back to the job."""
     where = "receptor_runner.cli.submit:submit_job"
-    words = ["submit", project.path, "-p", "test.yml", "-i", "job"]
+    words: list[str | Path] = ["submit", project.path, "-p", "test.yml", "-i", "job"]
     done = stopped_after(commands, where, signal.SIGTERM, *words)
     assert done.rc == 143
     assert f"hint: receptor-runner attach {project.path} -i job" in done.stderr
@@ -132,7 +132,7 @@ def listing(project: Project, name: str) -> list[Path]:
 class Listing:
     """A command that waits for a slow dynamic inventory."""
 
-    def __init__(self, commands: Commands, project: Project, directory: Path) -> None:
+    def __init__(self, commands: Commands, project: Project, directory: Path, *more: str) -> None:
         self.census = Census()
         self.temporary = directory / "tmp"
         self.temporary.mkdir()
@@ -140,7 +140,7 @@ class Listing:
         self.sign = directory / "sign"
         project.write("inventory/hosts", SLOW_INVENTORY.format(sign=self.sign))
         (project.path / "inventory/hosts").chmod(0o755)
-        words = ["-p", "test.yml", "-i", "job", "--slices", "2"]
+        words = ["-p", "test.yml", "-i", "job", "--slices", "2", *more]
         self.client: subprocess.Popen[bytes] = commands.start("run", project.path, *words)
         wait_until(self.sign.exists, "the inventory is asked")
 
@@ -160,6 +160,20 @@ def test_while_the_hosts_are_listed(
         )
         listed.census.check_empty()
         assert [*listed.temporary.iterdir()] == []
+    finally:
+        listed.census.kill()
+
+
+@pytest.mark.slow
+def test_while_hosts_are_listed_with_a_vault(commands: Commands, project: Project, short_dir: Path) -> None:
+    """So it is if Ansible keeps the terminal, to ask for a vault password there."""
+    secret = project.write("secret", "s3cret")
+    listed = Listing(commands, project, short_dir, "--cmdline", f"--vault-password-file {secret}")
+    listed.client.terminate()
+    done = finish(listed.client)
+    try:
+        assert done.rc == 143
+        listed.census.check_empty()
     finally:
         listed.census.kill()
 
