@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from receptor_runner.cli import output, units
+from receptor_runner.cli import messages, output, units
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -26,7 +26,12 @@ _STYLES = {
 _MADE_IDENT = re.compile("[0-9a-f]{32}").fullmatch
 _SHOWN_IDENT = 8
 _NAMES, _NUMBERS = ("job", "playbook", "node"), ("age", "took", "failed")
-_SHORTEST_NAME = 4
+_DISPENSABLE = ("took", "age", "playbook", "failed", "node")
+"""The columns that are left out where the terminal is too narrow for all, the first one first."""
+
+_SHORTEST_NAME = 6
+"""Names are cut down to this before a column is left out."""
+
 _GAP = "  "
 
 
@@ -37,6 +42,7 @@ def show(jobs: Sequence[dict[str, Any]]) -> None:
         jobs: as `job_view.describe_view` returns them.
     """
     if not jobs:
+        messages.note("no jobs")
         return
     rows = [_cells(job) for job in jobs]
     if sys.stdout.isatty():
@@ -69,12 +75,14 @@ def _show_on_terminal(rows: list[list[str]]) -> None:
     from receptor_runner.cli.live.drawing import draw, terminal_console
 
     console = terminal_console(sys.stdout)
-    widths = _fitted([max(map(len, column)) for column in zip(_HEADER, *rows, strict=True)], _width())
+    longest = [max(map(len, column)) for column in zip(_HEADER, *rows, strict=True)]
+    widths = fitted(dict(zip(_HEADER, longest, strict=True)), _width())
     for row in ([Text(name, "bold") for name in _HEADER], *map(_styled, rows)):
-        for cell, width, name in zip(row, widths, _HEADER, strict=True):
-            cell.truncate(width, overflow="ellipsis")
-            cell.align("right" if name in _NUMBERS else "left", width)
-        output.line(draw(console, [Text(_GAP).join(row)]))
+        cells = [(cell, name) for cell, name in zip(row, _HEADER, strict=True) if name in widths]
+        for cell, name in cells:
+            cell.truncate(widths[name], overflow="ellipsis")
+            cell.align("right" if name in _NUMBERS else "left", widths[name])
+        output.line(draw(console, [Text(_GAP).join(cell for cell, _name in cells)]))
 
 
 def _styled(row: list[str]) -> list[Text]:
@@ -86,16 +94,31 @@ def _styled(row: list[str]) -> list[Text]:
     ]
 
 
-def _fitted(widths: list[int], room: int) -> list[int]:
-    """Return widths that fit, if names can give way: a state or a number that is cut would say something else."""
-    widths = list(widths)
-    shrinking = [_HEADER.index(name) for name in _NAMES]
-    while sum(widths) + len(_GAP) * (len(widths) - 1) > room:
-        widest = max(shrinking, key=lambda column: widths[column])
-        if widths[widest] <= _SHORTEST_NAME:
+def fitted(longest: dict[str, int], room: int) -> dict[str, int]:
+    """Return the columns that fit into a terminal, with their widths.
+
+    Names give way first, then whole columns: a state or a number that is cut would say something else.
+
+    Args:
+        longest: how wide each column would be.
+        room: how wide the terminal is.
+    """
+    widths = dict(longest)
+    for dropped in (None, *_DISPENSABLE):
+        widths = {name: longest[name] for name in widths if name != dropped}
+        excess = sum(widths.values()) + len(_GAP) * (len(widths) - 1) - room
+        while excess > 0 and (name := _widest_name(widths)):
+            widths[name] -= 1
+            excess -= 1
+        if excess <= 0:
             break
-        widths[widest] -= 1
     return widths
+
+
+def _widest_name(widths: dict[str, int]) -> str | None:
+    """Return the widest column of names that can still give way."""
+    names = [name for name in _NAMES if widths.get(name, 0) > _SHORTEST_NAME]
+    return max(names, key=lambda name: widths[name], default=None)
 
 
 def _width() -> int:

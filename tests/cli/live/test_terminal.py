@@ -200,7 +200,10 @@ def test_an_upload_shows_bytes_rate_and_time_left(
     assert terminal.text == ""
 
 
-@pytest.mark.parametrize("columns", [80, 200])
+_COLUMNS = ("job", "playbook", "node", "state", "age", "took", "failed")
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
 def test_the_list_of_jobs_fits(
     open_terminal: Open, environment: dict[str, str], tmp_path: Path, columns: int
 ) -> None:
@@ -224,9 +227,10 @@ def test_the_list_of_jobs_fits(
     terminal = open_terminal("jobs", tmp_path / "pdd", columns=columns)
     assert terminal.finish() == 0, terminal.text
     header, *rows = terminal.lines
-    assert re.fullmatch(r"job +playbook +node +state +age +took +failed", header)
+    names = ("job", "node", "state", "failed") if columns == 40 else _COLUMNS
+    assert header.split() == [*names]
     assert [row.split()[0] for row in rows] == ["0" * 8, "1" * 8]
-    assert all(re.search(r"successful +\d+s +- +-$", row) for row in rows)
+    assert all(re.search(r"successful( +\d+s +-)? +-$", row) for row in rows)
     assert max(map(len, terminal.lines)) <= columns
 
 
