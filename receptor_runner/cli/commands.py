@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from receptor_runner.cli import common_options, help_page
+from receptor_runner.cli.suggestions import nearest
 from receptor_runner.errors import NodeUnavailable, UsageError
 
 if TYPE_CHECKING:
@@ -90,13 +91,10 @@ class Group(help_page.HelpPage, click.Group):
         return super().resolve_command(ctx, args)
 
     def _refuse(self, ctx: click.Context, name: str) -> NoReturn:
-        import difflib
-
-        near = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
         meant = ELSEWHERE.get(name) if ctx.parent is None else None
         if meant is None and ctx.parent is None and name.endswith(_PLAYBOOK_SUFFIXES):
             meant = f"playbook {name}"
-        meant = meant or (near[0] if near else None)
+        meant = meant or nearest(name, self.list_commands(ctx))
         hint = f"did you mean `{ctx.command_path} {meant}`?" if meant else f"{ctx.command_path} --help"
         raise UsageError(f"unknown command `{name}`", hint=hint)
 

@@ -57,7 +57,18 @@ RARE: dict[Section, str] = {
 
 
 class HelpPage(click.Command):
-    """A command with the two help pages."""
+    """A command with the two help pages, of which its mistakes name the first."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words behind the name.
+
+        Source: click does not say which command an option without its value is of.
+        """
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what the command does: its first paragraph, or all of them."""

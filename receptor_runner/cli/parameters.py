@@ -19,21 +19,26 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _DECLARATION = "click"
 
 
-class Duration(click.types.FloatParamType):
+class Duration(click.ParamType):
     """A length of time.
 
     Args:
         least: the shortest one that is accepted.
     """
 
+    name = "seconds"
+
     def __init__(self, least: float = 0) -> None:
         self._least = least
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the number."""
-        number = super().convert(value, param, ctx)
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
         if math.isnan(number):  # no comparison with it ever holds
-            self.fail(f"{value!r} is not a number.", param, ctx)
+            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
         if number < self._least:
             self.fail(f"{value} is less than {self._least:g}.", param, ctx)
         return number

@@ -6,10 +6,12 @@ import signal
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from receptor_runner.cli.commands import LazyGroup
 from receptor_runner.cli.interrupts import signal_of, stop_at_signals
-from receptor_runner.errors import Interrupted, UsageError
+from receptor_runner.cli.suggestions import nearest
+from receptor_runner.errors import ConfigError, Interrupted, UsageError
 
 COMMANDS = {
     "playbook": "Run playbooks as ansible-playbook does, on a node",
@@ -85,12 +87,35 @@ def _exit_code(result: Any) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _usage_error(error: click.ClickException) -> UsageError:
+def _usage_error(error: click.ClickException) -> UsageError | ConfigError:
     """Turn click's error, which would exit 2 like a job with failed hosts, into ours."""
+    if isinstance(error, click.BadParameter) and (variable := _variable_of(error)):
+        setting = str(error.param.opts[-1]).lstrip("-") if error.param else ""
+        cause = error.message.rstrip(".")
+        return ConfigError(f"{variable}: invalid `{setting}`", cause=cause, hint=f"unset {variable}")
     context = error.ctx if isinstance(error, click.UsageError) else None
     command = context.command_path if context else "receptor-runner"
     if isinstance(error, click.NoSuchOption):
-        near = error.possibilities
-        hint = f"did you mean `{command} {near[0]}`?" if near else f"{command} --help-all"
+        near = nearest(error.option_name, _options_of(context))
+        hint = f"did you mean `{command} {near}`?" if near else f"{command} --help-all"
         return UsageError(f"unknown option `{error.option_name}`", hint=hint)
     return UsageError(error.format_message().rstrip("."), hint=f"{command} --help")
+
+
+def _options_of(context: click.Context | None) -> list[str]:
+    """Return the long options of a command."""
+    parameters = context.command.get_params(context) if context else []
+    options = (option for option in parameters if isinstance(option, click.Option) and not option.hidden)
+    names = (name for option in options for name in (*option.opts, *option.secondary_opts))
+    return [name for name in names if name.startswith("--")]
+
+
+def _variable_of(error: click.BadParameter) -> str | None:
+    """Return the environment variable that a bad value comes from, or None."""
+    if not (error.ctx and error.param and error.param.name):
+        return None
+    if error.ctx.get_parameter_source(error.param.name) is not ParameterSource.ENVIRONMENT:
+        return None
+    from receptor_runner.cli.configuration.settings import source_of
+
+    return source_of(error.ctx, error.param.name)

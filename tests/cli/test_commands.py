@@ -60,6 +60,22 @@ def test_run_takes_the_options_of_ansible_runner(commands: Commands, project: Pr
             "did you mean `receptor-runner run --playbook`?",
         ),
         (
+            ("jobs", "--retry"),
+            "unknown option `--retry`",
+            "did you mean `receptor-runner jobs --retry-deadline`?",
+        ),
+        (("run", "DIR", "--nonsense"), "unknown option `--nonsense`", "hint: receptor-runner run --help-all"),
+        (
+            ("playbook", "site.yml", "--bogus"),
+            "unknown option `--bogus`",
+            "hint: receptor-runner playbook --help-all",
+        ),
+        (
+            ("playbook", "site.yml", "--forks"),
+            "Option '--forks' requires an argument",
+            "receptor-runner playbook --help",
+        ),
+        (
             ("worker", "cleanup", "--xyzzy"),
             "unknown option `--xyzzy`",
             "receptor-runner worker cleanup --help-all",

@@ -8,12 +8,14 @@ import stat
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+from receptor_runner.cli.suggestions import nearest
 from receptor_runner.errors import ConfigError, pasteable
 
 PROJECT_FILE = "receptor-runner.yml"
 PROFILES = "profiles"
+_SETTINGS_HELP = "receptor-runner run --help-all"
 
 Value = str | tuple[str, ...]
 
@@ -125,20 +127,35 @@ def _read_text(location: Location) -> str | None:
         return None
     except OSError as fault:
         raise ConfigError(f"cannot read {location.name}", cause=fault.strerror) from fault
-    with open(descriptor, "rb") as stream:
-        _check(location, os.fstat(stream.fileno()))
-        try:
-            return stream.read().decode()
-        except UnicodeDecodeError as fault:
-            raise ConfigError(f"{location.name}: not UTF-8", cause=str(fault)) from fault
+    # a descriptor first: Python opens no file object of a directory, and does not say which it was
+    with contextlib.ExitStack() as closing:
+        closing.callback(os.close, descriptor)
+        _check(location, os.fstat(descriptor))
+        with open(descriptor, "rb", closefd=False) as stream:
+            return _decoded(location, stream)
+
+
+def _decoded(location: Location, stream: IO[bytes]) -> str:
+    try:
+        return stream.read().decode()
+    except OSError as fault:
+        raise ConfigError(f"cannot read {location.name}", cause=fault.strerror) from fault
+    except UnicodeDecodeError as fault:
+        raise ConfigError(f"{location.name}: not UTF-8", cause=str(fault)) from fault
 
 
 def _check_forbidden(location: Location, fault: PermissionError) -> None:
-    """Pass over a home directory that is closed to us: services run with the HOME of whoever started them."""
+    """Pass over a home directory that is closed to us: services run with the HOME of whoever started them.
+
+    A file of the caller's own is no such thing: what it says of the node must not be dropped.
+    """
     try:
-        location.path.lstat()
+        owner = location.path.lstat().st_uid
     except PermissionError:
         return
+    if owner == os.geteuid():
+        hint = f"chmod u+r {location.path}"
+        raise ConfigError(f"cannot read {location.name}", cause=fault.strerror, hint=hint) from fault
     raise NotUsable("permission denied") from fault
 
 
@@ -204,7 +221,7 @@ class _Reader:
 
     def _entry(self, key: str, node: Any, place: str, known: Collection[str]) -> Entry:
         if key not in known:
-            raise ConfigError(f"{place}: unknown setting `{key}`", hint=_near(key, known))
+            raise ConfigError(f"{place}: unknown setting `{key}`", hint=_way_out(key, known, place))
         return Entry(key=key, value=self._value(key, node, place), place=place, directory=self._directory)
 
     def _value(self, key: str, node: Any, place: str) -> Value:
@@ -223,8 +240,8 @@ def _is_text(node: Any) -> bool:
     return bool(node.id == "scalar" and node.tag != "tag:yaml.org,2002:null")
 
 
-def _near(key: str, known: Collection[str]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(key.replace("_", "-"), list(known), n=1)
-    return f"did you mean `{near[0]}`?" if near else "receptor-runner config show"
+def _way_out(key: str, known: Collection[str], place: str) -> str:
+    """Return what to do with an unknown setting; no command that would stop at it too."""
+    near = nearest(key.replace("_", "-"), known)
+    name, _colon, line = place.rpartition(":")
+    return f"did you mean `{near}`?" if near else f"remove line {line} of {name}; settings: {_SETTINGS_HELP}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
+from receptor_runner.cli.suggestions import nearest
 from receptor_runner.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -117,12 +118,10 @@ def _merge(files: list[ConfigurationFile], profile: str | None) -> Mapping[str, 
 
 
 def _unknown_profile(profile: str, files: list[ConfigurationFile]) -> UsageError:
-    import difflib
-
     names = sorted({name for file in files for name in file.profiles})
-    near = difflib.get_close_matches(profile, names, n=1)
+    near = nearest(profile, names)
     cause = f"there are: {', '.join(names)}" if names else "no configuration file has profiles"
-    hint = f"did you mean `--profile {near[0]}`?" if near else "receptor-runner config show --sources"
+    hint = f"did you mean `--profile {near}`?" if near else "leave it out: unset RECEPTOR_RUNNER_PROFILE"
     return UsageError(f"no profile `{profile}`", cause=cause, hint=hint)
 
 
@@ -167,7 +166,7 @@ def _value(context: click.Context, parameter: click.Parameter) -> object:
     name = str(parameter.name)
     if name in context.params:
         return context.params[name]
-    return parameter.value_from_envvar(context) or (context.default_map or {}).get(name)
+    return parameter.value_from_envvar(context) or parameter.get_default(context)
 
 
 def source_of(context: click.Context, name: str) -> str:

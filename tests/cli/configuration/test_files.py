@@ -47,7 +47,11 @@ def test_an_empty_file_sets_nothing(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said", "hint"),
     [
-        ("a: b\nsokcet: x\n", "1: unknown setting `a`", None),
+        (
+            "a: b\nsokcet: x\n",
+            "1: unknown setting `a`",
+            "remove line 1 of ./receptor-runner.yml; settings: receptor-runner run --help-all",
+        ),
         ("node: a\nsokcet: x\n", "2: unknown setting `sokcet`", "did you mean `socket`?"),
         (
             "container_option: x\n",
@@ -106,6 +110,28 @@ def test_a_file_of_another_user_is_not_trusted(tmp_path: Path, by: str) -> None:
         os.lchown(path, 12345, 12345)
     with pytest.raises(NotUsable):
         read(Location(path=path, name="f"), KNOWN)
+
+
+def test_a_directory_is_refused(tmp_path: Path) -> None:
+    """A directory of that name is an error, and named."""
+    with pytest.raises(ConfigError, match=r"^\./receptor-runner\.yml is not a regular file"):
+        read(Location(path=tmp_path, name="./receptor-runner.yml"), KNOWN)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_file_of_ones_own_that_cannot_be_read_is_refused(short_dir: Path) -> None:
+    """What it says of the node must not be dropped: it is an error that tells how to make it readable."""
+    short_dir.chmod(0o755)
+    closed = place(short_dir / "f", "node: prod\n")
+    os.chown(closed.path, 65534, 65534)
+    closed.path.chmod(0)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(ConfigError, match="cannot read") as failure:
+            read(closed, KNOWN)
+    finally:
+        os.seteuid(0)
+    assert failure.value.hint == f"chmod u+r {closed.path}"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
