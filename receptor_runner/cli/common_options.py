@@ -35,16 +35,18 @@ def _overrides(context: click.Context, parameter: click.Parameter) -> bool:
     if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
         given.add(name)
         return True
-    return name not in given
+    return name not in given and context.get_parameter_source(name) is not ParameterSource.DEFAULT
 
 
 def _color() -> click.Parameter:
     return click.Option(
         ["--color"],
         type=click.Choice(["auto", "always", "never"]),
+        default="auto",
+        show_default=True,
         expose_value=False,
         callback=_take_color,
-        help="Color on stdout and stderr.  [default: auto]",
+        help="Color on stdout and stderr.",
     )
 
 
@@ -74,6 +76,8 @@ def _logs() -> list[click.Parameter]:
         click.Option(
             ["--log-format"],
             type=click.Choice(["text", "json"]),
+            default="text",
+            show_default=True,
             envvar=LOG_FORMAT_VARIABLE,
             show_envvar=True,
             expose_value=False,

@@ -128,9 +128,11 @@ class WorkOptions:
         default=None,
         help="Sign the work, or do not. Default: what the target node advertises.",
     )
-    ttl: str | None = option(
+    ttl: str = option(
         "--ttl",
-        help="How long a remote job may wait for its start: 30s, 10m, 1h. After that it never runs.  [default: 10m]",
+        default="10m",
+        show_default=True,
+        help="How long a remote job may wait for its start: 30s, 10m, 1h. After that it never runs.",
     )
     no_preflight: bool = option(
         "--no-preflight", is_flag=True, help="Submit without checking node and work type first."

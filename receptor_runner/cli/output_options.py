@@ -29,9 +29,10 @@ class OutputFormat(StrEnum):
 class OutputOptions:
     """What is printed of a job. `--json` and `--quiet` are the names that ansible-runner's users know."""
 
-    output: str | None = option(
+    output: str = option(
         "--output",
         type=click.Choice([entry.value for entry in OutputFormat]),
+        default=OutputFormat.TEXT.value,
         metavar="FORMAT",
         help="text (default), json, ndjson or quiet. text: the job's output; json: one object at the end; ndjson: "
         "one event per line; quiet: errors only.",
@@ -47,10 +48,10 @@ class OutputOptions:
         """
         named = {OutputFormat.JSON} if self.json else set()
         named |= {OutputFormat.QUIET} if self.quiet else set()
-        if self.output and (not named or is_on_command_line("output")):
+        if not named or is_on_command_line("output"):
             named.add(OutputFormat(self.output))
         if len(named) > 1:
             raise UsageError(f"conflicting output formats: {' and '.join(sorted(named))}")
-        wanted = named.pop() if named else OutputFormat.TEXT
+        wanted = named.pop()
         output.promise_object(wanted in {OutputFormat.JSON, OutputFormat.NDJSON})
         return wanted

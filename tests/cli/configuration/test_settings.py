@@ -11,6 +11,7 @@ import click
 import pytest
 from receptor_runner.cli.configuration.settings import SETTINGS, key_of, variable
 from receptor_runner.cli.program import cli
+from receptor_runner.receptor.jobs.work_order import DEFAULT_TTL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,6 +115,28 @@ def test_a_mistake_is_an_error_of_three_lines(
     assert (done.rc, done.stdout) == (code, b"")
     assert said in done.stderr
     assert len(done.stderr.splitlines()) <= 3
+
+
+def test_a_bad_variable_is_named(command_line: CommandLine) -> None:
+    """A value that makes no sense in a variable is the error that it would be in a file, and names the variable."""
+    command_line.environment["RECEPTOR_RUNNER_RETRY_DEADLINE"] = "abc"
+    done = command_line.ours("jobs")
+    assert (done.rc, done.stderr.splitlines()) == (
+        78,
+        [
+            "error: RECEPTOR_RUNNER_RETRY_DEADLINE: invalid `retry-deadline`",
+            "  cause: 'abc' is not a number of seconds",
+            "  hint: unset RECEPTOR_RUNNER_RETRY_DEADLINE",
+        ],
+    )
+
+
+def test_defaults_are_shown(command_line: CommandLine) -> None:
+    """A setting that is nowhere set shows the value that counts then, also one that an option's callback takes."""
+    found = show(command_line)
+    shown = {key: found[key] for key in ("ttl", "output", "color", "log-format", "node")}
+    assert {source for _value, source in shown.values()} == {"default"}
+    assert [value for value, _source in shown.values()] == [DEFAULT_TTL, "text", "auto", "text", None]
 
 
 def test_commands_that_talk_to_no_node_read_no_file(command_line: CommandLine, project: Project) -> None:
