@@ -123,7 +123,11 @@ def _list_files(plan: Plan, *, json_output: bool) -> int:
         return 0
     for name, size in files:
         output.line(f"{units.size(size):>10}  {name}")
-    output.line(f"{units.size(sum(size for _name, size in files)):>10}  in {len(files)} files; the largest:")
+    total = f"{units.size(sum(size for _name, size in files)):>10}  in {len(files)} files"
+    if len(files) <= _LARGEST:
+        output.line(total)
+        return 0
+    output.line(f"{total}; the largest:")
     for name, size in heapq.nlargest(_LARGEST, files, key=lambda file: file[1]):
         output.line(f"{units.size(size):>10}  {name}")
     return 0

@@ -11,7 +11,7 @@ import pytest
 from receptor_runner.cli import project_run
 from receptor_runner.errors import OutputFailed
 from receptor_runner.system import directories
-from tests.harness import Commands, Finished
+from tests.harness import CommandLine, Commands, Finished
 from tests.harness.environment import BIN
 
 LOCAL = 'ansible_connection=local ansible_python_interpreter="{{ ansible_playbook_python }}"'
@@ -212,8 +212,21 @@ def test_what_would_travel_is_listed(typist: Typist) -> None:
     lines = done.text.splitlines()
     assert "big.log" not in done.text
     assert re.fullmatch(r" +2\.9 KiB  project/big\.bin", lines[-10])
+    assert re.search(r" in \d+ files; the largest:$", lines[-11])
     listed = json.loads(typist.ours("playbook", "site.yml", "--list-files", "--json").text)
     assert {"name": "project/site.yml", "size": len(FILES["site.yml"])} in listed["files"]
+
+
+def test_few_files_are_listed_once(command_line: CommandLine) -> None:
+    """Where the largest files would be all files, they are not repeated."""
+    (command_line.cwd / "ansible.cfg").write_text("[defaults]\n")
+    (command_line.cwd / "site.yml").write_text("- hosts: localhost\n")
+    done = command_line.ours("playbook", "site.yml", "--list-files")
+    assert [line.split()[2:] for line in done.text.splitlines()] == [
+        ["project/ansible.cfg"],
+        ["project/site.yml"],
+        ["in", "2", "files"],
+    ]
 
 
 @pytest.mark.parametrize(
