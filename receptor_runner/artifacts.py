@@ -7,6 +7,7 @@ Layout and modes are ansible-runner's: `artifacts/<ident>/` holds `command`, `st
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 from pathlib import Path
@@ -90,7 +91,13 @@ def write_atomically(path: Path, content: bytes, *, durable: bool = False, mode:
 
 
 def draft_of(path: Path) -> Path:
-    """Return where this process writes a file that is to take the place of `path`."""
+    """Return where this process writes a file that is to take the place of `path`.
+
+    Raises:
+        IsADirectoryError: the path has no name, such as `.` and `/`: it can only be a directory.
+    """
+    if not path.name:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from receptor_runner.mesh.authority import Authority
-from tests.harness import OURS, Commands, Project
+from tests.harness import OURS, CommandLine, Commands, Project
 from tests.harness.containers import skip_without
 from tests.metrics.test_figures import samples
 
@@ -62,6 +62,14 @@ def test_a_file_that_cannot_be_written(commands: Commands, ran: Project, tmp_pat
     done = commands.ours("metrics", ran.path, "-o", tmp_path / "none" / "x.prom")
     assert done.rc == 74
     assert "cannot write" in done.stderr
+
+
+@pytest.mark.parametrize("name", [".", "/", "none/.."])
+def test_a_directory_is_no_file(command_line: CommandLine, name: str) -> None:
+    """The name of a directory is a failed write too, with exit code 74."""
+    (command_line.cwd / "none").mkdir()
+    done = command_line.ours("metrics", "-o", name)
+    assert (done.rc, done.stderr.splitlines()[0]) == (74, f"error: cannot write {Path(name)}")
 
 
 def test_certificates(commands: Commands, tmp_path: Path) -> None:
