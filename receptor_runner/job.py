@@ -166,11 +166,14 @@ def check_ident(ident: str) -> str:
     return ident
 
 
+_LISTED = "the page `Compatibility with ansible-runner 2.4` of the documentation lists the options"
+
+
 def _did_you_mean(key: str, known: Iterable[str]) -> str:
     import difflib
 
     near = difflib.get_close_matches(key, sorted(known), n=1)
-    return f"did you mean `{near[0]}`?" if near else "the options are listed in docs/compatibility.md"
+    return f"did you mean `{near[0]}`?" if near else _LISTED
 
 
 def _converted(key: str, value: Any, kinds: tuple[Kind, ...]) -> Any:

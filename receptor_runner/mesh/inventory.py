@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,7 @@ def read_roles(directory: Path) -> dict[str, Role]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as fault:
-        hint = "receptor-runner mesh render"
+        hint = shlex.join(["receptor-runner", "mesh", "render", "-o", str(directory)])
         raise ConfigError(f"{path} is not the inventory of a mesh", cause=str(fault), hint=hint) from fault
 
 

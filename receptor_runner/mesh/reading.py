@@ -104,7 +104,14 @@ def read_mesh(text: str, *, file: str = "") -> Reading:
         description = _read(Entries(tree.root, "a mesh.yml", findings))
     elif not findings:
         line = tree.root.line if tree.root else 1
-        findings.append(error("layout", line, "a mesh.yml is a map with the key nodes", "see docs/mesh.md"))
+        findings.append(
+            error(
+                "layout",
+                line,
+                "a mesh.yml is a map with the key nodes",
+                "`receptor-runner mesh init new.yml` writes an example",
+            )
+        )
     if description:
         roles_known = not any(finding.code == BAD_ROLE for finding in findings)
         findings += check_description(description, roles_known=roles_known)

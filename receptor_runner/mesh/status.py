@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -113,7 +114,7 @@ def _roles_of(directory: Path) -> dict[str, Role | None]:
     for config in sorted(directory.glob(f"*/*/{CONFIG}")):
         roles.setdefault(config.parent.parent.name, None)
     if not roles:
-        hint = "receptor-runner mesh render"
+        hint = shlex.join(["receptor-runner", "mesh", "render", "-o", str(directory)])
         raise MissingInput(f"no mesh was rendered to {directory}", cause="there is no node in it", hint=hint)
     return roles
 

@@ -22,7 +22,7 @@ Examples:
   receptor-runner mesh install prod.yml -o prod/ -- --limit worker2
 \b
 What follows `--` goes to ansible-playbook, and the exit code is its own.
-docs/install.md lists the variables.
+The page `Installing a mesh` of the documentation lists the variables.
 """
 
 _PASSED = f"{__name__}.passed"

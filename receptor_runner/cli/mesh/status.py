@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,7 +72,7 @@ def status(
         output.table([[*_HEADER], *(_cells(state, now, is_known=seen is not None) for state in states)])
         if authority:
             output.line(f"authority: {_certificate_text(authority, now)}")
-    for warning in _warnings(members, states, authority, seen, now):
+    for warning in _warnings(path, members, states, authority, seen, now):
         messages.note(f"warning: {warning}", logging.WARNING)
     return _exit_code(states, authority, now, is_known=seen is not None)
 
@@ -157,6 +158,7 @@ def _describe_certificate(certificate: CertificateState | None, now: datetime) -
 
 
 def _warnings(
+    path: Path,
     members: Members,
     states: Sequence[NodeState],
     authority: CertificateState | None,
@@ -166,16 +168,27 @@ def _warnings(
     named = [("the authority", authority), *((f"node {state.name}", state.certificate) for state in states)]
     soon = [name for name, certificate in named if certificate and certificate.ends_soon(now)]
     over = [name for name, certificate in named if certificate and _is_useless(certificate, now)]
+    render = _render(path, members.directory)
     if over:
-        yield f"no valid certificate: {', '.join(over)}; `receptor-runner mesh render`, then install the files"
+        yield f"no valid certificate: {', '.join(over)}; `{render}`, then install the files"
     if soon:
-        yield f"certificates end within 30 days: {', '.join(soon)}; `receptor-runner mesh render --renew 30`"
+        yield f"certificates end within 30 days: {', '.join(soon)}; `{render} --renew 30`"
     if seen is None:
         return
     if away := [state.name for state in states if not state.is_reachable]:
         yield f"out of reach: {', '.join(away)}"
     if others := sorted(seen.keys() - members.roles.keys()):
         yield f"in the mesh, but not described: {', '.join(others)}"
+
+
+def _render(path: Path, directory: Path | None) -> str:
+    """Return the command that renders the same mesh to the same directory."""
+    from receptor_runner.mesh.bundle import default_directory
+
+    file = Path("mesh.yml") if path.is_dir() else path
+    words = [] if file == Path("mesh.yml") else [str(file)]
+    words += ["-o", str(directory)] if directory and directory != default_directory(file) else []
+    return shlex.join(["receptor-runner", "mesh", "render", *words])
 
 
 def _is_useless(certificate: CertificateState, now: datetime) -> bool:

@@ -82,8 +82,9 @@ def test_mesh_that_was_never_rendered(tmp_path: Path) -> None:
 
 def test_directory_without_a_mesh(tmp_path: Path) -> None:
     """An empty directory is an error, and so is an inventory of somebody else's."""
-    with pytest.raises(MissingInput, match="no mesh was rendered"):
+    with pytest.raises(MissingInput, match="no mesh was rendered") as caught:
         read_members(tmp_path)
+    assert caught.value.hint == f"receptor-runner mesh render -o {tmp_path}"
 
     (tmp_path / "inventory.yml").write_text("all: [a]\n")
     with pytest.raises(ConfigError, match="not the inventory of a mesh"):
