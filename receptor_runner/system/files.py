@@ -18,7 +18,8 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _ALL = os.R_OK | os.W_OK | os.X_OK
 
 _AT_ONCE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-_NO_FILE = {errno.ENXIO, errno.ENODEV}  # a socket, or a device without a driver
+_NO_FILE = {errno.ENXIO, errno.ENODEV, errno.ENOTDIR, errno.ELOOP}
+"""What the system says of a socket, of a device without a driver, of a name below a file, and of links in a circle."""
 
 
 def open_regular(path: Path) -> IO[bytes]:

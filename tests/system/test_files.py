@@ -12,13 +12,18 @@ from receptor_runner.system.files import open_regular, read_regular, reading
 
 
 def test_what_is_no_regular_file_is_not_waited_for(short_dir: Path) -> None:
-    """A FIFO, a socket, a device, a directory and nothing at all are the same: no file."""
+    """A FIFO, a socket, a device, a directory, a name below a file, links in a circle and nothing: no file."""
     os.mkfifo(short_dir / "fifo")
     (short_dir / "directory").mkdir()
+    (short_dir / "file").touch()
+    (short_dir / "circle").symlink_to("circle")
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(short_dir / "socket"))
         for path in (
-            *(short_dir / name for name in ("fifo", "directory", "socket", "nothing")),
+            *(
+                short_dir / name
+                for name in ("fifo", "directory", "socket", "file/below", "circle", "nothing")
+            ),
             Path("/dev/zero"),
         ):
             assert read_regular(path) is None
