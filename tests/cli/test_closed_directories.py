@@ -34,6 +34,7 @@ def ours(commands: Commands, project: Project) -> Iterator[Ours]:
 JOB = ("-p", "test.yml", "-i", "a")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("closed", "words"),
     [

@@ -29,6 +29,7 @@ def hosts_of(artifacts: Path) -> list[list[str]]:
     return [entry["hosts"] for entry in json.loads(path.read_bytes())["slices"]]
 
 
+@pytest.mark.slow
 def test_a_repository_in_slices(sliced: Sliced, tmp_path: Path) -> None:
     """The inventory of ansible.cfg is cut after `--limit`, and all of it travels; the last limit is the slice's."""
     here = in_repository(sliced).commands

@@ -212,6 +212,7 @@ def test_a_slice_that_got_no_unit_waits(sliced: Sliced) -> None:
     assert sliced.column("status") == ["successful"] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("words", "is_compressed"), [((), True), (("--compression-level", "0"), False)])
 def test_slices_are_compressed_as_asked_for(
     sliced: Sliced, words: tuple[str, ...], is_compressed: bool
