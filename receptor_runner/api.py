@@ -203,6 +203,7 @@ def _process(call: Call, runner: Runner, _directory: Directory) -> None:
 
 def _whole(call: Call, runner: Runner, directory: Directory) -> None:
     from receptor_runner.receptor.jobs.follow import Following
+    from receptor_runner.receptor.jobs.record import RecordFile
 
     destination = call.node.destination()
     cancel = runner.cancel_token
@@ -213,18 +214,11 @@ def _whole(call: Call, runner: Runner, directory: Directory) -> None:
             _start(call, directory.path, destination, submitted)
             outcome = _followed(directory.path, submitted[-1].ident, destination, following)
         except KeyboardInterrupt:
-            if not any(_may_run(directory.path, record.ident) for record in submitted):
+            if not any(RecordFile(directory.path, record.ident).may_run() for record in submitted):
                 raise
             cancel.request()
             outcome = _followed(directory.path, submitted[-1].ident, destination, following)
         runner.settle(outcome)
-
-
-def _may_run(private_data_dir: Path, ident: str) -> bool:
-    from receptor_runner.receptor.jobs.record import RecordFile
-
-    record = RecordFile(private_data_dir, ident).read()
-    return bool(record and record.is_active and record.unit_id)
 
 
 def _start(call: Call, private_data_dir: Path, destination: Destination, submitted: list[Record]) -> None:

@@ -68,7 +68,7 @@ def _explained(error: Exception | KeyboardInterrupt) -> RunnerError:
 
     match error:
         case KeyboardInterrupt():
-            from receptor_runner.cli.interrupts import signal_of
+            from receptor_runner.cli.signals import signal_of
 
             return Interrupted("interrupted", signal_number=signal_of(error))
         case RunnerError():

@@ -87,7 +87,7 @@ def _attach_all(jobs: list[RecordedJob], following: JobFollowing, display: JobDi
     from receptor_runner.receptor.jobs.follow import follow_all
     from receptor_runner.receptor.jobs.record import RecordFile
 
-    places = [job.place for job in jobs if job.record.is_active and job.record.unit_id]
+    places = [job.place for job in jobs if job.record.may_run]
     ended = follow_all(places, following.destination, following.of_many)
     display.end_many([RecordFile(place.private_data_dir, place.ident).require() for place in places])
     code = max((_report(place.ident, end) for place, end in sorted(ended.items())), default=0)

@@ -1,4 +1,4 @@
-"""What Ctrl-C, SIGTERM and SIGHUP do to a command: they stop it where it is, or are requests while it follows jobs.
+"""What Ctrl-C, SIGTERM and SIGHUP are to a command that follows jobs: requests.
 
 There is always a handler of ours, from the start of a command to its end: a signal that met the system's own in between
 would end the client without a word.
@@ -10,44 +10,8 @@ import signal
 from types import FrameType
 
 from receptor_runner.cli import messages
+from receptor_runner.cli.signals import handle
 from receptor_runner.system.cancel import CancelToken
-from receptor_runner.system.signals import STOPPING
-
-
-class Stopped(KeyboardInterrupt):
-    """SIGTERM or SIGHUP, raised wherever the command is, as Python raises KeyboardInterrupt at Ctrl-C.
-
-    No error of ours: code that takes one for an answer of a node, and goes on, must not do so with this.
-    """
-
-    def __init__(self, signal_number: int) -> None:
-        super().__init__()
-        self.signal_number = signal_number
-
-
-def signal_of(stop: KeyboardInterrupt) -> int:
-    """Return which signal it was."""
-    return stop.signal_number if isinstance(stop, Stopped) else signal.SIGINT
-
-
-def stop_at_signals() -> None:
-    """Raise KeyboardInterrupt at SIGINT, and its kind `Stopped` at SIGTERM and SIGHUP, from now on.
-
-    A signal that is ignored stays so: nohup does that, and a shell for what it runs in the background.
-    """
-    _handle(_stop)
-
-
-def _stop(number: int, _frame: FrameType | None) -> None:
-    if number == signal.SIGINT:
-        raise KeyboardInterrupt
-    raise Stopped(number)
-
-
-def _handle(handler: object) -> None:
-    for number in STOPPING:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, handler)  # type: ignore[arg-type]  # typeshed has no name for a handler
 
 
 class Interrupts:
@@ -74,7 +38,7 @@ class Interrupts:
 
     def catch(self) -> None:
         """Take the signals as requests from now on."""
-        _handle(self._interrupted)
+        handle(self._interrupted)
 
     def _interrupted(self, number: int, _frame: FrameType | None) -> None:
         is_first, self.signal_number = not self.signal_number, self.signal_number or number

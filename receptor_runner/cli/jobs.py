@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from receptor_runner.cli import job_choice, job_list, job_view, messages, output
 from receptor_runner.cli.commands import Command
 from receptor_runner.cli.node_options import ConnectionOptions, SocketOptions, destination
 from receptor_runner.cli.slices_rows import merged_rows, row_key
+from receptor_runner.errors import pasteable
 
 if TYPE_CHECKING:
     from receptor_runner.receptor.jobs.overview import JobView
@@ -176,8 +176,8 @@ def _notes(private_data_dir: Path | None, views: list[JobView]) -> Iterator[str]
     waiting = sum(view.awaits_attach and not view.is_followed for view in views)
     if waiting:
         jobs = "1 job has" if waiting == 1 else f"{waiting} jobs have"
-        words = ["receptor-runner", "attach", *([str(private_data_dir)] if private_data_dir else []), "--all"]
-        yield f"{jobs} ended; fetch the results with: {shlex.join(words)}"
+        command = pasteable("receptor-runner", "attach", *filter(None, [private_data_dir]), "--all")
+        yield f"{jobs} ended; fetch the results with: {command}"
 
 
 def _show_prunable(found: list[Prunable], *, json_output: bool) -> None:

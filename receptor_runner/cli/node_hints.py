@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import shlex
 
 import click
 
 from receptor_runner.cli import parameters
-from receptor_runner.errors import NodeUnavailable
+from receptor_runner.errors import NodeUnavailable, pasteable
 
 _ABOUT_A_NODE = re.compile(r"receptor-runner (?:nodes|doctor)\b")
 _WITHOUT_A_HINT = "find out why, step by step: receptor-runner doctor"
@@ -27,4 +26,4 @@ def with_socket(hint: str) -> str:
     given = click.get_current_context().params.get("socket")
     if not given or not parameters.is_on_command_line("socket"):
         return hint
-    return _ABOUT_A_NODE.sub(lambda command: f"{command[0]} --socket {shlex.quote(given)}", hint)
+    return _ABOUT_A_NODE.sub(lambda command: f"{command[0]} {pasteable('--socket', given)}", hint)

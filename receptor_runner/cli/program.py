@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from receptor_runner.cli.commands import LazyGroup
-from receptor_runner.cli.interrupts import signal_of, stop_at_signals
+from receptor_runner.cli.signals import signal_of, stop_at_signals
 from receptor_runner.cli.suggestions import nearest
 from receptor_runner.errors import ConfigError, Interrupted, UsageError
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from receptor_runner.cli import messages
-from receptor_runner.cli.interrupts import signal_of
+from receptor_runner.cli.signals import signal_of
 from receptor_runner.errors import Interrupted
 
 if TYPE_CHECKING:
@@ -105,14 +106,9 @@ def _aborted(private_data_dir: Path, ident: str, number: int) -> Interrupted:
     from receptor_runner.receptor.jobs.record import RecordFile
 
     file = RecordFile(private_data_dir, ident)
-    if _may_run(file) or any(map(_may_run, _slices_of(private_data_dir, ident))):
+    if any(record.may_run() for record in chain([file], _slices_of(private_data_dir, ident))):
         return Interrupted("interrupted; the job may be running", signal_number=number, hint=file.way_back)
     return Interrupted("interrupted; nothing of the job has run", signal_number=number)
-
-
-def _may_run(file: RecordFile) -> bool:
-    record = file.read()
-    return bool(record and record.is_active and record.unit_id)
 
 
 def _slices_of(private_data_dir: Path, ident: str) -> Iterator[RecordFile]:

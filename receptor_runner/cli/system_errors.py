@@ -7,11 +7,12 @@ import os
 from pathlib import Path
 
 from receptor_runner.errors import MissingInput, OutputFailed, RunnerError, pasteable
+from receptor_runner.system.files import FULL
 
 _UNUSABLE = frozenset(
     {errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
 )
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+_UNWRITABLE = FULL | {errno.EROFS}
 
 
 def explained(failure: OSError) -> RunnerError | None:
@@ -24,7 +25,7 @@ def explained(failure: OSError) -> RunnerError | None:
         return _about(os.fsdecode(failure.filename), failure)
     if failure.errno == errno.ENOENT and not _has_current_directory():
         return MissingInput("the current directory does not exist any more", hint="cd to one that does")
-    if failure.errno in _FULL:
+    if failure.errno in _UNWRITABLE:
         return OutputFailed("cannot write a file", cause=failure.strerror, hint="df -h")
     return None
 
@@ -42,7 +43,7 @@ def _about(name: str, failure: OSError) -> RunnerError | None:
     parent = Path(name).parent
     if failure.errno in _UNUSABLE:
         return MissingInput(f"cannot use {name}", cause=failure.strerror, hint=pasteable("ls", "-ld", parent))
-    if failure.errno in _FULL:
+    if failure.errno in _UNWRITABLE:
         return OutputFailed(
             f"cannot write {name}", cause=failure.strerror, hint=pasteable("df", "-h", parent)
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import shutil
 import time
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from receptor_runner.artifacts import (
     write_atomically,
 )
 from receptor_runner.env_files import EnvFiles
+from receptor_runner.errors import pasteable
 from receptor_runner.execution.command import (
     Plan,
     build_command,
@@ -115,16 +115,13 @@ def prepare(job: Job, private_data_dir: Path, ident: str) -> Prepared:
     placed = write_input_files(inputs.job, private_data_dir)
     inputs = replace(read_inputs(placed, files), settings=inputs.settings)
     check_target(inputs)
-    answers = Answers(
-        inputs.passwords
-    )  # before the plan: whatever may fail comes before directories are made
     plan, agent = _plan(inputs, private_data_dir, artifact_dir, isolation)
     return Prepared(
         ident=ident,
         inputs=inputs,
         plan=plan,
         artifact_dir=artifact_dir,
-        answers=answers,
+        answers=Answers(inputs.passwords),
         agent=agent,
         isolation=isolation,
     )
@@ -273,7 +270,7 @@ class Run:
             end = session.run(program, self._open_channel(program))
             if end.undone:
                 self._sink.remark(
-                    f"a container is left, which its engine did not remove; try: {shlex.join(end.undone)}"
+                    f"a container is left, which its engine did not remove; try: {pasteable(*end.undone)}"
                 )
             return self._prepared.isolation.judge(program, end) or judge(end, program.argv[0])
         except OSError as error:

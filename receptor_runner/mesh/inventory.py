@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from receptor_runner.errors import ConfigError
+from receptor_runner.errors import ConfigError, pasteable
 from receptor_runner.mesh.description import MeshDescription, Role
 from receptor_runner.mesh.systemd import SERVICE
 
@@ -60,7 +59,7 @@ def read_roles(directory: Path) -> dict[str, Role]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as fault:
-        hint = shlex.join(["receptor-runner", "mesh", "render", "-o", str(directory)])
+        hint = pasteable("receptor-runner", "mesh", "render", "-o", directory)
         raise ConfigError(f"{path} is not the inventory of a mesh", cause=str(fault), hint=hint) from fault
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from receptor_runner.errors import MissingInput
+from receptor_runner.errors import MissingInput, pasteable
 from receptor_runner.mesh.bundle import authority_certificate, default_directory, node_files
 from receptor_runner.mesh.inventory import read_roles
 from receptor_runner.mesh.reading import load_mesh
@@ -114,7 +113,7 @@ def _roles_of(directory: Path) -> dict[str, Role | None]:
     for config in sorted(directory.glob(f"*/*/{CONFIG}")):
         roles.setdefault(config.parent.parent.name, None)
     if not roles:
-        hint = shlex.join(["receptor-runner", "mesh", "render", "-o", str(directory)])
+        hint = pasteable("receptor-runner", "mesh", "render", "-o", directory)
         raise MissingInput(f"no mesh was rendered to {directory}", cause="there is no node in it", hint=hint)
     return roles
 

@@ -154,7 +154,7 @@ def _check_forbidden(location: Location, fault: PermissionError) -> None:
     except PermissionError:
         return
     if owner == os.geteuid():
-        hint = f"chmod u+r {location.path}"
+        hint = pasteable("chmod", "u+r", location.path)
         raise ConfigError(f"cannot read {location.name}", cause=fault.strerror, hint=hint) from fault
     raise NotUsable("permission denied") from fault
 

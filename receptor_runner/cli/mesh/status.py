@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ from receptor_runner.cli.commands import Command
 from receptor_runner.cli.mesh.files import rendered_directory
 from receptor_runner.cli.node_options import ConnectionOptions, SocketOptions, destination
 from receptor_runner.cli.nodes import age_text, route_text, work_types_text
-from receptor_runner.errors import ConfigError, NodeUnavailable
+from receptor_runner.errors import ConfigError, NodeUnavailable, pasteable
 
 if TYPE_CHECKING:
     from receptor_runner.mesh.status import CertificateState, Members, NodeState
@@ -186,9 +185,9 @@ def _render(path: Path, directory: Path | None) -> str:
     from receptor_runner.mesh.bundle import default_directory
 
     file = Path("mesh.yml") if path.is_dir() else path
-    words = [] if file == Path("mesh.yml") else [str(file)]
-    words += ["-o", str(directory)] if directory and directory != default_directory(file) else []
-    return shlex.join(["receptor-runner", "mesh", "render", *words])
+    words: list[object] = [] if file == Path("mesh.yml") else [file]
+    words += ["-o", directory] if directory and directory != default_directory(file) else []
+    return pasteable("receptor-runner", "mesh", "render", *words)
 
 
 def _is_useless(certificate: CertificateState, now: datetime) -> bool:

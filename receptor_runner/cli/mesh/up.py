@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from receptor_runner.cli.commands import Command
 from receptor_runner.cli.mesh import local_options
 from receptor_runner.cli.mesh.signals import ignoring_signals, signals_as_errors
 from receptor_runner.cli.parameters import option
-from receptor_runner.errors import UsageError
+from receptor_runner.errors import UsageError, pasteable
 
 if TYPE_CHECKING:
     from receptor_runner.mesh.description import MeshDescription
@@ -145,9 +144,9 @@ def _print(mesh: LocalMesh, *, is_default: bool) -> None:
         [["node", "role", "socket"], *([node.name, node.role.value, sockets[node.name]] for node in nodes)]
     )
     controls, workers = mesh.description.with_role(Role.CONTROL), mesh.description.with_role(Role.WORKER)
-    down = "receptor-runner mesh down" + ("" if is_default else f" --dir {shlex.quote(str(mesh.directory))}")
+    down = pasteable("receptor-runner", "mesh", "down", *(() if is_default else ("--dir", mesh.directory)))
     output.line("")
     if controls and workers:
-        where = f"--socket {shlex.quote(sockets[controls[0].name])} --node {workers[0].name}"
+        where = pasteable("--socket", sockets[controls[0].name], "--node", workers[0].name)
         output.line(f"run a job:  receptor-runner run DIR -p site.yml {where}")
     output.line(f"stop it:    {down}")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from receptor_runner.errors import NodeUnavailable, Rejected, UnknownUnit, Unreachable
+from receptor_runner.errors import NodeUnavailable, Rejected, UnknownUnit, Unreachable, pasteable
 from receptor_runner.receptor.control.access import no_access
 from receptor_runner.receptor.control.connection import path_of
 
@@ -201,7 +200,7 @@ def translate(error: Exception, address: str, *, is_embedded: bool = False) -> N
     for row in ERRORS:
         if isinstance(error, row.kind) and re.search(row.text, text):
             hint = (is_embedded and row.embedded_hint) or row.hint
-            words = {"address": shlex.quote(address), "place": shlex.quote(str(Path(address).parent.parent))}
+            words = {"address": pasteable(address), "place": pasteable(Path(address).parent.parent)}
             return row.error(
                 row.what.format(address=address),
                 cause=row.cause or text or None,

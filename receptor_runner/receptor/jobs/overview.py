@@ -83,7 +83,7 @@ def overview(jobs: Sequence[RecordedJob], destination: Destination) -> list[JobV
     """
     asked: dict[tuple[str, str | None], Record] = {}
     for record in (job.record for job in jobs):
-        if record.is_active and record.unit_id:
+        if record.may_run:
             asked.setdefault(_node_of(record), record)
     quick = dataclasses.replace(destination, deadlines=_DEADLINES)
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:

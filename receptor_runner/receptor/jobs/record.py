@@ -105,6 +105,11 @@ class Record:
         return self.stage not in {Stage.ENDED, Stage.ABORTED, Stage.RELEASED}
 
     @property
+    def may_run(self) -> bool:
+        """Whether it has a unit that may still run."""
+        return self.is_active and self.unit_id is not None
+
+    @property
     def ran_nothing(self) -> bool:
         """Whether it has ended and it is certain that nothing of it ran, so that it may be run again."""
         return self.stage is Stage.ABORTED or self.error_code == NeverStarted.exit_code
@@ -174,6 +179,15 @@ class RecordFile:
                 cause=str(error),
                 hint=f"look at it, or forget the job: {pasteable('rm', self._path)}",
             ) from error
+
+    def may_run(self) -> bool:
+        """Return whether there is a record of a job that may still run.
+
+        Raises:
+            MissingInput: the record cannot be read.
+        """
+        record = self.read()
+        return bool(record and record.may_run)
 
     def require(self) -> Record:
         """Return the record.

@@ -105,7 +105,7 @@ def _active(file: RecordFile, digest: str, destination: Destination, *, rerun: b
     record = file.read()
     if record and (record.ran_nothing or _upload_was_interrupted(file, record, destination)):
         return None
-    if record and record.is_active and record.unit_id:
+    if record and record.may_run:
         if record.digest != digest:
             raise _taken(file, "an active job whose options or inputs differ").with_hint(
                 f"use another ident, or follow that job: {file.way_back}"
