@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 IMAGE = "localhost/ee:test"
+_LOOKS = 20
 
 CONTAINERS_CONF = """
 [containers]
@@ -46,6 +47,11 @@ runroot = "{directory}/run"
 MOUNT_POINTS = ["usr", "etc", "proc", "sys", "dev", "run", "tmp", "var/tmp", "root", "home/runner", "runner"]
 
 
+def _output(done: subprocess.CompletedProcess[bytes]) -> str:
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode().strip()
+
+
 @dataclass(frozen=True, kw_only=True)
 class PodmanStore:
     """A podman with images and containers of its own."""
@@ -62,15 +68,16 @@ class PodmanStore:
 
     def podman(self, *words: str, stdin: bytes = b"") -> str:
         """Run podman; return what it prints."""
-        done = subprocess.run(
+        return _output(self._run(*words, stdin=stdin))
+
+    def _run(self, *words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
             ["podman", *words],
             input=stdin,
             capture_output=True,
             env={**os.environ, **self.environment},
             check=False,
         )
-        assert done.returncode == 0, done.stderr.decode()
-        return done.stdout.decode().strip()
 
     def write_configuration(self, *, limits: str = "4096:4096") -> None:
         """Write both configuration files."""
@@ -114,8 +121,14 @@ class PodmanStore:
         return tar.stdout
 
     def containers(self) -> list[str]:
-        """Return the names of all containers, half-made ones too."""
-        return self.podman("ps", "--all", "--external", "--format={{.Names}}").split()
+        """Return the names of all containers, half-made ones too.
+
+        It is asked again where podman fails because one that it has listed is gone when it looks at it.
+        """
+        words = ("ps", "--all", "--external", "--format={{.Names}}")
+        looks = (self._run(*words) for _attempt in range(_LOOKS))
+        done = next((done for done in looks if b"container not known" not in done.stderr), None)
+        return _output(done or self._run(*words)).split()
 
     def images(self) -> set[str]:
         """Return the names of all images."""
